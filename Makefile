@@ -1,0 +1,58 @@
+# The two commands a newcomer needs are `make demo` and `make test`; everything else is for maintainers.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types layers check bench torture fmt lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.run  ## the embedded lab, the daemon, a guided session and its table
+	@$(BIN)/chaosd demo
+
+test: lint types layers check  ## linters, types, layer rules and all tests
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+check: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+torture: $(VENV)/.dev  ## kill -9 at random moments, many times
+	$(BIN)/python -m pytest tests/e2e -m torture -p no:cacheprovider
+
+bench: $(VENV)/.dev  ## ratios measured side by side in one run
+	$(BIN)/python tests/benchmarks/run.py
+
+fmt: $(VENV)/.dev  ## format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.dev  ## resolve the lock files anew
+	$(BIN)/uv pip compile -q pyproject.toml --extra lab --generate-hashes --no-header --upgrade -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra lab --group dev --generate-hashes --no-header --upgrade -o requirements-dev.lock
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What is true: records, rules and verdicts. No I/O, no clock, no dice, standard library only."""

@@ -1,0 +1,1 @@
+"""What happens: the one way of an injection, the probes, the schedule."""
