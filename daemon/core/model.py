@@ -1,0 +1,225 @@
+"""The vocabulary: targets, faults' records, observations, instants. Plain frozen data, units in the names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from random import Random
+from types import MappingProxyType
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+EMPTY: Mapping[str, Json] = MappingProxyType({})
+
+
+class Status(StrEnum):
+    """What a probe saw. UNKNOWN is never treated as OK."""
+
+    OK = "ok"
+    FAILING = "failing"
+    UNKNOWN = "unknown"
+
+
+class Phase(StrEnum):
+    """When an observation was made, seen from the fault."""
+
+    BEFORE = "before"
+    DURING = "during"
+    AFTER = "after"
+
+
+class Resource(StrEnum):
+    """What a fault touches: decides which tags, allow-lists and limits the guard asks about."""
+
+    ECS = "ecs"
+    QUEUE = "queue"
+    REPOSITORY = "repository"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Instant:
+    """One moment on two clocks: ``mono_s`` for differences (CLOCK_MONOTONIC), ``wall_s`` (epoch) for people."""
+
+    mono_s: float
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """An instant known only to lie between two samples, in seconds after the injection."""
+
+    lo_s: float
+    hi_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EcsService:
+    """An ECS service and the cluster it runs in, by name or ARN."""
+
+    cluster: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """The worker's input queue; the others are optional. ``format`` is ``standard`` or a JSON template."""
+
+    url: str
+    responses: str | None = None
+    dead_letter: str | None = None
+    interrupts: str | None = None
+    format: str = "standard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """The worker's clones (paths or glob patterns), their remote (name, path or URL) and branch template."""
+
+    worktree: tuple[str, ...]
+    remote: str = "origin"
+    branch: str = "thread-{chatThreadId}"
+    mainline: str = "main"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """The object that shows what is deployed."""
+
+    bucket: str
+    key: str = "index.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """A CloudWatch Logs group."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """How to find the worker's processes: part of the command line, a pid file, or a listening TCP port."""
+
+    match: str | None = None
+    pid_file: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The target's own objectives, in seconds."""
+
+    message_s: float = 30.0
+    branch_switch_s: float = 5.0
+    recover_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One worker system, as named in the configuration."""
+
+    name: str
+    ecs: EcsService | None = None
+    queue: Queue | None = None
+    repository: Repository | None = None
+    deployment: Deployment | None = None
+    logs: Logs | None = None
+    processes: Processes | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One way a fault can strike. ``silent``: the victim's commands succeed with wrong content."""
+
+    name: str
+    summary: str
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What ``prepare`` is given besides the fault's own parameters.
+
+    ``dice`` is seeded from the injection's seed: same seed and same target state, same victim.
+    ``keep_healthy`` is the guard's ``min_healthy_tasks``; ``allow_repositories`` its path patterns, or
+    ``None`` when an operator named the path himself.
+    """
+
+    injection: str
+    target: Target
+    dice: Random
+    keep_healthy: int = 0
+    allow_repositories: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """Plain data, never code: sufficient to inject, to revert, and to prove the reverting of one injection.
+
+    ``victim`` names what was chosen; ``actions`` says what injecting will do, one sentence each (the dry run
+    prints them). ``data`` is the fault's own record and survives JSON. ``wait_s`` bounds how long revert may
+    wait for a supervisor. ``restores`` is False for what cannot be taken back: then revert only waits for
+    what must come back, and whatever healed was not healed by us.
+    """
+
+    fault: str
+    mode: str
+    victim: Mapping[str, Json]
+    actions: tuple[str, ...]
+    data: Mapping[str, Json]
+    wait_s: float = 0.0
+    restores: bool = True
+
+
+class Outcome(StrEnum):
+    """What a revert found."""
+
+    RESTORED = "restored"
+    SUPERSEDED = "superseded"
+    UNTOUCHED = "untouched"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversion:
+    """The result of one revert. ``proof`` holds digests or ids a person can check, before and after.
+
+    RESTORED: it is again as it was. SUPERSEDED: the worker had repaired or replaced it; its version was left
+    alone. UNTOUCHED: the injection had had no effect.
+    """
+
+    outcome: Outcome
+    proof: Mapping[str, Json] = EMPTY
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One named thing a probe found, e.g. ``stale-lock`` in ``.git/index.lock``."""
+
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a probe returns. ``measures`` carry their unit in the name (``age_seconds``, ``visible``)."""
+
+    status: Status
+    measures: Mapping[str, float] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A reading with its name, its target and the two instants it lies between."""
+
+    probe: str
+    target: str
+    asked: Instant
+    answered: Instant
+    reading: Reading
+
+    @property
+    def status(self) -> Status:
+        return self.reading.status

@@ -1,0 +1,373 @@
+"""The seams: what the engine, the faults and the probes may ask of the outside, as protocols.
+
+Every call that has a side effect outside the state directory goes through here, so that a test can let the
+program die at each of them. Foreign exceptions never cross a seam: ports translate them to ``errors``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from daemon.core.model import Instant, Mode, Order, Reading, Resource, Reversion, Target, Undo
+
+
+class Flag(Protocol):
+    """A one-way switch threads can wait for; ``threading.Event`` is one."""
+
+    def is_set(self) -> bool: ...
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+
+class Clock(Protocol):
+    """Time, by argument: tests turn it by hand."""
+
+    def instant(self) -> Instant: ...
+    def now(self) -> datetime:
+        """Return the aware UTC time."""
+        ...
+
+    def wait(self, flag: Flag, timeout_s: float) -> bool:
+        """Wait until the flag is set or the time is over; True when the flag is set."""
+        ...
+
+
+# --- files -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStat:
+    """What ``lstat`` says. ``kind`` is ``file``, ``directory``, ``symlink`` or ``other``."""
+
+    kind: str
+    size: int
+    mode: int
+    mtime_ns: int
+    uid: int
+    gid: int
+    inode: int
+    links: int
+
+
+class Files(Protocol):
+    """The file system. Paths are absolute strings; every change is durable (fsynced) when the call returns."""
+
+    def lstat(self, path: str) -> FileStat | None: ...
+    def resolve(self, path: str) -> str:
+        """Return the real path, all symlinks followed; parts that do not exist are kept."""
+        ...
+
+    def read(self, path: str, *, limit: int = 1 << 30) -> bytes:
+        """Return the content of a regular file; raises TargetAbsentError when it is absent or unreadable."""
+        ...
+
+    def names(self, directory: str) -> tuple[str, ...]:
+        """Return the sorted names in a directory; empty when it is absent."""
+        ...
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        """Return the existing paths that match, sorted."""
+        ...
+
+    def put(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> None:
+        """Replace or create ``path`` atomically with mode, owner and mtime of ``like``.
+
+        Writes ``temporary`` (same directory) first and renames it, so other hard links keep the old content.
+        A ``temporary`` left by a crash is overwritten.
+        """
+        ...
+
+    def create(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> bool:
+        """Create ``path`` atomically and only if it is absent; False when something is there already."""
+        ...
+
+    def remove(self, path: str) -> bool:
+        """Unlink; False when it was not there."""
+        ...
+
+    def set_mtime(self, path: str, mtime_ns: int) -> None: ...
+
+
+# --- processes -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process that cannot be mistaken for another: ``started_s`` (epoch) tells a reused pid apart."""
+
+    pid: int
+    started_s: float
+    group: int
+    command: str
+
+
+class ProcessTable(Protocol):
+    """Local processes. Never finds chaosd itself, its parents, or pid 1."""
+
+    def find(
+        self, *, match: str | None = None, pid_file: str | None = None, port: int | None = None
+    ) -> tuple[Process, ...]:
+        """Return the processes that fit every criterion given, oldest first."""
+        ...
+
+    def alive(self, process: Process) -> bool:
+        """Tell whether exactly this process (pid and start time) still runs; a zombie does not."""
+        ...
+
+    def signal(self, process: Process, number: int, *, group: bool = False) -> bool:
+        """Send a signal to exactly this process (pidfd where the kernel has it), or to its group.
+
+        False when it is gone. Raises RefusedError without permission, or when the group is our own.
+        """
+        ...
+
+
+# --- git -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """The end of one command; ``code`` is negative when a signal ended it."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Git(Protocol):
+    """The git program, without a terminal, in the C locale, taking no optional locks."""
+
+    def run(self, directory: str, *arguments: str, timeout_s: float = 30.0, stdin: str | None = None) -> Completed:
+        """Run one git command; raises UnreachableError on timeout, TargetAbsentError when git is missing."""
+        ...
+
+
+# --- AWS -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One ECS task. ``started_s`` is epoch seconds or None before it runs; ``health`` as ECS spells it."""
+
+    id: str
+    arn: str
+    last_status: str
+    desired_status: str
+    health: str
+    started_s: float | None
+    stop_code: str | None = None
+    stopped_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """An ECS service and its tasks that should run (``desiredStatus`` RUNNING)."""
+
+    desired: int
+    running: int
+    pending: int
+    tasks: tuple[Task, ...]
+    tags: Mapping[str, str]
+
+
+class Ecs(Protocol):
+    """The ECS calls chaosd needs. All raise TargetAbsentError, RefusedError or UnreachableError."""
+
+    def service(self, cluster: str, service: str) -> Service: ...
+    def tasks(self, cluster: str, ids: Sequence[str]) -> tuple[Task, ...]:
+        """Describe tasks by id, stopped ones included; unknown ids are left out."""
+        ...
+
+    def stop_task(self, cluster: str, task: str, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message to send. ``group`` and ``deduplication`` are for FIFO queues."""
+
+    body: str
+    attributes: Mapping[str, str]
+    group: str | None = None
+    deduplication: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A message received and invisible to others until its timeout ends or it is released."""
+
+    id: str
+    handle: str
+    body: str
+    attributes: Mapping[str, str]
+    receives: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFacts:
+    """Counters are approximate, as SQS counts. ``visibility_s`` is the queue's visibility timeout."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+    fifo: bool
+    visibility_s: float
+    max_receives: int | None
+    dead_letter_url: str | None
+    max_message_bytes: int
+
+
+class Sqs(Protocol):
+    """The SQS calls chaosd needs. There is no purge, and there never will be."""
+
+    def facts(self, url: str) -> QueueFacts: ...
+    def tags(self, url: str) -> Mapping[str, str]: ...
+    def send(self, url: str, batch: Sequence[Message]) -> tuple[str | None, ...]:
+        """Send at most 10 messages; per message None, or the error code of its entry."""
+        ...
+
+    def receive(
+        self, url: str, *, most: int = 10, wait_s: float = 0, visibility_s: float = 30
+    ) -> tuple[Received, ...]:
+        """Receive with all attributes."""
+        ...
+
+    def delete(self, url: str, handles: Sequence[str]) -> tuple[str | None, ...]: ...
+    def release(self, url: str, handles: Sequence[str]) -> None:
+        """Make received messages visible again at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """An S3 object's head; ``metadata`` keys are lower case without ``x-amz-meta-``."""
+
+    etag: str
+    modified_s: float
+    size: int
+    metadata: Mapping[str, str]
+
+
+class S3(Protocol):
+    """The S3 calls chaosd needs."""
+
+    def head(self, bucket: str, key: str) -> StoredObject | None: ...
+    def get(self, bucket: str, key: str) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEvent:
+    """One log line. ``id`` is CloudWatch's eventId: the key to drop duplicates by."""
+
+    id: str
+    at_s: float
+    stream: str
+    message: str
+
+
+class CloudWatchLogs(Protocol):
+    """The CloudWatch Logs calls chaosd needs."""
+
+    def events(self, group: str, *, since_s: float, until_s: float, pattern: str = "") -> tuple[LogEvent, ...]:
+        """Return the events of the window (epoch seconds), following empty pages to the end, at most 10,000."""
+        ...
+
+
+# --- others ----------------------------------------------------------------------------------------------
+
+
+class Http(Protocol):
+    """Plain HTTP GET."""
+
+    def get(self, url: str, *, timeout_s: float) -> tuple[int, bytes]:
+        """Return status and at most 1 MiB of body; raises UnreachableError when nobody answers."""
+        ...
+
+
+class Commands(Protocol):
+    """Local commands, as argument lists, never through a shell."""
+
+    def run(self, arguments: Sequence[str], *, timeout_s: float) -> Completed:
+        """Run to the end; raises UnreachableError on timeout, TargetAbsentError when it cannot start."""
+        ...
+
+
+class World(Protocol):
+    """Everything faults and probes may touch; AWS parts are built when first asked for.
+
+    ``private`` is a directory of chaosd's own where a probe may keep a mirror.
+    """
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def processes(self) -> ProcessTable: ...
+    @property
+    def git(self) -> Git: ...
+    @property
+    def ecs(self) -> Ecs: ...
+    @property
+    def sqs(self) -> Sqs: ...
+    @property
+    def s3(self) -> S3: ...
+    @property
+    def logs(self) -> CloudWatchLogs: ...
+    @property
+    def http(self) -> Http: ...
+    @property
+    def commands(self) -> Commands: ...
+    @property
+    def private(self) -> str: ...
+
+
+# --- what a plug-in is -----------------------------------------------------------------------------------
+
+
+class Fault(Protocol):
+    """A kind of disturbance: a frozen dataclass whose fields are its parameters (one is ``mode``).
+
+    ``prepare`` looks and never touches; everything random comes from ``order.dice``. ``inject`` and ``revert``
+    work from the undo record alone, so a process that knows nothing else can take the fault back. ``revert``
+    is idempotent, safe without a prior ``inject`` and after a partial one; it restores only what still is as
+    we left it, and raises UndoFailedError when residue may remain. ``inject`` returns early once ``stop`` is set.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    modes: ClassVar[tuple[Mode, ...]]
+    touches: ClassVar[Resource]
+
+    @property
+    def mode(self) -> str: ...
+    def prepare(self, order: Order, world: World) -> Undo: ...
+    @classmethod
+    def inject(cls, undo: Undo, world: World, stop: Flag) -> None: ...
+    @classmethod
+    def revert(cls, undo: Undo, world: World) -> Reversion: ...
+
+
+class Probe(Protocol):
+    """A measurement of one aspect of a target: a dataclass whose init fields are its parameters.
+
+    ``observe`` changes nothing outside ``world.private`` (the canary, which sends one marked message, says so).
+    It may raise any ChaosdError: the prober turns that into an UNKNOWN reading. One instance serves one
+    configured probe and may remember what it saw last; it is never called by two threads at once.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    measures: ClassVar[Mapping[str, str]]
+
+    def observe(self, target: Target, world: World) -> Reading: ...
+
+
+class Plugin(Protocol):
+    """What faults and probes have in common for the catalogue: dataclass fields and a name."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Batches = Iterator[Sequence[Message]]
