@@ -1,14 +1,12 @@
 """The vocabulary: targets, faults' records, observations, instants. Plain frozen data, units in the names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
-from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
-EMPTY: Mapping[str, Json] = MappingProxyType({})
+Json: TypeAlias = Any  # what json.loads returns; a recursive alias buys casts, not safety
 
 
 class Status(StrEnum):
@@ -189,7 +187,7 @@ class Reversion:
     """
 
     outcome: Outcome
-    proof: Mapping[str, Json] = EMPTY
+    proof: Mapping[str, Json] = field(default_factory=dict)
     detail: str = ""
 
 
