@@ -1,0 +1,248 @@
+"""The history of an injection and its fold: state is read from events, never kept beside them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+from daemon.core.model import Bracket, Instant, Json, Observation, Outcome, Phase, Reversion, Undo
+
+
+class Verdict(StrEnum):
+    """How an experiment ended. Unknown is never among the good ones."""
+
+    RECOVERED = "recovered"
+    NO_IMPACT = "no-impact"
+    NOT_RECOVERED = "not-recovered"
+    VIOLATED = "violated"
+    UNDO_FAILED = "undo-failed"
+    ABORTED = "aborted"
+    INCONCLUSIVE = "inconclusive"
+    REFUSED = "refused"
+
+
+class HealedBy(StrEnum):
+    """Who made the system healthy again."""
+
+    WORKER = "worker"
+    REVERT = "revert"
+
+
+class State(StrEnum):
+    """Where an injection stands, by its last deciding event."""
+
+    PROPOSED = "proposed"
+    REFUSED = "refused"
+    PLANNED = "planned"
+    INJECTED = "injected"
+    REVERTED = "reverted"
+    SUPERSEDED = "superseded"
+    REVERT_FAILED = "revert-failed"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to happen: one fault on one target, with everything needed to repeat it.
+
+    ``origin`` is ``schedule``, ``cli`` or ``api``; ``by`` says who asked. ``steady`` names the probes that must
+    be ok; ``stable_s`` how long they must stay ok to count as recovered; ``recover_s`` how long we wait for it.
+    """
+
+    injection: str
+    experiment: str | None
+    fault: str
+    mode: str
+    target: str
+    seed: int
+    parameters: dict[str, Json]
+    duration_s: float
+    recover_s: float
+    stable_s: float
+    steady: tuple[str, ...]
+    planned_at: Instant
+    origin: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A verdict with its reasons and the recovery it rests on; brackets are seconds after the injection."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    impact_seen: bool = False
+    impact: Bracket | None = None
+    recovery: Bracket | None = None
+    censored: bool = False
+    healed_by: HealedBy | None = None
+    violations: tuple[dict[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """Somebody or the schedule asked for it; nothing was looked at yet."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A rule said no, or could not be answered."""
+
+    at: Instant
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One probe's look."""
+
+    phase: Phase
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The undo record is on disk; from here on the injection may have had an effect."""
+
+    at: Instant
+    undo: Undo
+    boot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injected:
+    """Injecting returned; with ``error`` it broke, and its effect is unknown."""
+
+    started: Instant
+    finished: Instant
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aborted:
+    """A stop condition, a halt or a signal ended the experiment early."""
+
+    at: Instant
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverted:
+    """Taken back, or found superseded by the worker's own repair, with the proof."""
+
+    started: Instant
+    finished: Instant
+    reversion: Reversion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevertFailed:
+    """Could not be taken back; residue may remain."""
+
+    started: Instant
+    finished: Instant
+    attempt: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The verdict over the stored history."""
+
+    at: Instant
+    judgement: Judgement
+
+
+Event: TypeAlias = Proposed | Refused | Observed | Planned | Injected | Aborted | Reverted | RevertFailed | Judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """The fold of one injection's events."""
+
+    plan: Plan
+    state: State = State.PROPOSED
+    undo: Undo | None = None
+    boot: str | None = None
+    refused: Refused | None = None
+    injected: Injected | None = None
+    aborted: Aborted | None = None
+    reverted: Reverted | None = None
+    revert_started: Instant | None = None
+    failures: int = 0
+    last_error: str | None = None
+    judgement: Judgement | None = None
+    observed: tuple[Observed, ...] = field(default=(), repr=False)
+
+    @property
+    def outstanding(self) -> bool:
+        """Planned and not yet reverted: its effect may still be out there."""
+        return self.state in {State.PLANNED, State.INJECTED, State.REVERT_FAILED}
+
+
+def apply(so_far: Injection, event: Event) -> Injection:  # noqa: PLR0911  one arm an event
+    """Return the injection after one more event."""
+    match event:
+        case Proposed():
+            return so_far
+        case Refused():
+            return replace(so_far, refused=event, state=State.REFUSED)
+        case Observed():
+            return replace(so_far, observed=(*so_far.observed, event))
+        case Planned():
+            return replace(so_far, undo=event.undo, boot=event.boot, state=State.PLANNED)
+        case Injected():
+            return replace(so_far, injected=event, state=State.INJECTED)
+        case Aborted():
+            return replace(so_far, aborted=event)
+        case Reverted():
+            superseded = event.reversion.outcome is Outcome.SUPERSEDED
+            state = State.SUPERSEDED if superseded else State.REVERTED
+            first = so_far.revert_started or event.started
+            return replace(so_far, reverted=event, state=state, revert_started=first)
+        case RevertFailed():
+            first = so_far.revert_started or event.started
+            return replace(
+                so_far,
+                failures=event.attempt,
+                last_error=event.error,
+                state=State.REVERT_FAILED,
+                revert_started=first,
+            )
+        case Judged():
+            state = State.DROPPED if so_far.state is State.PROPOSED else so_far.state
+            return replace(so_far, judgement=event.judgement, state=state)
+
+
+def fold(events: Iterable[Event]) -> Injection:
+    """Return the injection its events tell of; the first must be Proposed, else ValueError."""
+    history = iter(events)
+    first = next(history, None)
+    if not isinstance(first, Proposed):
+        raise ValueError(f"a history begins with Proposed, not with {type(first).__name__}")  # noqa: TRY004
+    observed: list[Observed] = []
+    injection = Injection(plan=first.plan)
+    for event in history:
+        if isinstance(event, Observed):
+            observed.append(event)  # appending to the tuple one by one would be quadratic
+        else:
+            injection = apply(injection, event)
+    return replace(injection, observed=tuple(observed))
+
+
+def outstanding(injections: Iterable[Injection]) -> tuple[Injection, ...]:
+    """Return what was planned and not yet taken back, newest first: undone in reverse order of doing."""
+    left = [i for i in injections if i.outstanding]
+    return tuple(sorted(left, key=lambda i: i.plan.planned_at.wall_s, reverse=True))
+
+
+def samples(observed: Sequence[Observed], probe: str) -> tuple[Observed, ...]:
+    """Return one probe's observations in the order in which they were asked."""
+    return tuple(sorted((o for o in observed if o.observation.probe == probe), key=_asked))
+
+
+def _asked(observed: Observed) -> float:
+    return observed.observation.asked.mono_s

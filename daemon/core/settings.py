@@ -1,0 +1,194 @@
+"""The validated settings: what ``chaosd.yaml`` says, frozen. Every default of the product stands here, once.
+
+Durations are seconds. ``daemon.config`` makes these records; nothing else reads the file.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from daemon.core.calendar import Blackout, Window
+from daemon.core.model import EMPTY, Status, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aws:
+    """Where AWS is. None leaves the choice to the SDK's own chain (environment, profile, instance)."""
+
+    region: str | None = None
+    endpoint_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSetting:
+    """One configured probe: ``probe`` names the kind, ``every_s`` is its slow interval between experiments."""
+
+    name: str
+    probe: str
+    target: str
+    every_s: float = 15.0
+    timeout_s: float | None = None
+    parameters: Mapping[str, object] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cron:
+    """At the minutes of a five-field cron expression, in the wall-clock time of ``timezone``."""
+
+    expression: str
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Every:
+    """At a fixed interval."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AboutEvery:
+    """At random: exponential gaps with this mean, drawn from the seed."""
+
+    seconds: float
+
+
+Trigger: TypeAlias = Cron | Every | AboutEvery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentSetting:
+    """One configured experiment.
+
+    ``duration_s`` (key ``for``) is how long the fault stays before it is reverted; ``timeout_s`` how long
+    recovery is waited for, the target's ``limits.recover`` when the file does not say. ``jitter_s`` moves each
+    start by up to that much; a start missed by more than ``misfire_grace_s`` is skipped. ``parameters`` (key
+    ``set``) are the fault's.
+    """
+
+    name: str
+    fault: str
+    target: str
+    trigger: Trigger
+    timeout_s: float
+    duration_s: float = 30.0
+    jitter_s: float = 0.0
+    misfire_grace_s: float = 60.0
+    parameters: Mapping[str, object] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allow:
+    """What may be touched. None: what the configuration names as targets, nothing else.
+
+    ``repositories`` are directories or glob patterns of paths; ``queues`` are patterns over the queue's ARN
+    tail, ``ACCOUNT:NAME``.
+    """
+
+    repositories: tuple[str, ...] | None = None
+    queues: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopWhen:
+    """Stop every running experiment when ``probe`` has had ``status`` without a break for ``for_s``."""
+
+    probe: str
+    status: Status = Status.FAILING
+    for_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSetting:
+    """The rules that admit, refuse or stop an experiment.
+
+    ``max_per_day`` None is no limit; the day is the UTC day. ``windows`` empty: always open. ``require_tag``
+    is (key, value) on every AWS resource that would be touched.
+    """
+
+    max_active: int = 1
+    max_active_per_target: int = 1
+    max_per_day: int | None = None
+    min_gap_s: float = 0.0
+    min_healthy_tasks: int = 0
+    require_tag: tuple[str, str] | None = None
+    allow: Allow = field(default_factory=Allow)
+    windows: tuple[Window, ...] = ()
+    blackouts: tuple[Blackout, ...] = ()
+    stop_when: tuple[StopWhen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tcp:
+    """A TCP address to listen on. Port 0 lets the system choose."""
+
+    host: str = "127.0.0.1"
+    port: int = 9876
+
+    @property
+    def loopback(self) -> bool:
+        return is_loopback(self.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnixSocket:
+    """A Unix socket to listen on, by absolute path."""
+
+    path: str
+
+
+Listen: TypeAlias = Tcp | UnixSocket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Where people and Prometheus look. Anything but loopback and a Unix socket needs ``token_file``."""
+
+    listen: Listen = field(default_factory=Tcp)
+    token_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How experiments look: fast interval, how long steady counts as steady, how long to wait for steady before.
+
+    ``probe_every_s`` comes from ``default_probe_every_s`` when the file does not say.
+    """
+
+    probe_every_s: float
+    stable_for_s: float = 3.0
+    steady_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the file, the environment and the flags said, checked. ``steady_state``: target to probe names."""
+
+    sampling: Sampling
+    seed: int | None = None
+    aws: Aws = field(default_factory=Aws)
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    probes: tuple[ProbeSetting, ...] = ()
+    steady_state: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    experiments: tuple[ExperimentSetting, ...] = ()
+    guard: GuardSetting = field(default_factory=GuardSetting)
+    api: Api = field(default_factory=Api)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach ``host``; a name other than ``localhost`` counts as reachable."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def default_probe_every_s(aws: Aws, targets: Mapping[str, Target]) -> float:
+    """Return the fast interval: 250 ms where looking is local and free, 1 s where each look is an AWS call."""
+    remote = any(t.ecs or t.queue or t.deployment or t.logs for t in targets.values())
+    endpoint = urlsplit(aws.endpoint_url).hostname if aws.endpoint_url else None
+    return 1.0 if remote and not (endpoint and is_loopback(endpoint)) else 0.25

@@ -1,0 +1,124 @@
+"""The verdict: a pure function of one injection's stored history, so old runs can be judged again.
+
+Severity: what held < what is unknown < what deviated. An unanswered question never becomes a pass.
+"""
+
+from typing import TypeAlias
+
+from daemon.core.events import HealedBy, Injection, Judgement, State, Verdict, samples
+from daemon.core.model import Bracket, Outcome, Phase, Status
+from daemon.core.recovery import Edges, edges
+
+GOOD = frozenset({Verdict.RECOVERED, Verdict.NO_IMPACT})
+
+
+def judge(injection: Injection) -> Judgement:
+    """Return the verdict with its reasons. Pure; the same history gives the same judgement."""
+    if injection.refused is not None:
+        return Judgement(verdict=Verdict.REFUSED, reasons=(injection.refused.reason,))
+    if injection.undo is None:
+        return Judgement(verdict=Verdict.INCONCLUSIVE, reasons=_why_not_injected(injection))
+    found = _edges(injection)
+    verdict, reasons, healed_by = _decide(injection, found)
+    return Judgement(
+        verdict=verdict,
+        reasons=reasons,
+        impact_seen=found is not None and found.impact is not None,
+        impact=found.impact if found else None,
+        recovery=found.recovered if found else None,
+        censored=bool(found and found.impact and not found.recovered),
+        healed_by=healed_by,
+    )
+
+
+def _why_not_injected(injection: Injection) -> tuple[str, ...]:
+    if injection.aborted:
+        return (f"nothing was injected: {injection.aborted.reason}",)
+    bad = {
+        o.observation.probe: o.observation
+        for o in injection.observed
+        if o.phase is Phase.BEFORE and o.observation.status is not Status.OK
+    }
+    names = ", ".join(f"{n} is {o.status}{_because(o.reading.findings)}" for n, o in sorted(bad.items()))
+    return (f"nothing was injected: the steady state was not ok before ({names or 'no probe answered'})",)
+
+
+def _because(findings: tuple[object, ...]) -> str:
+    first = next(iter(findings), None)
+    return f" [{getattr(first, 'name', first)}: {getattr(first, 'detail', '')}]" if first else ""
+
+
+def _edges(injection: Injection) -> Edges | None:
+    injected = injection.injected
+    if injected is None or not injection.plan.steady:
+        return None
+    series = {
+        name: tuple(o.observation for o in samples(injection.observed, name)) for name in injection.plan.steady
+    }
+    return edges(series, injected_s=injected.started.mono_s, stable_s=injection.plan.stable_s)
+
+
+Decision: TypeAlias = tuple[Verdict, tuple[str, ...], HealedBy | None]
+
+
+def _decide(injection: Injection, found: Edges | None) -> Decision:  # noqa: PLR0911  one line a verdict
+    if injection.state is State.REVERT_FAILED or injection.outstanding:
+        why = injection.last_error or "the revert was never finished"
+        return Verdict.UNDO_FAILED, (f"the fault could not be taken back: {why}",), None
+    if injection.aborted:
+        return Verdict.ABORTED, (f"aborted and undone: {injection.aborted.reason}",), None
+    if injection.injected is None or injection.injected.error:
+        error = injection.injected.error if injection.injected else "chaosd ended while injecting"
+        return Verdict.INCONCLUSIVE, (f"the injection broke and was undone: {error}",), None
+    if found is None:
+        return Verdict.INCONCLUSIVE, ("no steady-state probe is configured, so nothing was measured",), None
+    if found.impact is None:
+        return _without_impact(found)
+    if found.recovered is None:
+        return _unhealed(injection, found)
+    return _healed(injection, found, found.recovered)
+
+
+def _without_impact(found: Edges) -> Decision:
+    if found.blind:
+        return Verdict.INCONCLUSIVE, (f"never answered during the fault: {', '.join(found.blind)}",), None
+    if found.doubtful:
+        names = ", ".join(found.doubtful)
+        return Verdict.INCONCLUSIVE, (f"no failure seen, but not every look was answered: {names}",), None
+    return Verdict.NO_IMPACT, ("the steady state held: no probe was seen failing",), None
+
+
+def _unhealed(injection: Injection, found: Edges) -> Decision:
+    limit = f"{injection.plan.recover_s:g} s"
+    if found.blind:
+        return Verdict.INCONCLUSIVE, (f"impact seen, then no answer from {', '.join(found.blind)}",), None
+    return Verdict.NOT_RECOVERED, (f"not steady again within {limit} after the fault (right-censored)",), None
+
+
+def _healed(injection: Injection, found: Edges, recovered: Bracket) -> Decision:
+    by = healed_by(injection, found)
+    span = f"{recovered.lo_s:.2f}-{recovered.hi_s:.2f} s"
+    if by is HealedBy.REVERT:
+        return Verdict.NOT_RECOVERED, (f"healthy only after our revert ({span}): the worker did not heal it",), by
+    if recovered.hi_s > injection.plan.recover_s:
+        return (
+            Verdict.NOT_RECOVERED,
+            (f"recovered after {span}, beyond the target's limit of {injection.plan.recover_s:g} s",),
+            by,
+        )
+    return Verdict.RECOVERED, (f"recovered by itself after {span}",), by
+
+
+def healed_by(injection: Injection, found: Edges) -> HealedBy | None:
+    """Tell who healed it: our revert gets the blame unless the evidence says the worker was first."""
+    undo, reverted = injection.undo, injection.reverted
+    if found.recovered_mono_s is None or undo is None:
+        return None
+    if not undo.restores:
+        return HealedBy.WORKER
+    if reverted is not None and reverted.reversion.outcome is Outcome.SUPERSEDED:
+        return HealedBy.WORKER
+    started = injection.revert_started
+    if started is None or found.recovered_mono_s <= started.mono_s:
+        return HealedBy.WORKER
+    return HealedBy.REVERT
