@@ -29,8 +29,8 @@ def zone(name: str) -> tzinfo:
     if not known:
         raise ValueError(f"time zone {name!r} cannot be found: this host has no time zone database (tzdata)")
     close = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f"; did you mean {known[close[0]]!r}?" if close else ", such as Europe/Berlin or UTC"
-    raise ValueError(f"{name!r} is no time zone of the IANA database{hint}")
+    hint = f"; did you mean {known[close[0]]!r}?" if close else "; write one such as Europe/Berlin or UTC"
+    raise ValueError(f"{name!r} is no time zone{hint}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blackout:
-    """A span without experiments, from ``start`` to before ``end``; both are aware."""
+    """A span without experiments, from ``start`` to before ``end``; both are in UTC."""
 
     text: str
     start: datetime
@@ -87,15 +87,15 @@ class Blackout:
         if len(words) not in (1, 2):
             raise ValueError(f"{text!r} is no blackout: {_BLACKOUT}")
         where = zone(words[1]) if words[1:] else None
-        first, _, last = words[0].partition("/")
-        start, end = _moment(first, where, text), _moment(last or first, where, text, closing=True)
+        first, slash, last = words[0].partition("/")
+        start, end = _moment(first, where, text), _moment(last if slash else first, where, text, closing=True)
         if end <= start:
             raise ValueError(f"{text!r} is no blackout: it ends before it begins")
         return cls(text=text, start=start, end=end)
 
     def contains(self, at: datetime) -> bool:
         """Tell whether the aware time ``at`` lies in the blackout; raises ValueError when it is naive."""
-        return self.start <= _aware(at) < self.end
+        return self.start <= _aware(at).astimezone(UTC) < self.end
 
 
 def _aware(at: datetime) -> datetime:
@@ -140,7 +140,8 @@ def _moment(word: str, where: tzinfo | None, text: str, *, closing: bool = False
             day = date.fromisoformat(word)
             _check_year(day.year)
             day += timedelta(days=1) if closing else timedelta()
-            return datetime(day.year, day.month, day.day, tzinfo=where or UTC)
+            # UTC, because two times of one zone compare by the wall clock, which runs backwards once a year.
+            return datetime(day.year, day.month, day.day, tzinfo=where or UTC).astimezone(UTC)
         at = datetime.fromisoformat(word) if "t" in word.lower() else None
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is no blackout: {word!r}: {error}") from None
@@ -149,7 +150,7 @@ def _moment(word: str, where: tzinfo | None, text: str, *, closing: bool = False
     _check_year(at.year)
     if at.tzinfo is None and where is None:
         raise ValueError(f"{text!r} is no blackout: {word!r} has no offset; add one, or a zone after the span")
-    return at if at.tzinfo else at.replace(tzinfo=where)
+    return (at if at.tzinfo else at.replace(tzinfo=where)).astimezone(UTC)
 
 
 def _check_year(year: int) -> None:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from daemon.core.calendar import Blackout, Window
-from daemon.core.model import EMPTY, Status, Target
+from daemon.core.model import Status, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class ProbeSetting:
     target: str
     every_s: float = 15.0
     timeout_s: float | None = None
-    parameters: Mapping[str, object] = field(default_factory=lambda: EMPTY)
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class ExperimentSetting:
     duration_s: float = 30.0
     jitter_s: float = 0.0
     misfire_grace_s: float = 60.0
-    parameters: Mapping[str, object] = field(default_factory=lambda: EMPTY)
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
