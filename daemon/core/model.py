@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any  # what json.loads returns; a recursive alias buys casts, not safety
+EMPTY: Mapping[str, Json] = MappingProxyType({})
 
 
 class Status(StrEnum):

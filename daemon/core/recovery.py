@@ -31,8 +31,8 @@ def edges(samples: Mapping[str, Sequence[Observation]], *, injected_s: float, st
     """Find impact and recovery over all steady-state probes.
 
     ``samples`` maps each probe to its observations in order; ``injected_s`` is when the injecting call began
-    (monotonic seconds): a burst or a stop acts from its first moment on. A system is recovered only when every probe is OK and has stayed OK
-    for ``stable_s``; the last of them decides.
+    (monotonic seconds): a burst or a stop acts from its first moment on. A system is
+    recovered only when every probe is OK and has stayed OK for ``stable_s``; the last of them decides.
     """
     after = {name: _after(seen, injected_s) for name, seen in samples.items()}
     blind = tuple(n for n, s in after.items() if not any(o.status is not Status.UNKNOWN for o in s))

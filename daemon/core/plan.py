@@ -1,0 +1,72 @@
+"""From a request or a due experiment to a plan: who, what, with which seed, for how long. Pure."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from daemon.core.events import Plan
+from daemon.core.model import Instant, Json, Target
+from daemon.core.settings import Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody asked for, by command line, API or schedule. ``seed`` None lets chaosd choose one."""
+
+    fault: str
+    target: str
+    parameters: Mapping[str, Json]
+    duration_s: float
+    origin: str
+    by: str
+    seed: int | None = None
+    experiment: str | None = None
+    recover_s: float | None = None
+
+
+def make(  # noqa: PLR0913  each is one fact from outside
+    request: Request,
+    *,
+    injection: str,
+    seed: int,
+    at: Instant,
+    target: Target,
+    steady: tuple[str, ...],
+    sampling: Sampling,
+) -> Plan:
+    """Return the plan for a request; ``seed`` is used where the request names none."""
+    return Plan(
+        injection=injection,
+        experiment=request.experiment,
+        fault=request.fault,
+        mode=str(request.parameters.get("mode", "")),
+        target=request.target,
+        seed=request.seed if request.seed is not None else seed,
+        parameters=dict(request.parameters),
+        duration_s=request.duration_s,
+        recover_s=request.recover_s if request.recover_s is not None else target.limits.recover_s,
+        stable_s=sampling.stable_for_s,
+        steady=steady,
+        planned_at=at,
+        origin=request.origin,
+        by=request.by,
+    )
+
+
+def occurrence_seed(seed: int, experiment: str, occurrence: int) -> int:
+    """Return the seed of an experiment's n-th occurrence: the same schedule seed repeats the same choices."""
+    digest = hashlib.sha256(f"{seed}/{experiment}/{occurrence}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+@dataclass(slots=True)
+class Occurrences:
+    """Counts the occurrences of each experiment, so that their seeds differ and repeat."""
+
+    seed: int
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def next_seed(self, experiment: str) -> int:
+        number = self.counts.get(experiment, 0)
+        self.counts[experiment] = number + 1
+        return occurrence_seed(self.seed, experiment, number)
