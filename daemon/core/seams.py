@@ -27,8 +27,11 @@ class Clock(Protocol):
         """Return the aware UTC time."""
         ...
 
-    def wait(self, flag: Flag, timeout_s: float) -> bool:
-        """Wait until the flag is set or the time is over; True when the flag is set."""
+    def wait(self, flag: Flag | None, timeout_s: float) -> bool:
+        """Wait until the flag is set or the time is over; True when the flag is set.
+
+        None waits the whole time: for a revert or a probe, which have a deadline of their own and no stop flag.
+        """
         ...
 
 

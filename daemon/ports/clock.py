@@ -1,0 +1,23 @@
+"""The system's clock: the only module that reads the time."""
+
+import time
+from datetime import UTC, datetime
+
+from daemon.core.model import Instant
+from daemon.core.seams import Flag
+
+
+class SystemClock:
+    """Real time: CLOCK_MONOTONIC for differences, the epoch for people."""
+
+    def instant(self) -> Instant:
+        return Instant(time.monotonic(), time.time())
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def wait(self, flag: Flag | None, timeout_s: float) -> bool:
+        if flag is None:
+            time.sleep(max(0.0, timeout_s))
+            return False
+        return flag.wait(max(0.0, timeout_s))

@@ -1,0 +1,203 @@
+"""Local processes: found by command line, pid file or port; signalled only when certainly the same."""
+
+import errno
+import os
+import signal
+import stat
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daemon.core.errors import RefusedError
+from daemon.core.seams import Process
+
+_SAME_S = 0.001  # start times come in ticks of 10 ms; this only absorbs the float's rounding
+_WRITTEN_LATE_S = 2.0  # file systems with coarse times; a pid file older than its process is stale
+_INIT = 1
+
+
+class LocalProcesses:
+    """The process table of this machine (or pid namespace), read with psutil.
+
+    Never finds or signals pid 1, chaosd, its ancestors, its copies (a process with chaosd's own command line,
+    such as a fork) and what ``spare`` names. A clock step makes processes found before it look gone: then they
+    are not signalled, never the wrong one.
+    """
+
+    def __init__(self, spare: Callable[[], Collection[int]] = frozenset) -> None:
+        self._spare = spare
+
+    def find(
+        self, *, match: str | None = None, pid_file: str | None = None, port: int | None = None
+    ) -> tuple[Process, ...]:
+        """Return what fits every criterion given, oldest first; everything when none is given.
+
+        A pid file that is unreadable, no number, or older than the process it names finds nothing. A listening
+        socket shared by forked processes counts for one of them. Raises RefusedError when ports may not be read.
+        """
+        pids = _all_pids()
+        if pid_file is not None:
+            pids &= _named_by(pid_file)
+        if port is not None:
+            pids &= _listening(port)
+        pids -= self._spared()
+        ours = _command(os.getpid())
+        found = (_look(pid, match) for pid in pids)
+        kept = [p for p in found if p is not None and p.command != ours]
+        return tuple(sorted(kept, key=lambda p: (p.started_s, p.pid)))
+
+    def alive(self, process: Process) -> bool:
+        return _running_since(process.pid, process.started_s)
+
+    def signal(self, process: Process, number: int, *, group: bool = False) -> bool:
+        """Send a signal; number 0 sends nothing and makes only the checks. False when the process is gone.
+
+        The process is held open before its start time is checked, so its pid cannot be given to another in
+        between. A group is signalled only while the process named is alive and still in it.
+        """
+        if process.pid in self._spared():
+            raise RefusedError(
+                f"not signalling pid {process.pid}: it is chaosd, one of its parents, or pid 1", rule="own-process"
+            )
+        with _held(process.pid) as handle:
+            if not self.alive(process):
+                return False
+            try:
+                if group:
+                    self._signal_group(process, number)
+                elif handle is not None:
+                    signal.pidfd_send_signal(handle, number)
+                else:
+                    os.kill(process.pid, number)
+            except ProcessLookupError:
+                return False
+            except PermissionError:
+                raise RefusedError(
+                    f"not signalled: no permission for pid {process.pid} ({process.command})",
+                    rule="permission",
+                    hint="run chaosd as the same user as the process, or with CAP_KILL",
+                ) from None
+        return True
+
+    def _signal_group(self, process: Process, number: int) -> None:
+        group = os.getpgid(process.pid)
+        if group != process.group:
+            raise RefusedError(
+                f"not signalling group {process.group}: pid {process.pid} is in group {group} now", rule="moved"
+            )
+        if group in {_group(pid) for pid in self._spared()}:
+            raise RefusedError(
+                f"not signalling group {group} of pid {process.pid}: chaosd or one of its parents is in it",
+                rule="own-process",
+                hint="start the worker in a group of its own (setsid), or use scope=process",
+            )
+        os.killpg(group, number)
+
+    def _spared(self) -> set[int]:
+        import psutil  # noqa: PLC0415  half the start-up of `chaosd inject --repository`, which needs no processes
+
+        try:
+            parents = {p.pid for p in psutil.Process().parents()}
+        except psutil.Error:  # a parent ended while we looked
+            parents = {os.getppid()}
+        return {0, _INIT, os.getpid(), *parents, *self._spare()}
+
+
+def _all_pids() -> set[int]:
+    import psutil  # noqa: PLC0415
+
+    return set(psutil.pids())
+
+
+def _named_by(pid_file: str) -> set[int]:
+    path = Path(pid_file)
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            return set()
+        pid = int(path.read_bytes()[:64].split()[0])
+    except (OSError, ValueError, IndexError):
+        return set()
+    born = _started_s(pid)
+    return {pid} if born is not None and born <= facts.st_mtime + _WRITTEN_LATE_S else set()
+
+
+def _listening(port: int) -> set[int]:
+    import psutil  # noqa: PLC0415
+
+    try:
+        sockets = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        raise RefusedError(
+            f"not looked up: no permission to see who listens on port {port}",
+            rule="permission",
+            hint="find the process by match or pid_file instead",
+        ) from None
+    listening = (s for s in sockets if s.status == psutil.CONN_LISTEN and s.laddr and s.laddr.port == port)
+    return {s.pid for s in listening if s.pid is not None}
+
+
+def _look(pid: int, match: str | None) -> Process | None:
+    """Return the process if it runs and its command line contains ``match``, else None."""
+    command = _command(pid)
+    if command is None or (match is not None and match not in command):
+        return None
+    started, group = _started_s(pid), _group(pid)
+    if started is None or group is None or not _running_since(pid, started):
+        return None
+    return Process(pid=pid, started_s=started, group=group, command=command)
+
+
+def _command(pid: int) -> str | None:
+    """Return the command line; None for a kernel thread, a zombie, or one we may not see."""
+    import psutil  # noqa: PLC0415
+
+    try:
+        return " ".join(psutil.Process(pid).cmdline()).strip() or None
+    except (psutil.Error, OSError, OverflowError):
+        return None
+
+
+def _started_s(pid: int) -> float | None:
+    import psutil  # noqa: PLC0415
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except (psutil.Error, OSError, ValueError, OverflowError):
+        return None
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return None
+
+
+def _running_since(pid: int, started_s: float) -> bool:
+    import psutil  # noqa: PLC0415
+
+    try:
+        process = psutil.Process(pid)
+        dead = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        return not dead and abs(process.create_time() - started_s) < _SAME_S
+    except (psutil.Error, OSError, ValueError, OverflowError):
+        return False
+
+
+@contextmanager
+def _held(pid: int) -> Iterator[int | None]:
+    """Hold a process open so that its pid keeps its meaning; None where the kernel has no pidfd."""
+    handle: int | None = None
+    if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
+        try:
+            handle = os.pidfd_open(pid)
+        except OSError as error:
+            # gone is found by the check that follows; without the call (old kernel, seccomp) it must do alone
+            if error.errno not in (errno.ESRCH, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EMFILE):
+                raise
+    try:
+        yield handle
+    finally:
+        if handle is not None:
+            os.close(handle)
