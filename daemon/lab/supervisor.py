@@ -1,0 +1,219 @@
+"""The one process that owns a lab: it starts the parts, keeps them going, and takes everything down again.
+
+Run in the foreground as ``python -m daemon.lab --dir DIR``. SIGTERM, SIGINT or the end of its standard input (with
+``--until-stdin-closes``) lead to the same orderly end. Its children die with it even after SIGKILL (``tether``).
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from daemon.lab import provision
+from daemon.lab.emulator import Emulator, EmulatorSettings, free_port, reachable_socket
+from daemon.lab.engine import TaskEngine
+from daemon.lab.model import REGION, LabError, LabInfo
+from daemon.lab.processes import ProcessTable, end_all, load, record_of
+from daemon.lab.scheduler import ServiceScheduler
+
+INFO, PROCESSES, LOCK, MARKER = "lab.json", "processes.json", "lab.lock", ".chaosd-lab"
+READY_TIMEOUT_S = 60.0
+READY_LINE = b'"event": "worker.ready"'
+GRACE_S = 2.0  # for the workers at shutdown; nothing they do is kept
+RESTART_AFTER_S = 1.0  # an emulator that died is started again after that long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorSettings:
+    """What kind of lab, and where. ``ephemeral``: remove the directory at the end."""
+
+    directory: Path
+    tasks: int = 2
+    defect: str | None = None
+    ephemeral: bool = False
+    restart_after_s: float = RESTART_AFTER_S
+
+
+def supervise(settings: SupervisorSettings, stop: threading.Event) -> None:
+    """Bring the lab up, keep it up until ``stop`` is set, take it down. Raises LabError when it cannot be started.
+
+    Must run in a thread that lives until the end: the kernel ends the emulator when that thread ends.
+    """
+    directory = settings.directory
+    claim_directory(directory)
+    os.chdir(directory)
+    with _locked(directory / LOCK):
+        # A supervisor that was killed may have left processes behind; the lock says that it is gone.
+        end_all(load(directory / PROCESSES), grace_s=1.0)
+        (directory / INFO).unlink(missing_ok=True)
+        lab = _Running(settings=settings, stop=stop, table=ProcessTable(directory / PROCESSES))
+        try:
+            lab.start()
+            lab.keep()
+        finally:
+            lab.close()
+            (directory / INFO).unlink(missing_ok=True)
+            (directory / PROCESSES).unlink(missing_ok=True)
+    if settings.ephemeral:
+        remove_directory(directory)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    """The parts of a lab while it runs."""
+
+    settings: SupervisorSettings
+    stop: threading.Event
+    table: ProcessTable
+    engine: TaskEngine = field(init=False)
+    emulator: Emulator = field(init=False)
+    scheduler: ServiceScheduler | None = None
+
+    def __post_init__(self) -> None:
+        directory = self.settings.directory
+        socket = reachable_socket(directory / "engine.sock")
+        self.table.add(record_of("supervisor", os.getpid()))
+        environment = provision.base_environment()
+        self.engine = TaskEngine(directory=directory, environment=environment, table=self.table)
+        emulator = EmulatorSettings(
+            directory=directory / "emulator",
+            port=free_port(),
+            engine_socket=socket,
+            region=REGION,
+            environment=environment,
+        )
+        self.emulator = Emulator(emulator, self.table)
+        self._endpoint_url = emulator.endpoint_url
+        self.engine.listen(socket)
+
+    _endpoint_url: str = field(init=False, default="")
+
+    def start(self) -> None:
+        directory = self.settings.directory
+        for name in ("clones", "slots", "home", "tmp"):
+            (directory / name).mkdir(exist_ok=True)
+        _say("lab.step", "starting the AWS emulator")
+        self.emulator.start(self.stop)
+        _say("lab.step", "creating the remote repository")
+        provision.create_remote(directory / "remote.git", directory / "tmp")
+        info = self._furnish()
+        fresh = directory / f"{INFO}.new"
+        fresh.write_text(json.dumps(info.to_json(), indent=1))
+        fresh.replace(directory / INFO)
+        _say("lab.ready", json.dumps(info.to_json()))
+
+    def _furnish(self) -> LabInfo:
+        settings = self.settings
+        _say("lab.step", f"creating queues, bucket and a service of {settings.tasks} tasks")
+        try:
+            info = provision.furnish(
+                self._endpoint_url, settings.directory, tasks=settings.tasks, defect=settings.defect
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise LabError(f"The lab was not started: the emulator refused: {error}. Read emulator.log.") from error
+        self.scheduler = ServiceScheduler(
+            provision.clients(self._endpoint_url).ecs, cluster=info.cluster, service=info.service
+        )
+        self.scheduler.start()
+        _say("lab.step", "waiting for the workers")
+        self._await_workers()
+        return info
+
+    def _await_workers(self) -> None:
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        while True:
+            running = [c for c in self.engine.containers() if c.state == "running"]
+            ready = sum(any(READY_LINE in line for line in c.tail()) for c in running)
+            if ready >= self.settings.tasks:
+                return
+            if time.monotonic() > deadline_s:
+                last = b"".join(line for c in self.engine.containers() for line in c.tail()[-3:]).decode()
+                raise LabError(
+                    f"The lab was not started: {ready} of {self.settings.tasks} workers were ready after "
+                    f"{READY_TIMEOUT_S:.0f} s. Their last words: {last.strip() or 'none'}. Try fewer tasks."
+                )
+            if self.stop.wait(0.05):
+                raise LabError("The lab was not started: it was told to stop. Run `chaosd lab up` again.")
+
+    def keep(self) -> None:
+        """Stay until told to stop. An emulator that died comes back, empty, on the same port; so do the tasks."""
+        while not self.stop.wait(0.25):
+            if self.emulator.alive():
+                continue
+            _say("lab.emulator_died", f"starting it again in {self.settings.restart_after_s:g} s")
+            self._stop_scheduler()
+            self.engine.stop_all(GRACE_S)
+            if self.stop.wait(self.settings.restart_after_s):
+                return
+            self.emulator.start(self.stop)
+            self._furnish()
+            _say("lab.emulator_restarted", "its queues are empty, the remote repository is as it was")
+
+    def _stop_scheduler(self) -> None:
+        if self.scheduler is not None:
+            self.scheduler.stop()
+            self.scheduler = None
+
+    def close(self) -> None:
+        self._stop_scheduler()
+        self.engine.close(GRACE_S)
+        self.emulator.stop(1.0)
+
+
+def claim_directory(directory: Path) -> None:
+    """Make the lab's directory and mark it as ours. Raises LabError for a directory with somebody else's files."""
+    if not directory.is_absolute():
+        raise LabError(f"The lab was not started: {directory} is not an absolute path. Give an absolute one.")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        strange = not (directory / MARKER).exists() and any(p.name != "supervisor.log" for p in directory.iterdir())
+    except OSError as error:
+        raise LabError(f"The lab was not started: {directory}: {error.strerror}. Choose another one.") from error
+    if strange:
+        raise LabError(
+            f"The lab was not started: {directory} holds other files, and `lab down` removes its directory. "
+            "Choose an empty or a new one."
+        )
+    (directory / MARKER).touch()
+
+
+def remove_directory(directory: Path) -> None:
+    """Remove a lab's directory with everything in it; one without our mark is left alone."""
+    if not (directory / MARKER).exists():
+        return
+    for entry in directory.iterdir():
+        if entry.name == MARKER:
+            continue  # the mark goes last, so that a removal cut short can be finished
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+    (directory / MARKER).unlink(missing_ok=True)
+    directory.rmdir()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[str]]:
+    with path.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LabError(
+                f"The lab was not started: another one runs in {path.parent}. Use it, or take it down first."
+            ) from error
+        yield handle
+
+
+def _say(event: str, detail: str) -> None:
+    sys.stdout.write(json.dumps({"event": event, "detail": detail}) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,233 @@
+"""The working clone: from a branch of the remote to a pushed commit, with nobody's work lost on the way."""
+
+import random
+import threading
+from dataclasses import dataclass
+
+from daemon.lab.worker.gitcli import Git, GitError
+from daemon.lab.worker.message import Command
+from daemon.lab.worker.say import say
+from daemon.lab.worker.slots import Slot
+
+PUSH_ATTEMPTS = 8
+REJECTIONS = ("[rejected]", "[remote rejected]", "cannot lock ref", "failed to update ref", "stale info")
+
+
+class PushRejected(Exception):  # noqa: N818 - it says what happened
+    """The remote has taken other commits in the meantime."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refs:
+    """Commit ids as the clone knows them; empty where there is no such ref."""
+
+    local: str
+    remote: str
+    mainline: str
+    stash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clone:
+    """One clone, used by one worker at a time (its slot is locked)."""
+
+    git: Git
+    slot: Slot
+    mainline: str
+
+    def fetch(self, branch: str) -> None:
+        """Learn the remote's state of ``branch``, which it need not have, and of the mainline."""
+        # A pattern may match nothing, a plain name may not.
+        wanted = (self.mainline, f"{branch}*")
+        specs = [f"+refs/heads/{name}:refs/remotes/origin/{name}" for name in wanted]
+        self.git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "origin", *specs)
+
+    def refs(self, branch: str) -> Refs:
+        """Read the refs that matter for ``branch``."""
+        names = (
+            f"refs/heads/{branch}",
+            f"refs/remotes/origin/{branch}",
+            f"refs/remotes/origin/{self.mainline}",
+            "refs/stash",
+        )
+        rows = self.git.run("for-each-ref", "--format=%(refname) %(objectname)", *names).splitlines()
+        found = dict(row.split(" ", 1) for row in rows)
+        local, remote, mainline, stash = (found.get(name, "") for name in names)
+        return Refs(local=local, remote=remote, mainline=mainline, stash=stash)
+
+    def switch(self, branch: str) -> None:
+        """Check out ``branch``, up to date with the remote, without the work of any other branch.
+
+        What lies in the work tree is kept for its own branch; what was kept for ``branch`` comes back. A new branch
+        starts at the remote's mainline.
+        """
+        current, dirty = self.standing()
+        refs = self.refs(branch)
+        if dirty and (current != branch or refs.local != refs.remote):
+            self.keep_work(current)
+            refs = self.refs(branch)
+        if current != branch:
+            if refs.local:
+                self.git.run("switch", "--quiet", branch)
+            else:
+                start = refs.remote or refs.mainline
+                self.git.run("switch", "--quiet", "--no-track", "--create", branch, start)
+            self.slot.note(branch=branch)
+        if refs.local and refs.remote and refs.local != refs.remote:
+            self._catch_up(branch)
+        if refs.stash:
+            self.take_back_work(branch)
+
+    def standing(self) -> tuple[str, bool]:
+        """Return the branch checked out (empty when detached) and whether the work tree is dirty."""
+        current, dirty = "", False
+        report = self.git.run("status", "--porcelain=v2", "--branch", "--untracked-files=all", "-z")
+        for row in report.split("\0"):
+            if row.startswith("# branch.head "):
+                current = row.removeprefix("# branch.head ").replace("(detached)", "")
+            dirty = dirty or (bool(row) and not row.startswith("#"))
+        return current, dirty
+
+    def keep_work(self, branch: str) -> None:
+        """Stash tracked and untracked changes, labelled with the branch that they belong to."""
+        self.git.run("stash", "push", "--quiet", "--include-untracked", "--message", _label(branch))
+        say("work.kept", branch=branch)
+
+    def take_back_work(self, branch: str) -> bool:
+        """Bring back what was kept for ``branch``; False when there is nothing or it does not fit any more."""
+        for row in self.git.run("stash", "list", "--format=%gd %gs").splitlines():
+            reference, _, subject = row.partition(" ")
+            if not subject.endswith(_label(branch)):
+                continue
+            try:
+                self.git.run("stash", "pop", "--quiet", reference)
+            except GitError as error:
+                # The stash is still there; only the half-applied copy of it goes.
+                self.git.run("reset", "--quiet", "--hard")
+                self.git.run("clean", "--quiet", "-d", "--force")
+                say("work.left_in_stash", level="ERROR", branch=branch, why=str(error))
+                return False
+            say("work.taken_back", branch=branch)
+            return True
+        return False
+
+    def find(self, command: Command, *, pushed: bool = False) -> bool:
+        """Say whether a commit of ``command`` is on its branch: here or there, or ``pushed``, only there."""
+        refs = self.refs(command.branch)
+        tips = [tip for tip in (refs.remote, "" if pushed else refs.local) if tip]
+        if not tips:
+            return False
+        trailers = [f"--grep=^{t}$" for t in _trailers(command).replace(".", "[.]").splitlines()]
+        search = ("log", "-1", "--format=%H", "--extended-regexp", "--all-match", *trailers)
+        return bool(self.git.run(*search, *tips, "--not", refs.mainline).strip())
+
+    def edit(self, command: Command, *, again: bool) -> None:
+        """Append the command's line to its session's file; with ``again`` even when it is there."""
+        path = self.git.directory / command.path
+        self.slot.note(branch=command.branch, editing=command.path)
+        path.parent.mkdir(exist_ok=True)
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if again or command.line not in text.splitlines():
+            fresh = path.with_suffix(".new")
+            fresh.write_text(f"{text}{command.line}\n", encoding="utf-8")
+            fresh.replace(path)
+
+    def discard_edit(self) -> None:
+        """Take back an edit that was begun and not committed: its message is still in the queue, and will redo it."""
+        notes = self.slot.noted()
+        path = notes.get("editing")
+        if not path:
+            return
+        if self.git.succeeds("cat-file", "-e", f"HEAD:{path}"):
+            self.git.run("checkout", "--quiet", "HEAD", "--", path)
+        else:
+            self.git.run("rm", "--quiet", "--cached", "--ignore-unmatch", "--", path)
+            (self.git.directory / path).unlink(missing_ok=True)
+        self.slot.note(branch=notes.get("branch", ""))
+
+    def commit(self, command: Command) -> None:
+        """Commit the command's file and nothing else that may lie in the work tree."""
+        subject = command.instruction[:72]
+        text = f"{subject}\n\n{_trailers(command)}"
+        self.git.run("add", "--", command.path)
+        self.git.run("commit", "--quiet", "--allow-empty", "--no-verify", "--file=-", "--", command.path, text=text)
+        self.slot.note(branch=command.branch)
+
+    def push(self, branch: str, pause: threading.Event, command: Command | None = None) -> None:
+        """Push ``branch``; when the remote has moved on, rebase onto it and push again.
+
+        When the remote turns out to have ``command``'s commit already (a message delivered twice, to two tasks),
+        ours is dropped. Raises PushRejected after 8 attempts, GitError for any other failure.
+        """
+        for attempt in range(1, PUSH_ATTEMPTS + 1):
+            try:
+                self.try_push(branch)
+            except PushRejected as error:
+                if attempt == PUSH_ATTEMPTS:
+                    raise
+                say("push.rejected", level="WARNING", branch=branch, attempt=attempt, why=str(error))
+                pause.wait(random.uniform(0.0, 0.05 * attempt))  # noqa: S311 - spreads the tasks, guards nothing
+                self.fetch(branch)
+                if command is not None and self.find(command, pushed=True):
+                    # Ours is the last commit, and not pushed.
+                    self.git.run("reset", "--quiet", "--keep", "HEAD~1")
+                self._catch_up(branch)
+            else:
+                return
+
+    def try_push(self, branch: str) -> None:
+        """Push once. Raises PushRejected or GitError."""
+        try:
+            self.git.run("push", "--quiet", "origin", f"refs/heads/{branch}:refs/heads/{branch}")
+        except GitError as error:
+            if any(sign in error.text for sign in REJECTIONS):
+                raise PushRejected(str(error)) from error
+            raise
+
+    def branches_ahead(self) -> list[str]:
+        """Return the local branches that hold commits which the remote, as we know it, has not."""
+        rows = self.git.run(
+            "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes/origin"
+        )
+        tips = dict(row.split(" ", 1) for row in rows.splitlines())
+        ahead = []
+        for name, tip in tips.items():
+            branch = name.removeprefix("refs/heads/")
+            remote = f"refs/remotes/origin/{branch}"
+            if branch == name or tips.get(remote) == tip:
+                continue
+            known = [ref for ref in (remote, f"refs/remotes/origin/{self.mainline}") if ref in tips]
+            if self.git.run("rev-list", "-1", name, "--not", *known).strip():
+                ahead.append(branch)
+        return ahead
+
+    def head(self) -> str:
+        """Return the id of the commit checked out."""
+        return self.git.run("rev-parse", "--verify", "HEAD").strip()
+
+    def remote_head(self, branch: str) -> str:
+        """Ask the remote where ``branch`` is now; empty when it has none."""
+        return self.git.run("ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
+
+    def read(self, command: Command) -> str:
+        """Return the session's file as it lies in the work tree."""
+        path = self.git.directory / command.path
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def _catch_up(self, branch: str) -> None:
+        upstream = f"refs/remotes/origin/{branch}"
+        if self.git.succeeds("merge-base", "--is-ancestor", upstream, "HEAD"):
+            return
+        try:
+            self.git.run("rebase", "--quiet", "--autostash", upstream)
+        except GitError:
+            self.git.succeeds("rebase", "--abort")
+            raise
+
+
+def _label(branch: str) -> str:
+    return f"kept for {branch or 'a detached head'}"
+
+
+def _trailers(command: Command) -> str:
+    return f"Session-Id: {command.session_id}\nCommand-Id: {command.command_id}\n"

@@ -1,0 +1,182 @@
+"""From one message to its effect: branch, edit, build, commit, push, deployment, answer; deleted last."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from daemon.lab.worker import message as messages
+from daemon.lab.worker.clone import Clone, PushRejected
+from daemon.lab.worker.defects import Defect
+from daemon.lab.worker.gitcli import GitError
+from daemon.lab.worker.message import Command, MalformedMessage, Message
+from daemon.lab.worker.queues import Queues
+from daemon.lab.worker.repair import Repairer
+from daemon.lab.worker.say import say
+from daemon.lab.worker.settings import Settings
+from daemon.lab.worker.site import Site
+
+ATTEMPTS = 10
+PAUSE_S = 0.25
+RETRY_AFTER_S = 5  # a message that could not be done now is delivered again that much later
+BUILD_SLICE_S = 0.1
+
+
+class Stopping(Exception):  # noqa: N818 - it says what happens
+    """The task was told to stop before the command's commit; the message goes back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """Handles one message at a time; ``stop`` is set at SIGTERM."""
+
+    settings: Settings
+    clone: Clone
+    repairer: Repairer
+    queues: Queues
+    site: Site
+    stop: threading.Event
+    take_interrupt: Callable[[], Message | None]
+    interruptible: bool = True
+
+    def handle(self, message: Message) -> None:
+        """Bring one message to its end: done, refused, or handed back. Raises nothing of git's or AWS's."""
+        with self.queues.keeping(message):
+            try:
+                self._handle(message)
+            except (BotoCoreError, ClientError) as error:
+                # Without its answer or its deletion it comes again, and is found done.
+                say("message.not_finished", level="ERROR", why=str(error))
+
+    def _handle(self, message: Message) -> None:
+        started_s = time.monotonic()
+        try:
+            command = messages.parse(message.body, self.settings.branch_template)
+        except MalformedMessage as error:
+            self._refuse(message, error)
+            return
+        if self.settings.defect is Defect.ACK_BEFORE_WORK:
+            self.queues.delete(message)
+        commit = self._carry_out(command, message)
+        if commit is None:
+            return
+        self.queues.answer(
+            {
+                "sessionId": command.session_id,
+                "commandId": command.command_id,
+                "chatThreadId": command.thread_id,
+                "status": "success",
+                "commit": commit,
+                "branch": command.branch,
+            }
+        )
+        self.queues.delete(message)
+        took_ms = round((time.monotonic() - started_s) * 1000)
+        say("command.done", command=command.command_id, session=command.session_id, commit=commit, took_ms=took_ms)
+
+    def _refuse(self, message: Message, error: MalformedMessage) -> None:
+        """Answer once and hand back: after its last delivery it lies in the dead-letter queue, as evidence."""
+        say("message.refused", level="ERROR", why=str(error), receives=message.receives)
+        if message.receives == 1:
+            fields = messages.answer_fields(message.body)
+            self.queues.answer(fields | {"status": "failure", "reason": str(error)})
+        self.queues.hand_back(message)
+
+    def _carry_out(self, command: Command, message: Message) -> str | None:
+        """Return the commit that is pushed and deployed; None when the message was handed back instead."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._work(command)
+            except Stopping:
+                break
+            except (GitError, PushRejected, BotoCoreError, ClientError, OSError) as error:
+                say("command.failed", level="ERROR", command=command.command_id, attempt=attempt, why=str(error))
+            if self.stop.is_set() or not self._recover(attempt):
+                break
+        if self.stop.is_set():
+            self._give_back(command, message)
+        else:
+            say("command.given_up", level="ERROR", command=command.command_id, receives=message.receives)
+            self.queues.hand_back(message, after_s=RETRY_AFTER_S)
+        return None
+
+    def _recover(self, attempt: int) -> bool:
+        """Repair the clone and wait a little; False when told to stop meanwhile."""
+        self.repairer.heal()
+        try:
+            self.clone.discard_edit()
+        except GitError as error:
+            say("edit.not_discarded", level="WARNING", why=str(error))
+        return not self.stop.wait(PAUSE_S * min(attempt, 4))
+
+    def _give_back(self, command: Command, message: Message) -> None:
+        if self.settings.defect is Defect.DROP_ON_SIGTERM:
+            self.queues.delete(message)
+            return
+        try:
+            self.clone.discard_edit()
+        except GitError as error:
+            say("edit.not_discarded", level="WARNING", why=str(error))
+        self.queues.hand_back(message)
+        say("message.handed_back", command=command.command_id)
+
+    def _work(self, command: Command) -> str:
+        branch = command.branch
+        again = self.settings.defect is Defect.NOT_IDEMPOTENT
+        self.clone.fetch(branch)
+        self.clone.switch(branch)
+        if again or not self.clone.find(command):
+            self.clone.edit(command, again=again)
+            self._build(command)
+            self.clone.commit(command)
+        refs = self.clone.refs(branch)
+        if refs.local != refs.remote:
+            self._push(command)
+        commit = self.clone.head()
+        self._deploy(command, commit)
+        return commit
+
+    def _push(self, command: Command) -> None:
+        if self.settings.defect is Defect.SUCCESS_ON_FAILED_PUSH:
+            try:
+                self.clone.try_push(command.branch)
+            except (PushRejected, GitError) as error:
+                say("push.failed", level="WARNING", why=str(error))
+            return
+        self.clone.push(command.branch, self.stop, command)
+
+    def _deploy(self, command: Command, commit: str) -> None:
+        self.site.deploy(branch=command.branch, commit=commit, text=self.clone.read(command))
+        newest = self.clone.remote_head(command.branch)
+        if newest and newest != commit and self.settings.defect is not Defect.SUCCESS_ON_FAILED_PUSH:
+            # Another task pushed in between and may have deployed before us: ours must not cover it.
+            self.clone.fetch(command.branch)
+            self.clone.switch(command.branch)
+            self.site.deploy(branch=command.branch, commit=self.clone.head(), text=self.clone.read(command))
+
+    def _build(self, command: Command) -> None:
+        """Pretend to work; let an interrupting message of another thread go first. Raises Stopping at SIGTERM."""
+        finish_s = time.monotonic() + self.settings.build_s
+        while True:
+            if self.stop.is_set():
+                raise Stopping
+            self._let_through(command)
+            left_s = finish_s - time.monotonic()
+            if left_s <= 0:
+                return
+            self.stop.wait(min(left_s, BUILD_SLICE_S))
+
+    def _let_through(self, command: Command) -> None:
+        if not self.interruptible:
+            return
+        message = self.take_interrupt()
+        if message is None:
+            return
+        say("command.interrupted", command=command.command_id)
+        self.clone.keep_work(command.branch)
+        replace(self, interruptible=False).handle(message)
+        self.clone.switch(command.branch)
+        self.clone.edit(command, again=False)  # in case the stash did not come back
+        say("command.resumed", command=command.command_id)
