@@ -1,0 +1,231 @@
+"""Stop tasks of an ECS service; the service's own scheduler must bring new ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, ClassVar
+
+from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UnreachableError
+from daemon.core.model import EcsService, Mode, Order, Outcome, Resource, Reversion, Undo
+from daemon.core.parameters import parameter
+from daemon.core.seams import Flag, Service, Task, World
+
+MODES = (
+    Mode("random", "stop tasks picked by the dice"),
+    Mode("oldest", "stop the tasks that run longest"),
+    Mode("newest", "stop the tasks that started last"),
+    Mode("percent", "stop a share of the healthy tasks, picked by the dice"),
+    Mode("all", "stop every healthy task"),
+)
+LOOK_S = 0.25
+SETTLE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EcsTaskStop:
+    """Stops healthy tasks with ``ecs:StopTask``, never more than leave ``keep_healthy``.
+
+    What is stopped stays stopped: revert waits until the service runs as many tasks as it should, with ids
+    that were not there before.
+    """
+
+    name: ClassVar[str] = "ecs-task-stop"
+    summary: ClassVar[str] = "Stops running tasks of the target's ECS service"
+    modes: ClassVar[tuple[Mode, ...]] = MODES
+    touches: ClassVar[Resource] = Resource.ECS
+
+    mode: str = parameter("random", "which tasks to stop", choices=tuple(m.name for m in MODES))
+    count: int = parameter(1, "how many tasks (random, oldest, newest)", least=1)
+    percent: float = parameter(50.0, "share of the healthy tasks, rounded down (percent)", least=1, most=100)
+
+    def prepare(self, order: Order, world: World) -> Undo:
+        ecs = _ecs(order)
+        service = world.ecs.service(ecs.cluster, ecs.service)
+        victims = self._pick(_healthy(service.tasks), order, f"{ecs.cluster}/{ecs.service}")
+        stop = tuple(task.id for task in victims)
+        return Undo(
+            fault=self.name,
+            mode=self.mode,
+            victim={"cluster": ecs.cluster, "service": ecs.service, "tasks": stop},
+            actions=tuple(f"stop task {task} of {ecs.cluster}/{ecs.service} with ecs:StopTask" for task in stop),
+            data={
+                "cluster": ecs.cluster,
+                "service": ecs.service,
+                "desired": service.desired,
+                "stop": stop,
+                "before": tuple(sorted(task.id for task in service.tasks)),
+                "reason": f"chaosd {order.injection} {self.name}",
+            },
+            wait_s=order.target.limits.recover_s,
+            restores=False,
+        )
+
+    @classmethod
+    def inject(cls, undo: Undo, world: World, stop: Flag) -> None:
+        order = _Stopped.of(undo.data)
+        for task in world.ecs.tasks(order.cluster, order.stop):
+            if stop.is_set():
+                return
+            if task.desired_status != "STOPPED":
+                world.ecs.stop_task(order.cluster, task.id, order.reason)
+
+    @classmethod
+    def revert(cls, undo: Undo, world: World) -> Reversion:
+        """Wait for the replacements, at most ``undo.wait_s``; raises UndoFailedError when they do not come."""
+        order, never = _Stopped.of(undo.data), Event()
+        if not _gone(order, world):
+            # ECS is eventually consistent: a stop of this very moment may not show yet.
+            world.clock.wait(never, SETTLE_S)
+            if not _gone(order, world):
+                return Reversion(outcome=Outcome.UNTOUCHED, detail="every task that was to be stopped still runs")
+        until_s = world.clock.instant().mono_s + undo.wait_s
+        while True:
+            seen = _look(order, world)
+            if seen is not None and seen.back:
+                return Reversion(outcome=Outcome.RESTORED, proof=seen.proof(order), detail=seen.detail(order))
+            if world.clock.instant().mono_s >= until_s:
+                raise _not_back(order, undo.wait_s, seen)
+            world.clock.wait(never, LOOK_S)
+
+    def _pick(self, healthy: Sequence[Task], order: Order, where: str) -> Sequence[Task]:
+        if not healthy:
+            raise TargetAbsentError(f"no task was stopped: {where} has no healthy running task")
+        wanted = self._wanted(len(healthy), where)
+        room = len(healthy) - order.keep_healthy
+        if room <= 0:
+            raise RefusedError(
+                f"no task was stopped: {where} has {len(healthy)} healthy tasks and must keep {order.keep_healthy}",
+                rule="min-healthy-tasks",
+                hint="wait until more tasks are healthy, scale the service out, or lower guard.min_healthy_tasks",
+            )
+        count = min(wanted, room)
+        # Sorted before the dice: the answer of ListTasks has no order of its own.
+        match self.mode:
+            case "oldest":
+                return sorted(healthy, key=_age)[:count]
+            case "newest":
+                return sorted(healthy, key=_age, reverse=True)[:count]
+            case _:
+                return order.dice.sample(sorted(healthy, key=lambda task: task.id), count)
+
+    def _wanted(self, healthy: int, where: str) -> int:
+        match self.mode:
+            case "all":
+                return healthy
+            case "percent":
+                share = int(healthy * self.percent / 100)
+                if share:
+                    return share
+                raise RefusedError(
+                    f"no task was stopped: {self.percent:g} % of the {healthy} healthy tasks of {where} is none",
+                    rule="percent-rounds-to-zero",
+                    hint="raise percent, or use mode random with count",
+                )
+            case _:
+                return self.count
+
+
+@dataclass(frozen=True, slots=True)
+class _Stopped:
+    """The undo record's data, typed."""
+
+    cluster: str
+    service: str
+    desired: int
+    stop: tuple[str, ...]
+    before: frozenset[str]
+    reason: str
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "_Stopped":
+        return cls(
+            cluster=str(data["cluster"]),
+            service=str(data["service"]),
+            desired=int(data["desired"]),
+            stop=tuple(data["stop"]),
+            before=frozenset(data["before"]),
+            reason=str(data["reason"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One look at the service while it recovers; ``running`` counts tasks meant to stay and not unhealthy."""
+
+    desired: int
+    running: tuple[Task, ...]
+    fresh: tuple[Task, ...]
+    stopped: tuple[str, ...]
+    back: bool
+
+    def proof(self, order: _Stopped) -> Mapping[str, Any]:
+        return {
+            "stopped": self.stopped,
+            "replaced_by": {task.id: task.started_s for task in self.fresh},
+            "running": len(self.running),
+            "desired": self.desired,
+            "desired_before": order.desired,
+        }
+
+    def detail(self, order: _Stopped) -> str:
+        if self.desired == order.desired:
+            return ""
+        return f"the service was scaled from {order.desired} to {self.desired} tasks meanwhile"
+
+
+def _ecs(order: Order) -> EcsService:
+    if order.target.ecs is None:
+        raise TargetAbsentError(
+            f"no task was stopped: the target {order.target.name} names no ECS service",
+            hint="set targets.<name>.ecs to {cluster: ..., service: ...}",
+        )
+    return order.target.ecs
+
+
+def _healthy(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    return tuple(
+        task
+        for task in tasks
+        if task.last_status == task.desired_status == "RUNNING" and task.health != "UNHEALTHY"
+    )
+
+
+def _age(task: Task) -> tuple[float, str]:
+    return (task.started_s if task.started_s is not None else float("inf"), task.id)
+
+
+def _gone(order: _Stopped, world: World) -> tuple[str, ...]:
+    """Return the victims that no longer run or are being stopped; those ECS has forgotten count as gone."""
+    kept = {
+        task.id
+        for task in world.ecs.tasks(order.cluster, order.stop)
+        if task.desired_status == "RUNNING" and task.last_status != "STOPPED"
+    }
+    return tuple(task for task in order.stop if task not in kept)
+
+
+def _look(order: _Stopped, world: World) -> _Seen | None:
+    """Return what the service looks like now, or None when nobody answers: then the next look may."""
+    try:
+        return _judge(order, world.ecs.service(order.cluster, order.service), _gone(order, world))
+    except UnreachableError:
+        return None
+
+
+def _judge(order: _Stopped, service: Service, stopped: tuple[str, ...]) -> _Seen:
+    running = _healthy(service.tasks)
+    fresh = tuple(sorted((task for task in running if task.id not in order.before), key=_age))
+    # A service scaled in meanwhile owes fewer replacements.
+    owed = max(0, len(stopped) - max(0, order.desired - service.desired))
+    back = (
+        len(running) >= service.desired and len(fresh) >= owed and not any(task.id in stopped for task in running)
+    )
+    return _Seen(service.desired, running, fresh, stopped, back)
+
+
+def _not_back(order: _Stopped, wait_s: float, seen: _Seen | None) -> UndoFailedError:
+    state = "ECS does not answer" if seen is None else f"{len(seen.running)} of {seen.desired} tasks run"
+    return UndoFailedError(
+        f"the service {order.cluster}/{order.service} is not back after {wait_s:g} s: {state}",
+        hint="look at the service's events and at the stopped tasks' reasons, then run `chaosd recover`",
+    )
