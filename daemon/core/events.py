@@ -150,10 +150,11 @@ class RevertFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The verdict over the stored history."""
+    """The verdict over the stored history; ``revised`` when a later revert changed an earlier one."""
 
     at: Instant
     judgement: Judgement
+    revised: bool = False
 
 
 Event: TypeAlias = Proposed | Refused | Observed | Planned | Injected | Aborted | Reverted | RevertFailed | Judged

@@ -55,19 +55,6 @@ def edges(samples: Mapping[str, Sequence[Observation]], *, injected_s: float, st
     )
 
 
-def steady_for(samples: Sequence[Observation], since_s: float) -> float:
-    """Return for how many seconds the probe has been OK without interruption, counted from ``since_s``."""
-    start: float | None = None
-    end = since_s
-    for sample in samples:
-        if sample.status is not Status.OK:
-            start = None
-        elif start is None:
-            start = max(sample.answered.mono_s, since_s)
-        end = sample.answered.mono_s
-    return 0.0 if start is None else max(0.0, end - start)
-
-
 def _after(seen: Sequence[Observation], injected_s: float) -> tuple[Observation, ...]:
     return tuple(o for o in seen if o.answered.mono_s > injected_s)
 

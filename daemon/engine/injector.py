@@ -1,0 +1,246 @@
+"""The way of one injection: propose, guard, look, prepare, journal, inject, observe, revert, judge."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from threading import Lock
+from typing import Protocol
+
+from daemon.core import guard, plan
+from daemon.core.errors import BusyError, ChaosdError, RefusedError, UsageError
+from daemon.core.events import (
+    Aborted,
+    Event,
+    Injected,
+    Injection,
+    Judged,
+    Observed,
+    Plan,
+    Planned,
+    Proposed,
+    Refused,
+)
+from daemon.core.model import Instant, Order, Phase, Status, Target, Undo
+from daemon.core.parameters import build, nearest
+from daemon.core.recovery import edges
+from daemon.core.seams import Fault, World
+from daemon.core.settings import Settings
+from daemon.core.verdict import judge
+from daemon.engine.facts import Past, gather
+from daemon.engine.prober import Watch
+from daemon.engine.recorder import JournalSeam, Recorder
+from daemon.engine.reverter import Reverter
+from daemon.engine.stop import StopSwitch
+
+
+class Memory(JournalSeam, Past, Protocol):
+    """The journal, as writer and as witness."""
+
+
+Watcher = Callable[[Target, Sequence[str], Callable[[Sequence[Observed]], None]], Watch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an injector is made of. ``new_seed`` is used where a request names no seed."""
+
+    settings: Settings
+    world: World
+    journal: Memory
+    recorder: Recorder
+    reverter: Reverter
+    faults: Mapping[str, type[Fault]]
+    watcher: Watcher
+    new_seed: Callable[[], int]
+    boot: str
+
+
+class Injector:
+    """Carries out injections. Thread-safe: the guard admits one request at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._admission = Lock()
+
+    # --- asked by command line, API and schedule ---------------------------------------------------------
+
+    def preview(self, request: plan.Request) -> Undo:
+        """Resolve the victim and return the undo record that injecting would write; touches nothing.
+
+        Asks the guard as well: raises RefusedError where injecting would be refused.
+        """
+        target, fault = self._target(request), self._fault(request)
+        proposed = self._plan(request, target, "dry-run")
+        refusal = self._ask_guard(target, fault)
+        if isinstance(refusal, guard.Refusal):
+            raise RefusedError(refusal.reason, rule=refusal.rule)
+        return fault.prepare(self._order(proposed, target), self._parts.world)
+
+    def run(self, request: plan.Request, stop: StopSwitch, *, injection: str) -> Injection:
+        """Carry out one injection to its verdict and return its fold. Blocks until then.
+
+        Raises UsageError or ConfigError before anything is journalled; afterwards every end is a verdict, except
+        JournalError, and what ``prepare`` raised: that is journalled as a refusal and raised on.
+        """
+        target, fault = self._target(request), self._fault(request)
+        proposed = self._plan(request, target, injection)
+        if not self._admit(proposed, target, fault):
+            return self._judge(proposed)
+        try:
+            self._experiment(proposed, target, fault, stop)
+        except RefusedError as error:
+            self._refuse(proposed, error.rule, error.message)
+            raise
+        except ChaosdError as error:
+            self._refuse(proposed, "target-absent", error.message)
+            raise
+        finally:
+            judged = self._judge(proposed)
+        return judged
+
+    # --- the steps ---------------------------------------------------------------------------------------
+
+    def _admit(self, proposed: Plan, target: Target, fault: Fault) -> bool:
+        with self._admission:
+            answer = self._ask_guard(target, fault)
+            self._record(proposed, Proposed(plan=proposed))
+            if isinstance(answer, guard.Refusal):
+                self._record(proposed, Refused(at=self._now(), rule=answer.rule, reason=answer.reason))
+                return False
+        return True
+
+    def _experiment(self, proposed: Plan, target: Target, fault: Fault, stop: StopSwitch) -> None:
+        def sink(new: Sequence[Observed]) -> None:
+            self._record(proposed, *new)
+
+        with self._parts.watcher(target, proposed.steady, sink) as watch:
+            if not self._steady_before(proposed, watch, stop):
+                return
+            undo = fault.prepare(self._order(proposed, target), self._parts.world)
+            self._record(proposed, Planned(at=self._now(), undo=undo, boot=self._parts.boot))
+            try:
+                self._strike(proposed, undo, fault, watch, stop)
+            finally:
+                # The only way out of an injection, whatever happened: the same revert as at every start.
+                self._parts.reverter.revert(proposed.injection)
+            watch.phase = Phase.AFTER
+            self._await_recovery(proposed, watch, stop)
+
+    def _steady_before(self, proposed: Plan, watch: Watch, stop: StopSwitch) -> bool:
+        def steady() -> bool:
+            seen = watch.series()
+            return all(seen[n] and seen[n][-1].status is Status.OK for n in proposed.steady)
+
+        if watch.wait(self._parts.settings.sampling.steady_timeout_s, until=steady, stop=stop):
+            return True
+        if stop.is_set():
+            self._record(proposed, Aborted(at=self._now(), reason=stop.reason))
+        return False
+
+    def _strike(self, proposed: Plan, undo: Undo, fault: Fault, watch: Watch, stop: StopSwitch) -> None:
+        watch.phase = Phase.DURING
+        started, error = self._now(), None
+        try:
+            if not stop.is_set():
+                fault.inject(undo, self._parts.world, stop)
+        except Exception as broken:  # noqa: BLE001  the effect is unknown now: journal it, revert anyway
+            error = str(broken) or repr(broken)
+        self._record(proposed, Injected(started=started, finished=self._now(), error=error))
+        if error is None:
+            left_s = proposed.duration_s - (self._now().mono_s - started.mono_s)
+            watch.wait(max(0.0, left_s), until=lambda: self._healed(proposed, watch, started.mono_s), stop=stop)
+        if stop.is_set():
+            self._record(proposed, Aborted(at=self._now(), reason=stop.reason))
+
+    def _await_recovery(self, proposed: Plan, watch: Watch, stop: StopSwitch) -> None:
+        """Look until the system is steady for long enough, or the target's time to recover is over."""
+        found = self._fold(proposed)
+        if found.injected is None or found.reverted is None or stop.is_set():
+            return
+        since_s, back_s = found.injected.started.mono_s, found.reverted.finished.mono_s
+
+        def steady() -> bool:
+            seen = watch.series()
+            fresh = all(
+                seen[n] and seen[n][-1].status is Status.OK and seen[n][-1].asked.mono_s >= back_s
+                for n in proposed.steady
+            )
+            return fresh and (not self._hurt(proposed, watch, since_s) or self._healed(proposed, watch, since_s))
+
+        left_s = proposed.recover_s - (self._now().mono_s - since_s)
+        # A recovery at the last moment still needs its stable time to be seen.
+        watch.wait(max(proposed.stable_s, left_s) + proposed.stable_s, until=steady, stop=stop)
+
+    # --- small ones --------------------------------------------------------------------------------------
+
+    def _hurt(self, proposed: Plan, watch: Watch, since_s: float) -> bool:
+        return edges(watch.series(), injected_s=since_s, stable_s=proposed.stable_s).impact is not None
+
+    def _healed(self, proposed: Plan, watch: Watch, since_s: float) -> bool:
+        found = edges(watch.series(), injected_s=since_s, stable_s=proposed.stable_s)
+        return found.impact is not None and found.recovered is not None
+
+    def _ask_guard(self, target: Target, fault: Fault) -> guard.Permit | guard.Refusal:
+        rules = self._parts.settings.guard
+        facts = gather(target, fault.touches, past=self._parts.journal, world=self._parts.world, rules=rules)
+        return guard.check(facts, rules)
+
+    def _target(self, request: plan.Request) -> Target:
+        targets = self._parts.settings.targets
+        if request.target not in targets:
+            raise UsageError(
+                f"not injecting: unknown target {request.target!r}{nearest(request.target, dict(targets))}"
+            )
+        return targets[request.target]
+
+    def _fault(self, request: plan.Request) -> Fault:
+        kind = self._parts.faults.get(request.fault)
+        if kind is None:
+            known = nearest(request.fault, dict(self._parts.faults))
+            raise UsageError(
+                f"not injecting: unknown fault {request.fault!r}{known}", hint="see `chaosd faults list`"
+            )
+        return build(kind, request.parameters, where=request.fault)
+
+    def _plan(self, request: plan.Request, target: Target, injection: str) -> Plan:
+        settings = self._parts.settings
+        return plan.make(
+            request,
+            injection=injection,
+            seed=self._parts.new_seed(),
+            at=self._now(),
+            target=target,
+            steady=settings.steady_state.get(target.name, ()),
+            sampling=settings.sampling,
+        )
+
+    def _order(self, proposed: Plan, target: Target) -> Order:
+        rules = self._parts.settings.guard
+        return Order(
+            injection=proposed.injection,
+            target=target,
+            dice=Random(proposed.seed),  # noqa: S311  repeatable by design, not a secret
+            keep_healthy=rules.min_healthy_tasks,
+            allow_repositories=rules.allow.repositories,
+        )
+
+    def _refuse(self, proposed: Plan, rule: str, reason: str) -> None:
+        if self._fold(proposed).undo is None:
+            self._record(proposed, Refused(at=self._now(), rule=rule, reason=reason))
+
+    def _judge(self, proposed: Plan) -> Injection:
+        judgement = judge(self._fold(proposed))
+        self._record(proposed, Judged(at=self._now(), judgement=judgement))
+        return self._fold(proposed)
+
+    def _record(self, proposed: Plan, *happened: Event) -> None:
+        self._parts.recorder.record(proposed.injection, *happened)
+
+    def _fold(self, proposed: Plan) -> Injection:
+        found = self._parts.journal.injection(proposed.injection)
+        if found is None:
+            raise BusyError(f"injection {proposed.injection} vanished from the journal")
+        return found
+
+    def _now(self) -> Instant:
+        return self._parts.world.clock.instant()

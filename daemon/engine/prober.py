@@ -1,0 +1,175 @@
+"""Looks at the targets: slowly between experiments, fast while one runs."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from daemon.core.errors import ChaosdError
+from daemon.core.events import Observed
+from daemon.core.model import Finding, Observation, Phase, Reading, Status, Target
+from daemon.core.seams import Flag, Probe, World
+
+FLUSH_S = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Lookout:
+    """One configured probe, ready to look. ``every_s`` is its slow interval."""
+
+    name: str
+    target: Target
+    probe: Probe
+    every_s: float
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def look(self, world: World) -> Observation:
+        """Look once; a probe that cannot answer, or breaks, is UNKNOWN with the reason as its finding."""
+        with self.lock:
+            asked = world.clock.instant()
+            reading = self._read(world)
+            answered = world.clock.instant()
+        return Observation(
+            probe=self.name, target=self.target.name, asked=asked, answered=answered, reading=reading
+        )
+
+    def _read(self, world: World) -> Reading:
+        try:
+            return self.probe.observe(self.target, world)
+        except ChaosdError as error:
+            return Reading(status=Status.UNKNOWN, findings=(Finding("unanswered", error.message),))
+        except Exception as error:  # noqa: BLE001  a crashing check is unknown, never a pass, and ends no experiment
+            return Reading(status=Status.UNKNOWN, findings=(Finding("crashed", repr(error)),))
+
+
+class Watch(Protocol):
+    """Fast looking during one experiment. A context manager; leaving it ends the looking."""
+
+    phase: Phase
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def wait(self, timeout_s: float, *, until: Callable[[], bool], stop: Flag) -> bool:
+        """Wait until the condition holds (True), the time is over, or ``stop`` is set."""
+        ...
+
+    def series(self) -> Mapping[str, Sequence[Observation]]:
+        """Return what each probe saw so far, in order."""
+        ...
+
+
+Sink = Callable[[Sequence[Observed]], None]
+
+
+class ThreadedWatch:
+    """One thread a probe, each looking every ``every_s``; ``sink`` gets what is new about once a second."""
+
+    def __init__(self, lookouts: Iterable[Lookout], *, world: World, every_s: float, sink: Sink) -> None:
+        self._lookouts = tuple(lookouts)
+        self._world = world
+        self._every_s = every_s
+        self._sink = sink
+        self._news = threading.Condition()
+        self._over = threading.Event()
+        self._seen: dict[str, list[Observation]] = {o.name: [] for o in self._lookouts}
+        self._unsent: list[Observed] = []
+        self._threads = [
+            threading.Thread(target=self._sample, args=(o,), name=f"watch-{o.name}", daemon=True)
+            for o in self._lookouts
+        ]
+        self.phase = Phase.BEFORE
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A look that is still under way is not waited for: a slow probe must not hold up the verdict.
+        self._over.set()
+        self._flush()
+
+    def wait(self, timeout_s: float, *, until: Callable[[], bool], stop: Flag) -> bool:
+        clock = self._world.clock
+        deadline = clock.instant().mono_s + timeout_s
+        flushed = clock.instant().mono_s
+        while True:
+            if until():
+                self._flush()
+                return True
+            now = clock.instant().mono_s
+            if stop.is_set() or now >= deadline:
+                self._flush()
+                return False
+            if now - flushed >= FLUSH_S:
+                self._flush()
+                flushed = now
+            with self._news:
+                # Bounded, so that ``stop`` is noticed within a quarter of a second even if no probe answers.
+                self._news.wait(min(deadline - now, 0.25))
+
+    def series(self) -> Mapping[str, Sequence[Observation]]:
+        with self._news:
+            return {name: tuple(seen) for name, seen in self._seen.items()}
+
+    def _sample(self, lookout: Lookout) -> None:
+        while not self._over.is_set():
+            observation = lookout.look(self._world)
+            if self._over.is_set():
+                return
+            with self._news:
+                self._seen[lookout.name].append(observation)
+                self._unsent.append(Observed(phase=self.phase, observation=observation))
+                self._news.notify_all()
+            self._world.clock.wait(self._over, self._every_s)
+
+    def _flush(self) -> None:
+        with self._news:
+            unsent, self._unsent = self._unsent, []
+        if unsent:
+            self._sink(unsent)
+
+
+class Prober:
+    """Looks with every probe at its slow interval, one thread a probe; results go to ``publish``."""
+
+    def __init__(
+        self, lookouts: Sequence[Lookout], *, world: World, publish: Callable[[Observation], None]
+    ) -> None:
+        self._world = world
+        self._publish = publish
+        self._over = threading.Event()
+        self._latest: dict[str, Observation] = {}
+        # Daemon threads: a canary in flight must not hold up the end of the process.
+        self._threads = [
+            threading.Thread(target=self._run, args=(o,), name=f"probe-{o.name}", daemon=True) for o in lookouts
+        ]
+
+    @property
+    def latest(self) -> Mapping[str, Observation]:
+        """Return the last observation of each probe that has answered yet."""
+        return dict(self._latest)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the looking; returns without waiting for looks under way. Idempotent."""
+        self._over.set()
+
+    def seen(self, observation: Observation) -> None:
+        """Take note of a look, made here or by a watch, and publish it."""
+        self._latest[observation.probe] = observation
+        self._publish(observation)
+
+    def _run(self, lookout: Lookout) -> None:
+        while not self._over.is_set():
+            if not lookout.lock.locked():  # else an experiment is looking faster than we would
+                self.seen(lookout.look(self._world))
+            self._world.clock.wait(self._over, lookout.every_s)

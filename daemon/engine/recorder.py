@@ -1,0 +1,61 @@
+"""One event stream: the journal must take each event, listeners may fail and are counted, never obeyed."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from daemon.core.events import Event, Injection
+from daemon.core.model import Observation
+
+Listener = Callable[[str, Event], None]
+Looked = Callable[[Observation], None]
+
+
+class JournalSeam(Protocol):
+    """What the engine asks of the journal; every call may raise JournalError."""
+
+    def append(self, injection: str, *happened: Event) -> None: ...
+    def injection(self, injection: str) -> Injection | None: ...
+    def outstanding(self) -> tuple[Injection, ...]: ...
+    def running(self) -> tuple[Injection, ...]: ...
+    def note(self, name: str, body: object) -> None: ...
+    def noted(self, name: str) -> object: ...
+
+
+class Recorder:
+    """Writes events to the journal first, then tells the listeners.
+
+    ``on_failure`` is told which listener broke and how; metrics count it.
+    """
+
+    def __init__(
+        self,
+        journal: JournalSeam,
+        *,
+        listeners: Sequence[Listener] = (),
+        looked: Sequence[Looked] = (),
+        on_failure: Callable[[str, BaseException], None] | None = None,
+    ) -> None:
+        self.journal = journal
+        self._listeners = tuple(listeners)
+        self._looked = tuple(looked)
+        self._on_failure = on_failure or (lambda _name, _error: None)
+
+    def record(self, injection: str, *happened: Event) -> None:
+        """Make events durable, then publish them; raises JournalError when they are not on disk."""
+        if not happened:
+            return
+        self.journal.append(injection, *happened)
+        for event in happened:
+            for listener in self._listeners:
+                self._tell(lambda to=listener, what=event: to(injection, what), listener)  # type: ignore[misc]
+
+    def looked(self, observation: Observation) -> None:
+        """Publish one look of a probe; looks between experiments are not journalled."""
+        for listener in self._looked:
+            self._tell(lambda to=listener: to(observation), listener)  # type: ignore[misc]
+
+    def _tell(self, tell: Callable[[], None], listener: object) -> None:
+        try:
+            tell()
+        except Exception as error:  # noqa: BLE001  a broken listener must not keep a fault from being undone
+            self._on_failure(getattr(listener, "__qualname__", type(listener).__name__), error)

@@ -1,0 +1,107 @@
+"""The schedule: when experiments are due. The only module that knows APScheduler.
+
+Rules, stated once:
+* An occurrence missed by more than the experiment's grace (a paused or stopped daemon) is skipped, never run late.
+* Of several missed occurrences within the grace, one runs.
+* An occurrence that comes due while the same experiment still runs is skipped (overlap).
+* Every skip is reported with its reason: ``misfire`` or ``overlap``.
+* ``about_every`` draws exponential gaps from the seed: the same seed, the same schedule.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from daemon.core.settings import AboutEvery, Cron, Every, ExperimentSetting
+
+THREADS = 16
+
+
+def exponential_gap_s(dice: Random, mean_s: float) -> float:
+    """Return one gap in seconds; never under a thousandth of the mean, so that the schedule moves on."""
+    return max(dice.expovariate(1.0 / mean_s), mean_s / 1000)
+
+
+class ExponentialTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
+    """Fires at exponential gaps drawn from a seed: what a memoryless failure looks like."""
+
+    def __init__(self, mean_s: float, seed: str) -> None:
+        self._mean_s = mean_s
+        self._dice = Random(seed)  # noqa: S311  repeatable by design
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the next time after the previous one (APScheduler's contract)."""
+        return (previous_fire_time or now) + timedelta(seconds=exponential_gap_s(self._dice, self._mean_s))
+
+
+def check_cron(expression: str) -> None:
+    """Raise ValueError when the five-field cron expression is not one."""
+    CronTrigger.from_crontab(expression, timezone=UTC)
+
+
+def trigger_of(experiment: ExperimentSetting, *, seed: int) -> BaseTrigger:
+    """Return APScheduler's trigger for an experiment; raises ValueError for a bad cron expression."""
+    jitter = experiment.jitter_s or None
+    match experiment.trigger:
+        case Cron(expression=expression, timezone=zone):
+            trigger = CronTrigger.from_crontab(expression, timezone=zone)
+            trigger.jitter = jitter
+            return trigger
+        case Every(seconds=seconds):
+            return IntervalTrigger(seconds=seconds, jitter=jitter, timezone=UTC)
+        case AboutEvery(seconds=seconds):
+            return ExponentialTrigger(seconds, f"{seed}/{experiment.name}")
+
+
+class Scheduler:
+    """Calls ``fire(experiment)`` when one is due, on a thread of its own, and ``skipped(experiment, reason)``.
+
+    ``lag`` is told by how many seconds a call came late.
+    """
+
+    def __init__(
+        self,
+        experiments: Mapping[str, ExperimentSetting],
+        *,
+        seed: int,
+        fire: Callable[[ExperimentSetting], None],
+        skipped: Callable[[str, str], None],
+    ) -> None:
+        self._experiments = experiments
+        self._skipped = skipped
+        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(THREADS)}, timezone=UTC)
+        self._scheduler.add_listener(self._report, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        for experiment in experiments.values():
+            self._scheduler.add_job(
+                fire,
+                trigger_of(experiment, seed=seed),
+                args=(experiment,),
+                id=experiment.name,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=max(1, round(experiment.misfire_grace_s)),
+            )
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Fire nothing more; returns at once, running experiments are the control desk's to end."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def next_times(self) -> Mapping[str, float]:
+        """Return the next start of each experiment, epoch seconds."""
+        jobs = self._scheduler.get_jobs()
+        return {j.id: j.next_run_time.timestamp() for j in jobs if getattr(j, "next_run_time", None)}
+
+    def _report(self, event: JobEvent) -> None:
+        reason = "misfire" if event.code == EVENT_JOB_MISSED else "overlap"
+        self._skipped(event.job_id, reason)

@@ -1,0 +1,87 @@
+"""The state directory: where it is, who owns it, and which boot this is."""
+
+import errno
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from daemon.core.errors import BusyError, ChaosdError
+
+
+def find(flag: str | None, environment: Mapping[str, str]) -> Path:
+    """Return the state directory: flag, ``CHAOSD_STATE_DIR``, systemd's ``STATE_DIRECTORY``, the XDG state home."""
+    # systemd joins several directories with colons; the first is the unit's own.
+    named = flag or environment.get("CHAOSD_STATE_DIR") or environment.get("STATE_DIRECTORY", "").split(":")[0]
+    if named:
+        return Path(named).absolute()
+    home = environment.get("XDG_STATE_HOME") or str(Path(environment.get("HOME", "/")) / ".local/state")
+    return Path(home) / "chaosd"
+
+
+def boot_id() -> str:
+    """Return what tells this boot from others; empty where the system does not say (macOS)."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+class StateDirectory:
+    """The directory with journal, lock and socket, mode 0700. A context manager that holds the lock.
+
+    Entering raises BusyError when another engine holds it: two engines on one journal are impossible.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.sqlite"
+
+    @property
+    def socket(self) -> Path:
+        return self.path / "control.sock"
+
+    @property
+    def private(self) -> Path:
+        return self.path / "private"
+
+    def make(self) -> Self:
+        """Create what is missing; idempotent; raises ChaosdError when that is not permitted."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.private.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise ChaosdError(
+                f"nothing was started: the state directory {self.path} cannot be made: {error.strerror}",
+                hint="name a writable one with --state-dir or CHAOSD_STATE_DIR",
+            ) from error
+        return self
+
+    def __enter__(self) -> Self:
+        self.make()
+        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            raise BusyError(
+                f"nothing was started: another chaosd works in {self.path}",
+                hint="`chaosd status` shows what it does; wait, or name another --state-dir",
+            ) from error
+        self._lock = lock
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            os.close(self._lock)  # closing drops the flock; the file stays, removing it would race
+            self._lock = None
