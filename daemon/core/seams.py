@@ -40,7 +40,10 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStat:
-    """What ``lstat`` says. ``kind`` is ``file``, ``directory``, ``symlink`` or ``other``."""
+    """What ``lstat`` says. ``kind`` is ``file``, ``directory``, ``symlink`` or ``other``.
+
+    ``ctime_ns`` cannot be set by anyone: with the inode it tells a cache that a content may be new.
+    """
 
     kind: str
     size: int
@@ -50,6 +53,7 @@ class FileStat:
     gid: int
     inode: int
     links: int
+    ctime_ns: int = 0
 
 
 class Files(Protocol):
@@ -60,8 +64,11 @@ class Files(Protocol):
         """Return the real path, all symlinks followed; parts that do not exist are kept."""
         ...
 
-    def read(self, path: str, *, limit: int = 1 << 30) -> bytes:
-        """Return the content of a regular file; raises TargetAbsentError when it is absent or unreadable."""
+    def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30) -> bytes:
+        """Return at most ``limit`` bytes of a regular file from ``offset``, never following a symlink.
+
+        Raises TargetAbsentError when it is absent, unreadable or no regular file.
+        """
         ...
 
     def names(self, directory: str) -> tuple[str, ...]:
@@ -84,11 +91,25 @@ class Files(Protocol):
         """Create ``path`` atomically and only if it is absent; False when something is there already."""
         ...
 
-    def remove(self, path: str) -> bool:
-        """Unlink; False when it was not there."""
+    def remove(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
+        """Unlink; False when it was not there.
+
+        ``directory_mtime_ns`` is given back to the directory in the same step: whoever finds the file gone and
+        that mtime knows that chaosd removed it, not somebody else.
+        """
         ...
 
-    def set_mtime(self, path: str, mtime_ns: int) -> None: ...
+    def make_directory(self, path: str, like: FileStat) -> bool:
+        """Make one directory with mode, owner and mtime of ``like``; False when something is there already."""
+        ...
+
+    def remove_directory(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
+        """Remove an empty directory (``directory_mtime_ns`` as for ``remove``); False when absent or not empty."""
+        ...
+
+    def set_mtime(self, path: str, mtime_ns: int) -> None:
+        """Set the mtime of a file or directory; the atime stays."""
+        ...
 
 
 # --- processes -------------------------------------------------------------------------------------------

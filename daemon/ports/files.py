@@ -1,0 +1,225 @@
+"""The local file system: every change atomic, durable when the call returns, and never through a symlink."""
+# ruff: noqa: PTH  the seam's paths are strings and this is where they meet the system calls, one to one
+
+import errno
+import glob
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError
+from daemon.core.seams import FileStat
+
+_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_SOMETHING_THERE = (errno.ENOTEMPTY, errno.EEXIST)
+# O_NONBLOCK: a FIFO in the way must not hang us; it is refused by its kind after opening.
+_LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class LocalFiles:
+    """Implements ``Files``: a change is a whole new file renamed into place, so hard links keep the old one."""
+
+    def lstat(self, path: str) -> FileStat | None:
+        try:
+            found = os.lstat(path)
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            raise _unreadable(path, error) from None
+        return FileStat(
+            kind=_kind(found.st_mode),
+            size=found.st_size,
+            mode=stat.S_IMODE(found.st_mode),
+            mtime_ns=found.st_mtime_ns,
+            uid=found.st_uid,
+            gid=found.st_gid,
+            inode=found.st_ino,
+            links=found.st_nlink,
+            ctime_ns=found.st_ctime_ns,
+        )
+
+    def resolve(self, path: str) -> str:
+        return os.path.realpath(path)
+
+    def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30) -> bytes:
+        try:
+            descriptor = os.open(path, _LOOK)
+            with open(descriptor, "rb", buffering=0) as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise TargetAbsentError(f"not read: {path} is no regular file")
+                file.seek(offset)
+                return _read(descriptor, limit)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
+    def names(self, directory: str) -> tuple[str, ...]:
+        try:
+            return tuple(sorted(os.listdir(directory)))
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return ()
+            raise _unreadable(directory, error) from None
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        # A path may hold characters that mean something in a pattern: what exists under that very name counts too.
+        literal = {pattern} if os.path.lexists(pattern) else set()
+        return tuple(sorted(literal | set(glob.glob(pattern, include_hidden=True))))
+
+    def put(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> None:
+        with _changing(path):
+            _write(temporary, content, like)
+            os.rename(temporary, path)
+            _sync_directory(os.path.dirname(path))
+
+    def create(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> bool:
+        with _changing(path):
+            _write(temporary, content, like)
+            try:
+                os.link(temporary, path, follow_symlinks=False)
+            except FileExistsError:
+                created = False
+            else:
+                created = True
+            os.unlink(temporary)
+            _sync_directory(os.path.dirname(path))
+            return created
+
+    def remove(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
+        with _changing(path):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                return False
+            _sync_directory(os.path.dirname(path), directory_mtime_ns)
+            return True
+
+    def make_directory(self, path: str, like: FileStat) -> bool:
+        with _changing(path):
+            try:
+                os.mkdir(path, 0o700)
+            except FileExistsError:
+                return False
+            descriptor = os.open(path, _LOOK | os.O_DIRECTORY)
+            try:
+                _dress(descriptor, like)
+            except OSError:
+                os.rmdir(path)  # refused must mean nothing was touched
+                raise
+            finally:
+                os.close(descriptor)
+            _sync_directory(os.path.dirname(path))
+            return True
+
+    def remove_directory(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
+        with _changing(path):
+            try:
+                os.rmdir(path)
+            except OSError as error:
+                if error.errno in (*_ABSENT, *_SOMETHING_THERE):
+                    return False
+                raise
+            _sync_directory(os.path.dirname(path), directory_mtime_ns)
+            return True
+
+    def set_mtime(self, path: str, mtime_ns: int) -> None:
+        with _changing(path):
+            descriptor = os.open(path, _LOOK)
+            try:
+                _set_mtime(descriptor, mtime_ns)
+            finally:
+                os.close(descriptor)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "directory"
+    return "symlink" if stat.S_ISLNK(mode) else "other"
+
+
+def _read(descriptor: int, limit: int) -> bytes:
+    parts = []
+    while limit > 0 and (part := os.read(descriptor, min(limit, 1 << 20))):
+        parts.append(part)
+        limit -= len(part)
+    return b"".join(parts)
+
+
+def _write(path: str, content: bytes, like: FileStat) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # left by a crash, perhaps read-only: it cannot be opened for writing again
+    descriptor = os.open(path, _WRITE, 0o600)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        _dress(descriptor, like)
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _dress(descriptor: int, like: FileStat) -> None:
+    """Give mode, owner and mtime, and make it durable; the owner first, because chown clears bits of the mode."""
+    own = os.fstat(descriptor)
+    if (own.st_uid, own.st_gid) != (like.uid, like.gid):
+        os.fchown(descriptor, like.uid, like.gid)
+    os.fchmod(descriptor, like.mode)
+    _set_mtime(descriptor, like.mtime_ns)
+
+
+def _set_mtime(descriptor: int, mtime_ns: int) -> None:
+    os.utime(descriptor, ns=(os.fstat(descriptor).st_atime_ns, mtime_ns))
+    os.fsync(descriptor)
+
+
+def _sync_directory(path: str, mtime_ns: int | None = None) -> None:
+    # Opened by its path at the last moment: an earlier descriptor could be that of a directory replaced meanwhile.
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if mtime_ns is None:
+            os.fsync(descriptor)
+        else:
+            _set_mtime(descriptor, mtime_ns)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _changing(path: str) -> Iterator[None]:
+    """Translate what the system says when a change fails."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _PERMISSION:
+            raise RefusedError(
+                f"not changed: {path}: {_reason(error)}",
+                rule="permission",
+                hint="run chaosd as the user who owns the repository, or as root",
+            ) from None
+        if error.errno in _ABSENT:
+            raise TargetAbsentError(f"not changed: {path}: {_reason(error)}") from None
+        raise ChaosdError(
+            f"not changed: {path}: {_reason(error)}",
+            hint="free space or repair the file system, then `chaosd recover`",
+        ) from None
+
+
+def _unreadable(path: str, error: OSError) -> TargetAbsentError:
+    if error.errno in _PERMISSION:
+        hint = "run chaosd as the user who owns the repository, or as root"
+    elif error.errno == errno.ELOOP:
+        return TargetAbsentError(f"not read: {path} is a symbolic link")
+    else:
+        hint = "check the path"
+    return TargetAbsentError(f"not read: {path}: {_reason(error)}", hint=hint)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
