@@ -8,6 +8,7 @@ Rules, stated once:
 * ``about_every`` draws exponential gaps from the seed: the same seed, the same schedule.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -22,6 +23,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from daemon.core.settings import AboutEvery, Cron, Every, ExperimentSetting
 
 THREADS = 16
+CRON_FIELDS = 5
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 def exponential_gap_s(dice: Random, mean_s: float) -> float:
@@ -41,9 +44,16 @@ class ExponentialTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ship
         return (previous_fire_time or now) + timedelta(seconds=exponential_gap_s(self._dice, self._mean_s))
 
 
-def check_cron(expression: str) -> None:
-    """Raise ValueError when the five-field cron expression is not one."""
-    CronTrigger.from_crontab(expression, timezone=UTC)
+def cron_trigger(expression: str, timezone: str = "UTC") -> CronTrigger:
+    """Return the trigger of a five-field cron expression; raises ValueError when it is not one.
+
+    Numbered weekdays mean what cron means: 0 and 7 are Sunday. APScheduler 3 counts from Monday, so they are
+    turned into names first.
+    """
+    fields = expression.split()
+    if len(fields) == CRON_FIELDS:
+        fields[-1] = re.sub(r"(?<![/\d])[0-7](?!\d)", lambda found: DAYS[int(found[0]) % 7], fields[-1])
+    return CronTrigger.from_crontab(" ".join(fields), timezone=timezone)
 
 
 def trigger_of(experiment: ExperimentSetting, *, seed: int) -> BaseTrigger:
@@ -51,7 +61,7 @@ def trigger_of(experiment: ExperimentSetting, *, seed: int) -> BaseTrigger:
     jitter = experiment.jitter_s or None
     match experiment.trigger:
         case Cron(expression=expression, timezone=zone):
-            trigger = CronTrigger.from_crontab(expression, timezone=zone)
+            trigger = cron_trigger(expression, zone)
             trigger.jitter = jitter
             return trigger
         case Every(seconds=seconds):
@@ -61,10 +71,7 @@ def trigger_of(experiment: ExperimentSetting, *, seed: int) -> BaseTrigger:
 
 
 class Scheduler:
-    """Calls ``fire(experiment)`` when one is due, on a thread of its own, and ``skipped(experiment, reason)``.
-
-    ``lag`` is told by how many seconds a call came late.
-    """
+    """Calls ``fire(experiment)`` when one is due, on a thread of its own, and ``skipped(experiment, reason)``."""
 
     def __init__(
         self,

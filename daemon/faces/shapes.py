@@ -1,0 +1,136 @@
+"""The JSON people and programs get, one shape a thing, versioned. Durations in seconds, times RFC 3339 UTC."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from daemon.core.events import Injection, State, Verdict
+from daemon.core.model import Bracket, Instant, Observation, Undo
+from daemon.core.parameters import describe
+from daemon.core.seams import Fault, Probe
+
+SCHEMA_VERSION = 1
+DIGITS = 3
+
+EXIT_OF: Mapping[Verdict, int] = {
+    Verdict.RECOVERED: 0,
+    Verdict.NO_IMPACT: 0,
+    Verdict.NOT_RECOVERED: 1,
+    Verdict.VIOLATED: 1,
+    Verdict.INCONCLUSIVE: 1,
+    Verdict.ABORTED: 3,
+    Verdict.UNDO_FAILED: 4,
+    Verdict.REFUSED: 77,
+}
+
+
+def document(**content: Any) -> dict[str, Any]:
+    """Return a top-level document with its schema version first."""
+    return {"schema_version": SCHEMA_VERSION, **content}
+
+
+def injection(found: Injection) -> dict[str, Any]:
+    """Return one injection with its verdict, as ``inject`` and ``show`` print it."""
+    judged, plan = found.judgement, found.plan
+    reverted = found.reverted
+    return {
+        "injection": {
+            "id": plan.injection,
+            "experiment": plan.experiment,
+            "fault": plan.fault,
+            "mode": found.undo.mode if found.undo else plan.mode,
+            "target": plan.target,
+            "seed": plan.seed,
+            "state": found.state.value,
+            "planned_at": when(plan.planned_at),
+            "origin": plan.origin,
+            "by": plan.by,
+            "victim": dict(found.undo.victim) if found.undo else {},
+        },
+        "verdict": judged.verdict.value if judged else None,
+        "reasons": list(judged.reasons) if judged else [],
+        "impact": {
+            "seen": bool(judged and judged.impact_seen),
+            "after": bracket(judged.impact) if judged else None,
+        },
+        "recovery": {
+            "after": bracket(judged.recovery) if judged else None,
+            "censored": bool(judged and judged.censored),
+            "healed_by": judged.healed_by.value if judged and judged.healed_by else None,
+        },
+        "undo": {
+            "proved": reverted is not None and found.state in {State.REVERTED, State.SUPERSEDED},
+            "superseded": found.state is State.SUPERSEDED,
+            "detail": reverted.reversion.detail if reverted else (found.last_error or ""),
+            "proof": dict(reverted.reversion.proof) if reverted else {},
+        },
+        "violations": [dict(v) for v in judged.violations] if judged else [],
+    }
+
+
+def preview(request_fault: str, target: str, seed: int | None, undo: Undo) -> dict[str, Any]:
+    """Return what a dry run resolved: the victim and, in sentences, what would be done."""
+    return {
+        "dry_run": True,
+        "injection": {
+            "fault": request_fault,
+            "mode": undo.mode,
+            "target": target,
+            "seed": seed,
+            "victim": dict(undo.victim),
+        },
+        "actions": list(undo.actions),
+    }
+
+
+def observation(seen: Observation) -> dict[str, Any]:
+    """Return one look of a probe."""
+    return {
+        "probe": seen.probe,
+        "target": seen.target,
+        "status": seen.status.value,
+        "at": when(seen.answered),
+        "took": round(seen.answered.mono_s - seen.asked.mono_s, DIGITS),
+        "measures": dict(seen.reading.measures),
+        "findings": [{"name": f.name, "detail": f.detail} for f in seen.reading.findings],
+    }
+
+
+def fault(kind: type[Fault]) -> dict[str, Any]:
+    """Return a fault's entry of ``faults list``."""
+    return {
+        "name": kind.name,
+        "summary": kind.summary,
+        "modes": [{"name": m.name, "summary": m.summary, "silent": m.silent} for m in kind.modes],
+        "parameters": describe(kind),
+    }
+
+
+def probe(kind: type[Probe]) -> dict[str, Any]:
+    """Return a probe's entry of ``probes list``."""
+    return {
+        "name": kind.name,
+        "summary": kind.summary,
+        "measures": dict(kind.measures),
+        "parameters": describe(kind),
+    }
+
+
+def injections(found: Sequence[Injection]) -> list[dict[str, Any]]:
+    """Return several injections in the given order."""
+    return [injection(i) for i in found]
+
+
+def bracket(span: Bracket | None) -> list[float] | None:
+    """Return ``[lo, hi]`` in seconds after the injection, or None."""
+    return None if span is None else [round(span.lo_s, DIGITS), round(span.hi_s, DIGITS)]
+
+
+def when(instant: Instant) -> str:
+    """Return an instant as RFC 3339 UTC with milliseconds."""
+    return stamp(instant.wall_s)
+
+
+def stamp(epoch_s: float) -> str:
+    """Return epoch seconds as RFC 3339 UTC with milliseconds."""
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,78 @@
+"""The real world: every port, each built when first asked for, so that a git fault never loads an AWS client."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daemon.core.seams import S3, CloudWatchLogs, Commands, Ecs, Files, Git, Http, ProcessTable, Sqs
+from daemon.core.settings import Aws
+from daemon.ports.clock import SystemClock
+from daemon.ports.files import LocalFiles
+
+if TYPE_CHECKING:
+    from daemon.ports.aws import AwsPort
+
+# The imports inside the properties are the point of this module: boto3 and GitPython cost more than all the rest.
+
+
+class LocalWorld:
+    """seams.World on this machine and in the configured AWS."""
+
+    def __init__(self, *, aws: Aws, private: Path) -> None:
+        self._aws_settings = aws
+        self._private = private
+        self.clock = SystemClock()
+
+    @property
+    def private(self) -> str:
+        return str(self._private)
+
+    @cached_property
+    def files(self) -> Files:
+        return LocalFiles()
+
+    @cached_property
+    def processes(self) -> ProcessTable:
+        from daemon.ports.processes import LocalProcesses
+
+        return LocalProcesses()
+
+    @cached_property
+    def git(self) -> Git:
+        from daemon.ports.git import LocalGit
+
+        return LocalGit()
+
+    @cached_property
+    def http(self) -> Http:
+        from daemon.ports.local import LocalHttp
+
+        return LocalHttp()
+
+    @cached_property
+    def commands(self) -> Commands:
+        from daemon.ports.local import LocalCommands
+
+        return LocalCommands(self.clock)
+
+    @cached_property
+    def _aws(self) -> "AwsPort":
+        from daemon.ports.aws import AwsPort
+
+        return AwsPort(region=self._aws_settings.region, endpoint_url=self._aws_settings.endpoint_url)
+
+    @property
+    def ecs(self) -> Ecs:
+        return self._aws.ecs
+
+    @property
+    def sqs(self) -> Sqs:
+        return self._aws.sqs
+
+    @property
+    def s3(self) -> S3:
+        return self._aws.s3
+
+    @property
+    def logs(self) -> CloudWatchLogs:
+        return self._aws.logs

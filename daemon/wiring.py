@@ -1,0 +1,161 @@
+"""The composition root: settings in, running parts out; the only importer of faults and probes."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TypeVar
+
+from daemon.core.errors import ConfigError
+from daemon.core.events import Observed
+from daemon.core.model import Repository, Target
+from daemon.core.parameters import build
+from daemon.core.seams import Fault, Probe
+from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings
+from daemon.engine.control import Control
+from daemon.engine.injector import Injector, Parts
+from daemon.engine.prober import Lookout, ThreadedWatch, Watch
+from daemon.engine.recorder import Listener, Looked, Recorder
+from daemon.engine.reverter import Reverter
+from daemon.ports.clock import SystemClock
+from daemon.ports.journal import Journal
+from daemon.ports.state import StateDirectory, boot_id
+from daemon.ports.world import LocalWorld
+from faults import CATALOGUE as FAULTS
+from probes import CATALOGUE as PROBES
+
+T = TypeVar("T")
+
+AD_HOC = "repository"
+
+
+def faults() -> Mapping[str, type[Fault]]:
+    """Return the fault kinds: the built-in table, then the entry points ``chaosd.faults``."""
+    return _with_plugins(FAULTS, "chaosd.faults")
+
+
+def probes() -> Mapping[str, type[Probe]]:
+    """Return the probe kinds: the built-in table, then the entry points ``chaosd.probes``."""
+    return _with_plugins(PROBES, "chaosd.probes")
+
+
+def _with_plugins(built_in: Mapping[str, type[T]], group: str) -> Mapping[str, type[T]]:
+    found: dict[str, type[T]] = dict(built_in)
+    for entry in entry_points(group=group):
+        if entry.name in found:
+            raise ConfigError(
+                f"nothing was started: plug-in {entry.value} claims the name {entry.name!r}, which is taken",
+                hint=f"uninstall it or let it choose another name in the entry points {group}",
+            )
+        found[entry.name] = entry.load()
+    return found
+
+
+def ad_hoc(path: str, *, stable_s: float = 1.0) -> Settings:
+    """Return settings for ``--repository PATH``: one target, watched by git-health, no AWS."""
+    target = Target(name=AD_HOC, repository=Repository(worktree=(path,)))
+    return Settings(
+        sampling=Sampling(probe_every_s=0.25, stable_for_s=stable_s, steady_timeout_s=10.0),
+        aws=Aws(),
+        targets={AD_HOC: target},
+        probes=(ProbeSetting(name="git-health", probe="git-health", target=AD_HOC),),
+        steady_state={AD_HOC: ("git-health",)},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """The parts, put together. ``close`` gives back what they hold."""
+
+    settings: Settings
+    state: StateDirectory
+    world: LocalWorld
+    journal: Journal
+    recorder: Recorder
+    reverter: Reverter
+    injector: Injector
+    control: Control
+    lookouts: tuple[Lookout, ...]
+    faults: Mapping[str, type[Fault]]
+
+    def close(self) -> None:
+        """Close the journal; idempotent."""
+        self.journal.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who is told what happens; all may fail, none can stop anything."""
+
+    listeners: Sequence[Listener] = ()
+    looked: Sequence[Looked] = ()
+    on_failure: Callable[[str, BaseException], None] | None = None
+
+
+def station(settings: Settings, state: StateDirectory, audience: Audience | None = None) -> Station:
+    """Put the parts together; the state directory must be entered (locked) by the caller. Raises ConfigError."""
+    told = audience or Audience()
+    world = LocalWorld(aws=settings.aws, private=state.private)
+    journal = open_journal(state)
+    recorder = Recorder(journal, listeners=told.listeners, looked=told.looked, on_failure=told.on_failure)
+    kinds = faults()
+    reverter = Reverter(world=world, recorder=recorder, faults=kinds)
+    lookouts = _lookouts(settings)
+    injector = Injector(
+        Parts(
+            settings=settings,
+            world=world,
+            journal=journal,
+            recorder=recorder,
+            reverter=reverter,
+            faults=kinds,
+            watcher=_watcher(settings, world, lookouts),
+            new_seed=lambda: secrets.randbits(32),
+            boot=boot_id(),
+        )
+    )
+    return Station(
+        settings=settings,
+        state=state,
+        world=world,
+        journal=journal,
+        recorder=recorder,
+        reverter=reverter,
+        injector=injector,
+        control=Control(injector=injector, reverter=reverter, journal=journal, new_id=lambda: new_id(world)),
+        lookouts=lookouts,
+        faults=kinds,
+    )
+
+
+def open_journal(state: StateDirectory, *, readonly: bool = False) -> Journal:
+    """Open the state directory's journal; raises JournalError."""
+    return Journal(state.journal, clock_s=lambda: SystemClock().instant().wall_s, readonly=readonly)
+
+
+def new_id(world: LocalWorld) -> str:
+    """Return an injection id that sorts by time and two processes will not both choose."""
+    return f"{world.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _lookouts(settings: Settings) -> tuple[Lookout, ...]:
+    kinds = probes()
+    return tuple(
+        Lookout(
+            name=p.name,
+            target=settings.targets[p.target],
+            probe=build(kinds[p.probe], p.parameters, where=f"probe {p.name}"),
+            every_s=p.every_s,
+        )
+        for p in settings.probes
+    )
+
+
+def _watcher(
+    settings: Settings, world: LocalWorld, lookouts: Sequence[Lookout]
+) -> Callable[[Target, Sequence[str], Callable[[Sequence[Observed]], None]], Watch]:
+    def watch(target: Target, names: Sequence[str], sink: Callable[[Sequence[Observed]], None]) -> Watch:
+        chosen = [o for o in lookouts if o.name in names and o.target.name == target.name]
+        return ThreadedWatch(chosen, world=world, every_s=settings.sampling.probe_every_s, sink=sink)
+
+    return watch
