@@ -1,0 +1,94 @@
+"""From the typed file to the frozen settings."""
+
+from daemon.config import schema
+from daemon.config.scalars import read_address
+from daemon.core import model, settings
+from daemon.core.calendar import Blackout, Window
+
+
+def freeze(root: schema.Root) -> settings.Settings:
+    """Return the settings; the file was checked, so this cannot fail."""
+    targets = {name: _target(name, t) for name, t in root.targets.items()}
+    aws = settings.Aws(region=root.aws.region, endpoint_url=root.aws.endpoint_url)
+    fast = root.sampling.probe_every
+    return settings.Settings(
+        seed=root.seed,
+        aws=aws,
+        targets=targets,
+        probes=tuple(_probe(p) for p in root.probes),
+        steady_state=dict(root.steady_state),
+        experiments=tuple(_experiment(e, targets) for e in root.experiments),
+        guard=_guard(root.guard),
+        api=settings.Api(listen=read_address(root.api.listen), token_file=root.api.token_file),
+        sampling=settings.Sampling(
+            probe_every_s=settings.default_probe_every_s(aws, targets) if fast is None else fast,
+            stable_for_s=root.sampling.stable_for,
+            steady_timeout_s=root.sampling.steady_timeout,
+        ),
+    )
+
+
+def _target(name: str, t: schema.Target) -> model.Target:
+    limits = t.limits
+    return model.Target(
+        name=name,
+        ecs=model.EcsService(**dict(t.ecs)) if t.ecs else None,
+        queue=model.Queue(**dict(t.queue)) if t.queue else None,
+        repository=model.Repository(**dict(t.repository)) if t.repository else None,
+        deployment=model.Deployment(**dict(t.deployment)) if t.deployment else None,
+        logs=model.Logs(**dict(t.logs)) if t.logs else None,
+        processes=model.Processes(**dict(t.processes)) if t.processes else None,
+        limits=model.Limits(
+            message_s=limits.message, branch_switch_s=limits.branch_switch, recover_s=limits.recover
+        ),
+    )
+
+
+def _probe(p: schema.Probe) -> settings.ProbeSetting:
+    beside = p.model_extra or {}
+    return settings.ProbeSetting(
+        name=p.name,
+        probe=p.probe,
+        target=p.target,
+        every_s=p.every,
+        timeout_s=p.timeout,
+        parameters={**beside, **p.parameters},
+    )
+
+
+def _trigger(e: schema.Experiment) -> settings.Trigger:
+    if e.cron is not None:
+        return settings.Cron(expression=e.cron, timezone=e.timezone)
+    if e.every is not None:
+        return settings.Every(seconds=e.every)
+    return settings.AboutEvery(seconds=e.about_every or 0.0)
+
+
+def _experiment(e: schema.Experiment, targets: dict[str, model.Target]) -> settings.ExperimentSetting:
+    return settings.ExperimentSetting(
+        name=e.name,
+        fault=e.fault,
+        target=e.target,
+        trigger=_trigger(e),
+        timeout_s=targets[e.target].limits.recover_s if e.timeout is None else e.timeout,
+        duration_s=e.duration,
+        jitter_s=e.jitter,
+        misfire_grace_s=e.misfire_grace,
+        parameters=dict(e.parameters),
+    )
+
+
+def _guard(g: schema.Guard) -> settings.GuardSetting:
+    stops = (settings.StopWhen(probe=s.probe, status=model.Status(s.status), for_s=s.lasting) for s in g.stop_when)
+    return settings.GuardSetting(
+        max_active=g.max_active,
+        max_active_per_target=g.max_active_per_target,
+        max_per_day=g.max_per_day,
+        min_gap_s=g.min_gap,
+        min_healthy_tasks=g.min_healthy_tasks,
+        require_tag=(g.require_tag.key, g.require_tag.value) if g.require_tag else None,
+        allow=settings.Allow(repositories=g.allow.repositories, queues=g.allow.queues),
+        windows=tuple(Window.parse(text) for text in g.windows),
+        blackouts=tuple(Blackout.parse(text) for text in g.blackouts),
+        stop_when=tuple(stops),
+    )

@@ -1,0 +1,273 @@
+"""The file's shape as pydantic models: keys, types, ranges, descriptions. Defaults come from ``core.settings``."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from daemon.config.scalars import (
+    Absolute,
+    Count,
+    Format,
+    Interval,
+    Name,
+    Paths,
+    Port,
+    Positive,
+    Sample,
+    Seconds,
+    Template,
+    Text,
+    Url,
+    checked,
+    default,
+    read_address,
+    write_address,
+)
+from daemon.core import model as core
+from daemon.core import settings
+from daemon.core.calendar import Blackout, Window, zone
+
+
+TRIGGERS = ("cron", "every", "about_every")
+
+
+class Part(BaseModel):
+    """A mapping of the file; an unknown key is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Aws(Part):
+    """Where AWS is."""
+
+    region: Text | None = Field(
+        default=default(settings.Aws, "region"), description="AWS region; unset: the SDK's choice"
+    )
+    endpoint_url: Url | None = Field(
+        default=default(settings.Aws, "endpoint_url"), description="an emulator's address; unset: AWS itself"
+    )
+
+
+class Ecs(Part):
+    """The worker's ECS service."""
+
+    cluster: Text = Field(description="cluster, name or ARN")
+    service: Text = Field(description="service, name or ARN")
+
+
+class Queue(Part):
+    """The worker's queues."""
+
+    url: Url = Field(description="the worker's input queue")
+    responses: Url | None = Field(default=None, description="where the worker answers")
+    dead_letter: Url | None = Field(default=None, description="where messages end that failed too often")
+    interrupts: Url | None = Field(default=None, description="a separate queue for interrupts")
+    format: Format = Field(
+        default=default(core.Queue, "format"), description="`standard`, or a JSON template with placeholders"
+    )
+
+
+class Repository(Part):
+    """The worker's working clones and their remote."""
+
+    worktree: Paths = Field(description="the worker's clones: a path, a list or a pattern")
+    remote: Text = Field(default=default(core.Repository, "remote"), description="remote name, path or URL")
+    branch: Template = Field(
+        default=default(core.Repository, "branch"), description="branch of a message, with placeholders"
+    )
+    mainline: Text = Field(
+        default=default(core.Repository, "mainline"), description="the branch new threads start from"
+    )
+
+
+class Deployment(Part):
+    """Where the worker publishes."""
+
+    bucket: Text = Field(description="bucket that holds the site")
+    key: Text = Field(default=default(core.Deployment, "key"), description="object that shows what is deployed")
+
+
+class Logs(Part):
+    """Where the worker logs."""
+
+    group: Text = Field(description="CloudWatch Logs group")
+
+
+class Processes(Part):
+    """How to find the worker's local processes; at least one key."""
+
+    match: Text | None = Field(default=None, description="part of the command line")
+    pid_file: Absolute | None = Field(default=None, description="file that holds the pid")
+    port: Port | None = Field(default=None, description="TCP port it listens on")
+
+
+class Limits(Part):
+    """The target's own objectives."""
+
+    message: Seconds = Field(default=default(core.Limits, "message_s"), description="longest time for one message")
+    branch_switch: Seconds = Field(
+        default=default(core.Limits, "branch_switch_s"), description="longest switch of branch"
+    )
+    recover: Seconds = Field(default=default(core.Limits, "recover_s"), description="longest recovery from a fault")
+
+
+class Target(Part):
+    """One worker system; what is left out is not there."""
+
+    ecs: Ecs | None = None
+    queue: Queue | None = None
+    repository: Repository | None = None
+    deployment: Deployment | None = None
+    logs: Logs | None = None
+    processes: Processes | None = None
+    limits: Limits = Field(default_factory=Limits)
+
+
+class Probe(Part):
+    """One probe. Keys beyond these are the probe's own parameters, as are those under ``set``."""
+
+    model_config = ConfigDict(extra="allow")
+    name: Name
+    probe: Text = Field(description="kind of probe; `chaosd probes list` names them")
+    target: Text
+    every: Sample = Field(
+        default=default(settings.ProbeSetting, "every_s"), description="interval between experiments"
+    )
+    timeout: Sample | None = Field(
+        default=default(settings.ProbeSetting, "timeout_s"), description="longest time for one look"
+    )
+    parameters: dict[str, Any] = Field(default={}, alias="set", description="the probe's parameters")
+
+
+class Experiment(Part):
+    """One experiment; exactly one of `cron`, `every`, `about_every`."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in TRIGGERS]})
+    name: Name
+    fault: Text = Field(description="kind of fault; `chaosd faults list` names them")
+    target: Text
+    cron: Text | None = Field(default=None, description="five-field cron expression; or `every`, or `about_every`")
+    timezone: Annotated[str, checked(zone)] = Field(
+        default=default(settings.Cron, "timezone"), description="zone of `cron`"
+    )
+    every: Interval | None = Field(default=None, description="fixed interval")
+    about_every: Interval | None = Field(default=None, description="mean of random (exponential) gaps")
+    jitter: Seconds = Field(
+        default=default(settings.ExperimentSetting, "jitter_s"), description="random delay of each start"
+    )
+    misfire_grace: Interval = Field(
+        default=default(settings.ExperimentSetting, "misfire_grace_s"),
+        description="a start missed by more is skipped",
+    )
+    duration: Seconds = Field(
+        default=default(settings.ExperimentSetting, "duration_s"),
+        alias="for",
+        description="how long the fault stays",
+    )
+    timeout: Interval | None = Field(
+        default=None, description="how long to wait for recovery; unset: limits.recover"
+    )
+    parameters: dict[str, Any] = Field(default={}, alias="set", description="the fault's parameters")
+
+
+class Tag(Part):
+    """A tag and its value."""
+
+    key: Text
+    value: str
+
+
+class Allow(Part):
+    """What may be touched."""
+
+    repositories: tuple[Absolute, ...] | None = Field(
+        default=default(settings.Allow, "repositories"),
+        description="directories or patterns; unset: the targets' own",
+    )
+    queues: tuple[Text, ...] | None = Field(
+        default=default(settings.Allow, "queues"), description="patterns of queue ARNs; unset: the targets' own"
+    )
+
+
+class StopWhen(Part):
+    """Stops every running experiment."""
+
+    probe: Text = Field(description="name of a configured probe")
+    status: Literal["failing", "unknown", "ok"] = Field(
+        default=default(settings.StopWhen, "status").value, alias="is"
+    )
+    lasting: Seconds = Field(
+        default=default(settings.StopWhen, "for_s"), alias="for", description="without a break"
+    )
+
+
+class Guard(Part):
+    """The rules that admit, refuse or stop an experiment."""
+
+    max_active: Positive = Field(
+        default=default(settings.GuardSetting, "max_active"), description="experiments at once"
+    )
+    max_active_per_target: Positive = Field(default=default(settings.GuardSetting, "max_active_per_target"))
+    max_per_day: Count | None = Field(
+        default=default(settings.GuardSetting, "max_per_day"), description="per UTC day"
+    )
+    min_gap: Seconds = Field(
+        default=default(settings.GuardSetting, "min_gap_s"), description="between two experiments"
+    )
+    min_healthy_tasks: Count = Field(
+        default=default(settings.GuardSetting, "min_healthy_tasks"),
+        description="never fewer running tasks than this",
+    )
+    require_tag: Tag | None = Field(default=None, description="tag every AWS resource must carry to be touched")
+    allow: Allow = Field(default_factory=Allow)
+    windows: tuple[Annotated[str, checked(Window.parse)], ...] = Field(
+        default=(), description="when experiments may run"
+    )
+    blackouts: tuple[Annotated[str, checked(Blackout.parse)], ...] = Field(
+        default=(), description="when they may not"
+    )
+    stop_when: tuple[StopWhen, ...] = ()
+
+
+class Api(Part):
+    """Where people and Prometheus look."""
+
+    listen: Annotated[str, checked(read_address)] = Field(
+        default=write_address(default(settings.Api, "listen")),
+        description="HOST:PORT or unix:/path; not loopback needs a token",
+    )
+    token_file: Absolute | None = Field(
+        default=default(settings.Api, "token_file"), description="file with the bearer token"
+    )
+
+
+class Sampling(Part):
+    """How experiments look."""
+
+    probe_every: Sample | None = Field(
+        default=None, description="during experiments; unset: 250ms locally, 1s on AWS"
+    )
+    stable_for: Seconds = Field(
+        default=default(settings.Sampling, "stable_for_s"), description="steady this long is recovered"
+    )
+    steady_timeout: Seconds = Field(
+        default=default(settings.Sampling, "steady_timeout_s"),
+        description="how long to wait for steady state before",
+    )
+
+
+class Root(Part):
+    """The whole file."""
+
+    version: Literal[1] = Field(default=1, description="version of this format")
+    seed: Count | None = Field(
+        default=default(settings.Settings, "seed"), description="repeatable schedule and choices"
+    )
+    aws: Aws = Field(default_factory=Aws)
+    targets: dict[Name, Target] = {}
+    probes: tuple[Probe, ...] = ()
+    steady_state: dict[str, tuple[str, ...]] = Field(default={}, description="target to the probes that must be ok")
+    experiments: tuple[Experiment, ...] = ()
+    guard: Guard = Field(default_factory=Guard)
+    api: Api = Field(default_factory=Api)
+    sampling: Sampling = Field(default_factory=Sampling)
