@@ -27,7 +27,6 @@ from daemon.core import model as core
 from daemon.core import settings
 from daemon.core.calendar import Blackout, Window, zone
 
-
 TRIGGERS = ("cron", "every", "about_every")
 
 
