@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from daemon.lab.model import LabError
+from daemon.lab.model import BUILD_S, LabError
 from daemon.lab.supervisor import RESTART_AFTER_S, SupervisorSettings, supervise
 
 
@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, required=True, help="a new, empty or former lab directory")
     parser.add_argument("--tasks", type=int, default=2, help="tasks of the service")
     parser.add_argument("--defect", default=None, help="a planted defect of the worker")
+    parser.add_argument("--build", type=float, default=BUILD_S, help="seconds of pretended work per message")
     parser.add_argument("--ephemeral", action="store_true", help="remove the directory at the end")
     parser.add_argument(
         "--restart-after", type=float, default=RESTART_AFTER_S, help="seconds a dead emulator stays dead"
@@ -40,6 +41,7 @@ def main() -> int:
         directory=options.dir.absolute(),
         tasks=options.tasks,
         defect=options.defect,
+        build_s=options.build,
         ephemeral=options.ephemeral,
         restart_after_s=options.restart_after,
     )

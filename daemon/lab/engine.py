@@ -147,7 +147,7 @@ class _Server(ThreadingMixIn, UnixStreamServer):
         super().__init__(path, _Handler)
         self.engine = engine
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
         log.debug("engine.request_dropped: %s", sys.exc_info()[1])
 
 

@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.lab.model import LabError, LabInfo, LabStatus, TaskProcess
+from daemon.lab.model import BUILD_S, LabError, LabInfo, LabStatus, TaskProcess
 from daemon.lab.processes import ProcessRecord, end_all, is_alive, load
 from daemon.lab.supervisor import INFO, MARKER, PROCESSES, claim_directory, remove_directory
+from daemon.lab.worker.defects import Defect
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 10.0
@@ -23,30 +25,58 @@ LOG = "supervisor.log"
 Progress = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What kind of lab is asked for."""
+
+    tasks: int
+    defect: str | None
+    build_s: float
+
+    def __post_init__(self) -> None:
+        """Raise LabError for what no lab can be."""
+        if self.tasks < 1:
+            raise LabError(f"The lab was not started: {self.tasks} tasks. Ask for 1 or more.")
+        if self.defect is not None and self.defect not in set(Defect):
+            known = ", ".join(Defect)
+            raise LabError(f"The lab was not started: there is no defect {self.defect!r}. Choose from: {known}.")
+
+
 def _silent(_step: str) -> None:
     """Take a progress line and do nothing with it."""
 
 
-def up(directory: Path, *, tasks: int = 2, defect: str | None = None, ready: Progress = _silent) -> LabInfo:
+def up(
+    directory: Path,
+    *,
+    tasks: int = 2,
+    defect: str | None = None,
+    build_s: float = BUILD_S,
+    ready: Progress = _silent,
+) -> LabInfo:
     """Start a lab in the background and return when its workers are ready.
 
-    A lab that already runs there with the same ``tasks`` and ``defect`` is returned as it is. ``ready`` gets one
-    line of text per step. Raises LabError, and then nothing is left running.
+    Each message costs a worker ``build_s`` seconds of pretended work. A lab that already runs there with the same
+    settings is returned as it is. ``ready`` gets one line of text per step. Raises LabError, and then nothing is
+    left running.
     """
     directory = directory.absolute()
+    wanted = _Wanted(tasks=tasks, defect=defect, build_s=build_s)
     running = status(directory)
     if running is not None and running.running:
-        return _reuse(running, directory, tasks=tasks, defect=defect)
+        return _reuse(running, directory, wanted)
     claim_directory(directory)
     with (directory / LOG).open("wb") as output:
         process = subprocess.Popen(
-            _command(directory, tasks=tasks, defect=defect),
+            _command(directory, wanted),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=_environment(),
             start_new_session=True,
         )
+    # Somebody must collect the child's exit status, should this process live longer than the lab.
+    threading.Thread(target=process.wait, name="lab-collect", daemon=True).start()
     try:
         return _await_ready(process, directory, ready)
     except BaseException:  # Ctrl-C too: whoever began must not leave half a lab
@@ -57,7 +87,12 @@ def up(directory: Path, *, tasks: int = 2, defect: str | None = None, ready: Pro
 
 @contextmanager
 def run_foreground(
-    directory: Path, *, tasks: int = 2, defect: str | None = None, ready: Progress = _silent
+    directory: Path,
+    *,
+    tasks: int = 2,
+    defect: str | None = None,
+    build_s: float = BUILD_S,
+    ready: Progress = _silent,
 ) -> Iterator[LabInfo]:
     """Hold a lab while the block runs, then take it down and remove ``directory``.
 
@@ -65,8 +100,9 @@ def run_foreground(
     When the caller dies, even by SIGKILL, the lab sees its standard input end and takes itself down.
     """
     directory = directory.absolute()
+    wanted = _Wanted(tasks=tasks, defect=defect, build_s=build_s)
     claim_directory(directory)
-    command = [*_command(directory, tasks=tasks, defect=defect), "--ephemeral", "--until-stdin-closes"]
+    command = [*_command(directory, wanted), "--ephemeral", "--until-stdin-closes"]
     with (directory / LOG).open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -130,17 +166,18 @@ def _read_info(directory: Path) -> LabInfo | None:
         return None
 
 
-def _reuse(running: LabStatus, directory: Path, *, tasks: int, defect: str | None) -> LabInfo:
+def _reuse(running: LabStatus, directory: Path, wanted: _Wanted) -> LabInfo:
     info = running.info
-    if info is not None and (info.tasks, info.defect) == (tasks, defect):
+    if info is not None and wanted == _Wanted(tasks=info.tasks, defect=info.defect, build_s=info.build_s):
         return info
     state = "is still starting" if info is None else f"has {info.tasks} tasks and defect {info.defect}"
     raise LabError(f"The lab was not started: the one in {directory} {state}. Take it down first: chaosd lab down.")
 
 
-def _command(directory: Path, *, tasks: int, defect: str | None) -> list[str]:
-    command = [sys.executable, "-m", "daemon.lab", "--dir", str(directory), "--tasks", str(tasks)]
-    return command + (["--defect", defect] if defect else [])
+def _command(directory: Path, wanted: _Wanted) -> list[str]:
+    command = [sys.executable, "-m", "daemon.lab", "--dir", str(directory)]
+    command += ["--tasks", str(wanted.tasks), "--build", str(wanted.build_s)]
+    return command + (["--defect", wanted.defect] if wanted.defect else [])
 
 
 def _environment() -> dict[str, str]:

@@ -19,6 +19,7 @@ LOG_GROUP = "/ecs/edit"
 TAG_KEY, TAG_VALUE = "chaosd:allow", "true"
 BRANCH_TEMPLATE = "thread-{chatThreadId}"
 VISIBILITY_S = 10
+BUILD_S = 0.1  # of pretended work per message
 RECEIVES_MAX = 3  # deliveries before a message goes to the dead-letter queue
 
 # The emulator takes any; these stand only in the environment of the lab's own processes.
@@ -36,6 +37,7 @@ class LabInfo:
     directory: Path
     tasks: int
     defect: str | None
+    build_s: float
     endpoint_url: str
     region: str
     cluster: str

@@ -15,7 +15,7 @@ from daemon.lab import model
 from daemon.lab.engine import STOP_TIMEOUT_VARIABLE
 from daemon.lab.model import LabError, LabInfo
 
-STOP_TIMEOUT_S = 8  # what a task gets between SIGTERM and SIGKILL
+STOP_TIMEOUT_S = 5  # what a task gets between SIGTERM and SIGKILL
 GIT_TIMEOUT_S = 30
 
 
@@ -98,13 +98,14 @@ def _git(arguments: tuple[str, ...]) -> None:
         raise LabError(f"The lab's remote was not made: git {arguments[0]}: {done.stderr.strip()}. Check git.")
 
 
-def furnish(endpoint_url: str, directory: Path, *, tasks: int, defect: str | None) -> LabInfo:
+def furnish(endpoint_url: str, directory: Path, *, tasks: int, defect: str | None, build_s: float) -> LabInfo:
     """Create everything in a fresh emulator and start the service with ``tasks`` tasks."""
     aws = clients(endpoint_url)
     info = LabInfo(
         directory=directory,
         tasks=tasks,
         defect=defect,
+        build_s=build_s,
         endpoint_url=endpoint_url,
         region=model.REGION,
         cluster=model.CLUSTER,
@@ -172,6 +173,7 @@ def _container(info: LabInfo) -> dict[str, Any]:
         "SITE_KEY": info.key,
         "REMOTE": str(info.remote),
         "SLOTS": str(info.tasks),
+        "BUILD_S": str(info.build_s),
         "HOME": str(info.directory / "home"),
         "TMPDIR": str(info.directory / "tmp"),
         STOP_TIMEOUT_VARIABLE: str(STOP_TIMEOUT_S),

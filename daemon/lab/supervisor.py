@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from daemon.lab import provision
 from daemon.lab.emulator import Emulator, EmulatorSettings, free_port, reachable_socket
 from daemon.lab.engine import TaskEngine
-from daemon.lab.model import REGION, LabError, LabInfo
+from daemon.lab.model import BUILD_S, REGION, LabError, LabInfo
 from daemon.lab.processes import ProcessTable, end_all, load, record_of
 from daemon.lab.scheduler import ServiceScheduler
 
@@ -40,6 +40,7 @@ class SupervisorSettings:
     directory: Path
     tasks: int = 2
     defect: str | None = None
+    build_s: float = BUILD_S
     ephemeral: bool = False
     restart_after_s: float = RESTART_AFTER_S
 
@@ -117,7 +118,11 @@ class _Running:
         _say("lab.step", f"creating queues, bucket and a service of {settings.tasks} tasks")
         try:
             info = provision.furnish(
-                self._endpoint_url, settings.directory, tasks=settings.tasks, defect=settings.defect
+                self._endpoint_url,
+                settings.directory,
+                tasks=settings.tasks,
+                defect=settings.defect,
+                build_s=settings.build_s,
             )
         except (BotoCoreError, ClientError) as error:
             raise LabError(f"The lab was not started: the emulator refused: {error}. Read emulator.log.") from error

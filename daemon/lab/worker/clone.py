@@ -156,8 +156,8 @@ class Clone:
     def push(self, branch: str, pause: threading.Event, command: Command | None = None) -> None:
         """Push ``branch``; when the remote has moved on, rebase onto it and push again.
 
-        When the remote turns out to have ``command``'s commit already (a message delivered twice, to two tasks),
-        ours is dropped. Raises PushRejected after 8 attempts, GitError for any other failure.
+        When the remote turns out to have ``command``'s commit already (a message delivered twice, to two
+        tasks), ours is dropped. Raises PushRejected after 8 attempts, GitError for any other failure.
         """
         for attempt in range(1, PUSH_ATTEMPTS + 1):
             try:
