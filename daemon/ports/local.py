@@ -21,27 +21,41 @@ _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ")
 
 
 class LocalHttp:
-    """Plain GET without proxies, cookies or redirects: the status is what that very address answered."""
+    """Plain GET without proxies, cookies or redirects: the status is what that very address answered.
+
+    ``timeout_s`` bounds connecting, and then once more the whole exchange.
+    """
 
     def get(self, url: str, *, timeout_s: float) -> tuple[int, bytes]:
         connection, path = _connection(url, timeout_s)
         expired = threading.Event()
-        # The socket's own timeout counts from byte to byte; a server that drips needs one for the whole.
-        timer = threading.Timer(timeout_s, _cut, (connection, expired))
-        timer.daemon = True
-        timer.start()
         try:
-            connection.request("GET", path, headers={"User-Agent": "chaosd", "Connection": "close"})
-            response = connection.getresponse()
-            answer = response.status, response.read(_BODY_BYTES_MAX)
+            connection.connect()
+            # The socket's own timeout counts from byte to byte; a server that drips needs one for the whole.
+            timer = threading.Timer(timeout_s, _cut, (connection.sock, expired))
+            timer.daemon = True
+            timer.start()
+            try:
+                return _exchange(connection, path)
+            finally:
+                timer.cancel()
+                if expired.is_set():  # also when the body, cut off, looked complete for want of a length
+                    raise TimeoutError
         except (OSError, http.client.HTTPException) as error:
-            raise _silent(url, timeout_s, expired, error) from None
+            late = isinstance(error, TimeoutError)
+            why = f"no complete answer within {timeout_s:g} s" if late else (str(error) or type(error).__name__)
+            raise UnreachableError(f"no answer from {url}: {why}") from None
         finally:
-            timer.cancel()
             connection.close()
-        if expired.is_set():  # cut off in the middle of a body without a length
-            raise _silent(url, timeout_s, expired, None)
-        return answer
+
+
+def _exchange(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
+    connection.request("GET", path, headers={"User-Agent": "chaosd", "Connection": "close"})
+    with connection.getresponse() as response:
+        body = response.read(_BODY_BYTES_MAX)
+        if len(body) < _BODY_BYTES_MAX and response.length:
+            raise http.client.IncompleteRead(body, response.length)
+        return response.status, body
 
 
 def _connection(url: str, timeout_s: float) -> tuple[http.client.HTTPConnection, str]:
@@ -57,17 +71,10 @@ def _connection(url: str, timeout_s: float) -> tuple[http.client.HTTPConnection,
     return kind(host, port, timeout=timeout_s), path
 
 
-def _cut(connection: http.client.HTTPConnection, expired: threading.Event) -> None:
+def _cut(wire: socket.socket, expired: threading.Event) -> None:
     expired.set()
-    if connection.sock is not None:
-        with suppress(OSError):  # ended by itself just now
-            connection.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _silent(url: str, timeout_s: float, expired: threading.Event, error: BaseException | None) -> UnreachableError:
-    late = expired.is_set() or isinstance(error, TimeoutError) or error is None
-    why = f"no complete answer within {timeout_s:g} s" if late else (str(error) or type(error).__name__)
-    return UnreachableError(f"no answer from {url}: {why}")
+    with suppress(OSError):  # ended by itself just now
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 class LocalCommands:
