@@ -1,0 +1,181 @@
+"""Remove one injection's marked messages, and nothing else, from the queues they may have got to.
+
+SQS cannot select: to find our messages, others are received too. So a pass holds what is not ours until it has
+seen the whole queue, then releases it; looking costs each of them one receive. No further pass is made once
+another receive could push a message of somebody else towards the dead-letter queue.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+from daemon.core.errors import TargetAbsentError, UndoFailedError
+from daemon.core.messages import RUN_ATTRIBUTE
+from daemon.core.model import Json, Outcome, Reversion
+from daemon.core.seams import QueueFacts, Received, World
+from faults.sqs.places import MARGIN_S, Place
+
+POLL_S = 1.0  # a long poll asks every server of SQS, a short one only some
+LOOK_S = 0.5
+PASS_LEAST_S, PASS_MOST_S, PASS_PER_S = 20.0, 120.0, 100.0
+
+
+def reverted(run: str, found: Sequence[Place], planned: int, world: World, *, within_s: float) -> Reversion:
+    """Sweep until no marked message is left, and say what became of those planned.
+
+    Messages in flight at a worker are waited for: it deletes them, or they come back and are removed. Raises
+    UndoFailedError when marked messages may remain after ``within_s``. Idempotent, safe at any moment.
+    """
+    sweep = _Sweep(run=run, places=found, world=world)
+    sweep.until_clean(within_s)
+    removed = sweep.removed.total()
+    proof: dict[str, Json] = {
+        "planned": planned,
+        "removed": dict(sweep.removed),
+        "not_found": max(0, planned - removed),
+        "others_left_alone": dict(sweep.others),
+        "passes": sweep.passes,
+        "in_flight_of_others": sweep.in_flight,
+    }
+    if removed:
+        return Reversion(outcome=Outcome.RESTORED, proof=proof, detail=f"removed {removed} marked messages")
+    detail = "none was left: the worker had handled all of them, or none had been sent"
+    return Reversion(outcome=Outcome.SUPERSEDED, proof=proof, detail=detail)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sweep:
+    """The passes of one revert and what they saw."""
+
+    run: str
+    places: Sequence[Place]
+    world: World
+    removed: Counter[str] = field(default_factory=Counter)
+    others: dict[str, int] = field(default_factory=dict)
+    passes: int = 0
+    in_flight: int = 0
+    brink: bool = False
+
+    def until_clean(self, within_s: float) -> None:
+        quiet_from_s = self._now_s()
+        until_s = quiet_from_s + within_s
+        while True:
+            idle, starts_s = self._idle(), self._now_s()
+            clean = self._pass()
+            if not clean:
+                quiet_from_s = self._now_s()
+            horizon_s = quiet_from_s + self._hidden_s() + MARGIN_S
+            if clean and ((idle and self._idle()) or (starts_s >= horizon_s and not self._blocked())):
+                return
+            if self.brink:
+                self._wait(until_s)
+                if self._idle() and self._only_others():
+                    return
+            elif any(self.others.values()):  # where nobody else's messages lie, looking again harms nobody
+                self._wait(min(until_s, horizon_s))
+            if self.brink or self._now_s() >= until_s:
+                raise self._may_remain(within_s)
+
+    def _pass(self) -> bool:
+        """Look through every queue once; True when all were seen to the end and held none of ours."""
+        self.passes += 1
+        clean = True
+        for place in self.places:
+            clean &= self._pass_one(place)
+        return clean
+
+    def _pass_one(self, place: Place) -> bool:
+        facts = self._facts(place)
+        if facts is None:
+            return True
+        held: list[Received] = []
+        try:
+            clean = self._receive_all(place, facts, held)
+        finally:
+            if held:
+                self.world.sqs.release(place.url, [message.handle for message in held])
+        self.others[place.role] = len(held)
+        return clean
+
+    def _receive_all(self, place: Place, facts: QueueFacts, held: list[Received]) -> bool:
+        clean, span_s = True, min(PASS_MOST_S, max(PASS_LEAST_S, facts.visible / PASS_PER_S))
+        until_s = self._now_s() + span_s
+        # Where receives are counted, one message is asked for first, to learn how many they have left.
+        most = 10 if facts.max_receives is None else 1
+        while self._now_s() < until_s:
+            # Hidden for longer than the pass takes, so that it meets no message twice.
+            got = self.world.sqs.receive(place.url, most=most, wait_s=POLL_S, visibility_s=span_s + MARGIN_S)
+            ours = [message for message in got if message.attributes.get(RUN_ATTRIBUTE) == self.run]
+            others = [message for message in got if message not in ours]
+            held.extend(others)
+            if ours:
+                clean = False
+                codes = self.world.sqs.delete(place.url, [message.handle for message in ours])
+                self.removed[place.role] += sum(code is None for code in codes)
+            if self._spent(others, facts):
+                return False
+            # A queue that fills as fast as it is read has no end; ours are not among what came later.
+            if not got or len(held) > 2 * facts.visible + 100:
+                return clean
+            most = 10
+        return False
+
+    def _spent(self, others: Sequence[Received], facts: QueueFacts) -> bool:
+        """Tell whether a message of somebody else had its last receive; note when the next would be its last."""
+        if facts.max_receives is None:
+            return False
+        most = max((message.receives for message in others), default=0)
+        self.brink |= most >= facts.max_receives - 1
+        return most >= facts.max_receives
+
+    def _wait(self, until_s: float) -> None:
+        never = Event()
+        while self._now_s() < until_s and not self._idle():
+            self.world.clock.wait(never, LOOK_S)
+
+    def _idle(self) -> bool:
+        """Tell whether no worker holds a message: then nothing of ours is hidden."""
+        facts = [one for place in self.places if (one := self._facts(place)) is not None]
+        self.in_flight = sum(one.in_flight + one.delayed for one in facts)
+        return self.in_flight == 0
+
+    def _blocked(self) -> bool:
+        """Tell whether messages of ours may hide in a FIFO group behind one that a worker holds."""
+        fifo = any(facts.fifo for place in self.places if (facts := self._facts(place)) is not None)
+        return fifo and not self._only_others()
+
+    def _only_others(self) -> bool:
+        """Tell whether no queue holds more than the messages of others that the last pass saw and released."""
+        return all(
+            facts.visible <= self.others.get(place.role, 0)
+            for place in self.places
+            if (facts := self._facts(place)) is not None
+        )
+
+    def _hidden_s(self) -> float:
+        return max(
+            (one.visibility_s for place in self.places if (one := self._facts(place)) is not None), default=0.0
+        )
+
+    def _facts(self, place: Place) -> QueueFacts | None:
+        try:
+            return self.world.sqs.facts(place.url)
+        except TargetAbsentError:
+            return None  # the queue was there when the fault was prepared; what was in it went with it
+
+    def _now_s(self) -> float:
+        return self.world.clock.instant().mono_s
+
+    def _may_remain(self, within_s: float) -> UndoFailedError:
+        roles: Mapping[str, Any] = dict(self.removed)
+        why = (
+            "looking again could push messages of others to the dead-letter queue"
+            if self.brink
+            else f"{self.in_flight} messages are still in flight after {within_s:g} s"
+        )
+        return UndoFailedError(
+            f"not all messages marked {RUN_ATTRIBUTE}={self.run} are known to be gone (removed {roles}): {why}",
+            hint="let the worker drain its queue, or wait out the visibility timeout, then run `chaosd recover`",
+        )
