@@ -115,8 +115,7 @@ targets:
       format: standard
     repository:
       worktree: {worktree}
-      remote: origin
-      url: {remote}
+      remote: {remote}
       branch: {branch}
       mainline: main
     deployment: {{bucket: {bucket}, key: {key}}}
@@ -125,7 +124,7 @@ targets:
     limits: {{message: 30s, branch_switch: 5s, recover: 60s}}
 probes:
   - {{name: tasks, probe: ecs-service, target: editor, every: 5s}}
-  - {{name: backlog, probe: sqs-backlog, target: editor, every: 5s, expect: "visible <= 100"}}
+  - {{name: backlog, probe: sqs-backlog, target: editor, every: 5s}}
   - {{name: repository, probe: git-health, target: editor, every: 5s}}
   - {{name: site, probe: s3-freshness, target: editor, every: 10s}}
 steady_state: {{editor: [tasks, backlog, repository]}}

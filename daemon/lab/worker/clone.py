@@ -133,7 +133,7 @@ class Clone:
             fresh.replace(path)
 
     def discard_edit(self) -> None:
-        """Take back an edit that was begun and not committed: its message is still in the queue, and will redo it."""
+        """Take back an edit that was begun and not committed; its message is in the queue and will redo it."""
         notes = self.slot.noted()
         path = notes.get("editing")
         if not path:

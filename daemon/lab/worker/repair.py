@@ -20,6 +20,15 @@ from daemon.lab.worker.slots import Slot
 
 HEAD_TEXT = re.compile(r"ref: refs/heads/[^\s~^:?*\[\\]+\n?|[0-9a-f]{40}\n?")
 OBJECT_ID = re.compile(r"[0-9a-f]{40}\n?")
+CONFIG = """\
+[core]
+\trepositoryformatversion = 0
+\tbare = false
+\tlogallrefupdates = true
+[remote "origin"]
+\turl = {remote}
+\tfetch = +refs/heads/*:refs/remotes/origin/*
+"""
 FOLDERS = ("objects", "refs/heads", "refs/tags")
 
 
@@ -37,7 +46,8 @@ class Repairer:
     def problems(self) -> str:
         """Say what is wrong with the clone; empty when it is sound. Takes no lock, changes nothing."""
         checks = (
-            ("symbolic-ref", "--quiet", "HEAD"),
+            ("symbolic-ref", "HEAD"),
+            ("rev-parse", "--verify", "HEAD^{commit}"),
             ("status", "--porcelain", "--untracked-files=no"),
             ("fsck", "--full", "--no-dangling", "--no-progress"),
         )
@@ -62,6 +72,7 @@ class Repairer:
             return not self.problems()
         say("clone.broken", level="ERROR", clone=self.slot.name, why=wrong)
         steps: tuple[Callable[[], None], ...] = (
+            self._restore_config,
             self._restore_head,
             self._end_operation,
             self._restore_refs,
@@ -95,6 +106,12 @@ class Repairer:
     def _branch(self) -> str:
         return self.slot.noted().get("branch") or self.mainline
 
+    def _restore_config(self) -> None:
+        config = self.git.folder / "config"
+        if config.exists() and self.git.succeeds("config", "--local", "--get", "remote.origin.url"):
+            return
+        _write(config, CONFIG.format(remote=self.remote))
+
     def _restore_head(self) -> None:
         for name in FOLDERS:  # git does not even recognise a repository without them
             (self.git.folder / name).mkdir(parents=True, exist_ok=True)
@@ -117,15 +134,18 @@ class Repairer:
             self.git.run("reset", "--quiet")
 
     def _restore_refs(self) -> None:
-        for path in _loose_refs(self.git.folder):
+        for path in _refs(self.git.folder):
             value = _read(path)
             if value.startswith("ref: "):
                 continue
             if OBJECT_ID.fullmatch(value) and self.git.succeeds("cat-file", "-e", f"{value.strip()}^{{commit}}"):
                 continue
             name = path.relative_to(self.git.folder).as_posix()
+            if not path.exists() and self.git.succeeds("rev-parse", "--verify", "--quiet", name):
+                continue  # it is among the packed ones
             known = self._last_known(name)
             if known:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 _write(path, f"{known}\n")
             else:
                 path.unlink(missing_ok=True)  # git falls back to the packed value, we to the remote's
@@ -181,8 +201,12 @@ def _operations(folder: Path) -> Iterator[Path]:
             yield folder / name
 
 
-def _loose_refs(folder: Path) -> Iterator[Path]:
-    yield from (p for p in sorted((folder / "refs").rglob("*")) if p.is_file() and p.suffix != ".lock")
+def _refs(folder: Path) -> list[Path]:
+    """Return the files of all loose refs, and of the branches that have a log and ought to have a ref."""
+    there = {p for p in (folder / "refs").rglob("*") if p.is_file() and p.suffix != ".lock"}
+    logs = folder / "logs"
+    logged = {folder / p.relative_to(logs) for p in (logs / "refs" / "heads").rglob("*") if p.is_file()}
+    return sorted(there | logged)
 
 
 def _corrupt_loose_objects(store: Path) -> Iterator[Path]:

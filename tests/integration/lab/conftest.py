@@ -3,7 +3,7 @@
 import json
 import subprocess
 import threading
-import time
+import time  # noqa: TID251 - bounds the waits for real processes
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count

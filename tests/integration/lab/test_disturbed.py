@@ -46,9 +46,7 @@ def test_a_task_that_ends_at_work_loses_nothing(
     assert _clean(git, clone)
 
 
-def test_a_task_stopped_through_the_api_hands_its_message_back_at_once(
-    slow_bench: Any, wait_for: Any
-) -> None:
+def test_a_task_stopped_through_the_api_hands_its_message_back_at_once(slow_bench: Any, wait_for: Any) -> None:
     message = slow_bench.message(slow_bench.thread)
     slow_bench.send(message)
     _begun(slow_bench, wait_for, message)
@@ -59,9 +57,7 @@ def test_a_task_stopped_through_the_api_hands_its_message_back_at_once(
     assert slow_bench.effects(message["instruction"]) == {f"thread-{message['chatThreadId']}": 1}
 
 
-def test_an_interrupting_message_goes_first_and_the_work_goes_on(
-    slow_bench: Any, wait_for: Any, git: Any
-) -> None:
+def test_an_interrupting_message_goes_first_and_the_work_goes_on(slow_bench: Any, wait_for: Any, git: Any) -> None:
     message, urgent = (slow_bench.message(slow_bench.thread) for _ in range(2))
     slow_bench.send(message)
     clone = _begun(slow_bench, wait_for, message)
@@ -121,7 +117,7 @@ def _break(clone: Path, what: str) -> None:
     elif what == "index":
         (folder / "index").write_bytes((folder / "index").read_bytes()[:20])
     elif what == "object":
-        victim = sorted((folder / "objects").glob("[0-9a-f][0-9a-f]/*"))[0]
+        victim = min((folder / "objects").glob("[0-9a-f][0-9a-f]/*"))
         victim.chmod(0o644)
         victim.write_bytes(victim.read_bytes()[:5])
     else:
