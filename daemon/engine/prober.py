@@ -163,13 +163,14 @@ class Prober:
         """End the looking; returns without waiting for looks under way. Idempotent."""
         self._over.set()
 
-    def seen(self, observation: Observation) -> None:
-        """Take note of a look, made here or by a watch, and publish it."""
+    def note(self, observation: Observation) -> None:
+        """Remember a look that a watch made."""
         self._latest[observation.probe] = observation
-        self._publish(observation)
 
     def _run(self, lookout: Lookout) -> None:
         while not self._over.is_set():
             if not lookout.lock.locked():  # else an experiment is looking faster than we would
-                self.seen(lookout.look(self._world))
+                observation = lookout.look(self._world)
+                self.note(observation)
+                self._publish(observation)
             self._world.clock.wait(self._over, lookout.every_s)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, EVENT_JOB_SUBMITTED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -71,7 +71,10 @@ def trigger_of(experiment: ExperimentSetting, *, seed: int) -> BaseTrigger:
 
 
 class Scheduler:
-    """Calls ``fire(experiment)`` when one is due, on a thread of its own, and ``skipped(experiment, reason)``."""
+    """Calls ``fire(experiment)`` when one is due, on a thread of its own, and ``skipped(experiment, reason)``.
+
+    ``lagged`` is told, at each start, when it had been planned (epoch seconds).
+    """
 
     def __init__(
         self,
@@ -80,11 +83,13 @@ class Scheduler:
         seed: int,
         fire: Callable[[ExperimentSetting], None],
         skipped: Callable[[str, str], None],
+        lagged: Callable[[float], None],
     ) -> None:
         self._experiments = experiments
         self._skipped = skipped
+        self._lagged = lagged
         self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(THREADS)}, timezone=UTC)
-        self._scheduler.add_listener(self._report, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._report, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_SUBMITTED)
         for experiment in experiments.values():
             self._scheduler.add_job(
                 fire,
@@ -110,5 +115,8 @@ class Scheduler:
         return {j.id: j.next_run_time.timestamp() for j in jobs if getattr(j, "next_run_time", None)}
 
     def _report(self, event: JobEvent) -> None:
+        if event.code == EVENT_JOB_SUBMITTED:
+            self._lagged(event.scheduled_run_times[0].timestamp())
+            return
         reason = "misfire" if event.code == EVENT_JOB_MISSED else "overlap"
         self._skipped(event.job_id, reason)

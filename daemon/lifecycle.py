@@ -1,0 +1,210 @@
+"""The daemon's life: recover first, then serve, look and schedule; on a signal undo everything, then leave."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from daemon import wiring
+from daemon.core.errors import ChaosdError, ConfigError
+from daemon.core.events import Event, Observed
+from daemon.core.plan import Occurrences, Request
+from daemon.core.settings import ExperimentSetting, Settings, Tcp, UnixSocket
+from daemon.engine.control import StopConditions
+from daemon.engine.prober import Prober
+from daemon.engine.scheduler import Scheduler
+from daemon.faces import logs
+from daemon.faces.api import Application, Desk, Server
+from daemon.faces.metrics import Metrics
+from daemon.faces.shapes import stamp
+from daemon.ports.state import StateDirectory
+
+RETRY_S = 30.0
+UNDO_S = 60.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Daemon:
+    """The running parts of one daemon. ``start`` then ``stop``; each once."""
+
+    def __init__(self, settings: Settings, state: StateDirectory) -> None:
+        self._log = logs.logger()
+        self._settings = settings
+        self._metrics = Metrics(settings, version=version("chaosd"))
+        listener = logs.LogListener()
+        self.station = wiring.station(
+            settings,
+            state,
+            wiring.Audience(
+                listeners=(listener, self._metrics, self._keep_latest),
+                looked=(listener.looked, self._metrics.looked, self._stop_conditions),
+                on_failure=self._broke,
+            ),
+        )
+        self._conditions = StopConditions(settings.guard.stop_when, self.station.control.stop_all)
+        self._prober = Prober(self.station.lookouts, world=self.station.world, publish=self.station.recorder.looked)
+        seed = settings.seed if settings.seed is not None else int.from_bytes(os.urandom(4), "big")
+        self._occurrences = Occurrences(seed, dict(self.station.journal.proposals()))
+        self._scheduler = Scheduler(
+            {e.name: e for e in settings.experiments},
+            seed=seed,
+            fire=self._fire,
+            skipped=self._skipped,
+            lagged=self._lagged,
+        )
+        self._ready = threading.Event()
+        self._servers = self._make_servers(state)
+
+    def start(self) -> None:
+        """Undo what an earlier life left, then open for business. Raises JournalError."""
+        for injection in self.station.control.recover():
+            self._log.warning(
+                "injection.recovered", injection=injection.plan.injection, state=injection.state.value
+            )
+        self._metrics.watch(
+            halted=lambda: self.station.control.halted is not None,
+            pending=lambda: len(self.station.journal.outstanding()),
+            next_times=self._scheduler.next_times,
+        )
+        for server in self._servers:
+            server.start()
+        self._prober.start()
+        self._scheduler.start()
+        self._ready.set()
+        self._log.info("daemon.started", listen=self.address, experiments=len(self._settings.experiments))
+
+    def stop(self, reason: str) -> bool:
+        """Stop scheduling, abort and undo what runs, close; False when an undo did not end in time."""
+        self._ready.clear()
+        self._scheduler.stop()
+        undone = self.station.control.close(reason, UNDO_S)
+        self._prober.stop()
+        for server in self._servers:
+            server.close()
+        left = len(self.station.journal.outstanding())
+        self._log.info("daemon.stopped", reason=reason, outstanding=left)
+        self.station.close()
+        return undone and not left
+
+    def retry(self) -> None:
+        """Try again what could not be undone; called now and then."""
+        self.station.control.retry_failed()
+
+    @property
+    def address(self) -> str:
+        """Return where the API listens, as a URL."""
+        listen = self._settings.api.listen
+        return f"http://{listen.host}:{self._servers[0].port}" if isinstance(listen, Tcp) else listen.path
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _make_servers(self, state: StateDirectory) -> tuple[Server, ...]:
+        clock = self.station.world.clock
+        desk = Desk(
+            control=self.station.control,
+            journal=self.station.journal,
+            metrics=self._metrics,
+            faults=self.station.faults,
+            latest=lambda: self._prober.latest,
+            next_times=self._scheduler.next_times,
+            facts={
+                "pid": os.getpid(),
+                "version": version("chaosd"),
+                "started_at": stamp(clock.instant().wall_s),
+            },
+            ready=self._ready,
+        )
+        api = self._settings.api
+        token = _token(api.token_file)
+        hosts = ("localhost", "127.0.0.1", "::1", api.listen.host) if isinstance(api.listen, Tcp) else ()
+        public = Application(desk, trusted=False, token=token, hosts=hosts)
+        address = Path(api.listen.path) if isinstance(api.listen, UnixSocket) else api.listen
+        try:
+            return Server(public, address), Server(Application(desk, trusted=True), state.socket)
+        except OSError as error:
+            raise ConfigError(
+                f"nothing was started: cannot listen on {address}: {error.strerror or error}",
+                hint="choose another api.listen, or stop what listens there",
+            ) from error
+
+    def _fire(self, experiment: ExperimentSetting) -> None:
+        request = Request(
+            fault=experiment.fault,
+            target=experiment.target,
+            parameters=experiment.parameters,
+            duration_s=experiment.duration_s,
+            origin="schedule",
+            by="schedule",
+            seed=self._occurrences.next_seed(experiment.name),
+            experiment=experiment.name,
+            recover_s=experiment.timeout_s,
+        )
+        try:
+            self.station.control.run(request)
+        except ChaosdError as error:
+            self._log.warning("experiment.failed", experiment=experiment.name, error=error.message)
+
+    def _skipped(self, experiment: str, reason: str) -> None:
+        self._metrics.skipped(reason)
+        self._log.warning("experiment.skipped", experiment=experiment, reason=reason)
+
+    def _lagged(self, planned_s: float) -> None:
+        self._metrics.lagged(max(0.0, self.station.world.clock.instant().wall_s - planned_s))
+
+    def _keep_latest(self, _: str, event: Event) -> None:
+        if isinstance(event, Observed):
+            self._prober.note(event.observation)
+            self._stop_conditions(event.observation)
+
+    def _stop_conditions(self, observation: object) -> None:
+        self._conditions(observation)  # type: ignore[arg-type]  # the recorder passes observations
+
+    def _broke(self, listener: str, error: BaseException) -> None:
+        self._metrics.broke(listener)
+        self._log.error("listener.failed", listener=listener, error=repr(error))
+
+
+def serve(settings: Settings, state: StateDirectory, *, started: Callable[[str], None] | None = None) -> int:
+    """Run the daemon in the foreground until a signal; return the exit code (DESIGN §6).
+
+    ``started`` is told the address once it listens. Raises BusyError when another engine owns the state
+    directory, ConfigError when it cannot listen.
+    """
+    logs.configure()
+    caught: list[int] = []
+    over = threading.Event()
+
+    def stop(number: int, _: object) -> None:
+        # Only notes the signal: the undo happens in the main thread, and a second signal cannot skip it.
+        caught.append(number)
+        over.set()
+
+    for number in SIGNALS:
+        signal.signal(number, stop)
+    with state:
+        daemon = Daemon(settings, state)
+        daemon.start()
+        if started is not None:
+            started(daemon.address)
+        while not over.wait(RETRY_S):
+            daemon.retry()
+        name = signal.Signals(caught[0]).name
+        undone = daemon.stop(f"{name} received")
+    return 128 + caught[0] if undone else 4
+
+
+def _token(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        token = Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigError(
+            f"nothing was started: api.token_file {path} cannot be read: {error.strerror}",
+            hint="create it readable for chaosd only, with one line of random text",
+        ) from error
+    if not token:
+        raise ConfigError(f"nothing was started: api.token_file {path} is empty")
+    return token
