@@ -1,7 +1,22 @@
-"""The faults chaosd can inject, one module a domain; ``CATALOGUE`` is the table, entry points add to it."""
+"""The faults chaosd can inject, one module a domain.
+
+A new fault is one module, one line in this table, and one scenario for the contract suite (docs/add-a-fault.md).
+Third parties add theirs through the entry points ``chaosd.faults``.
+"""
 
 from collections.abc import Mapping
 
 from daemon.core.seams import Fault
+from faults.ecs import EcsTaskStop
+from faults.git import GitCorrupt, GitLock
+from faults.interrupt import InterruptSignal
+from faults.sqs import InterruptMessage, SqsBurst
 
-CATALOGUE: Mapping[str, type[Fault]] = {}
+CATALOGUE: Mapping[str, type[Fault]] = {
+    "ecs-task-stop": EcsTaskStop,
+    "git-corrupt": GitCorrupt,
+    "git-lock": GitLock,
+    "interrupt-message": InterruptMessage,
+    "interrupt-signal": InterruptSignal,
+    "sqs-burst": SqsBurst,
+}

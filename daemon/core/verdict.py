@@ -119,6 +119,6 @@ def healed_by(injection: Injection, found: Edges) -> HealedBy | None:
     if reverted is not None and reverted.reversion.outcome is Outcome.SUPERSEDED:
         return HealedBy.WORKER
     started = injection.revert_started
-    if started is None or found.recovered_mono_s <= started.mono_s:
+    if started is None or found.recovered_mono_s < started.mono_s:
         return HealedBy.WORKER
     return HealedBy.REVERT

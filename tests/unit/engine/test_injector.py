@@ -1,0 +1,166 @@
+"""The way of one injection, on a fake clock."""
+
+from pathlib import Path
+
+import pytest
+
+from daemon.core.errors import ConfigError, UnreachableError, UsageError
+from daemon.core.events import HealedBy, Planned, Proposed, State, Verdict
+from daemon.core.settings import GuardSetting
+from daemon.engine.stop import StopSwitch
+from tests.engine_kit import Kit, request
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Kit:
+    return Kit(tmp_path)
+
+
+def verdict(found: object) -> Verdict:
+    return found.judgement.verdict  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_worker_that_heals_itself_has_recovered_within_the_bracket(kit: Kit) -> None:
+    kit.world.clock.at(2.1, lambda: kit.lamp.put("good"))
+    found = kit.control.run(request(duration_s=30))
+    assert verdict(found) is Verdict.RECOVERED
+    assert found.judgement.healed_by is HealedBy.WORKER
+    lo, hi = found.judgement.recovery.lo_s, found.judgement.recovery.hi_s
+    assert lo <= 2.1 <= hi
+    assert hi - lo <= 0.5
+
+
+def test_a_system_that_only_our_revert_made_well_did_not_recover(kit: Kit) -> None:
+    found = kit.control.run(request())
+    assert kit.lamp.light == "good"
+    assert found.state is State.REVERTED
+    assert verdict(found) is Verdict.NOT_RECOVERED
+    assert found.judgement.healed_by is HealedBy.REVERT
+
+
+def test_a_repair_of_another_kind_is_left_alone_and_called_superseded(kit: Kit) -> None:
+    kit.world.clock.at(1, lambda: kit.lamp.put("better"))
+    found = kit.control.run(request())
+    assert kit.lamp.light == "better"
+    assert found.state is State.SUPERSEDED
+    assert found.judgement.healed_by is HealedBy.WORKER
+
+
+def test_a_steady_state_that_is_not_ok_before_means_nothing_is_injected(kit: Kit) -> None:
+    kit.lamp.light = "dark already"
+    found = kit.control.run(request())
+    assert verdict(found) is Verdict.INCONCLUSIVE
+    assert found.undo is None
+    assert kit.lamp.writes == 0
+
+
+def test_an_unknown_steady_state_is_not_ok(kit: Kit) -> None:
+    kit.look.silent = True
+    assert verdict(kit.control.run(request())) is Verdict.INCONCLUSIVE
+    assert kit.lamp.writes == 0
+
+
+def test_a_probe_that_falls_silent_during_the_fault_is_never_a_pass(kit: Kit) -> None:
+    kit.look.silent = False
+    kit.world.clock.at(0.01, lambda: setattr(kit.look, "silent", True))
+    found = kit.control.run(request(duration_s=3))
+    assert verdict(found) in {Verdict.INCONCLUSIVE, Verdict.NOT_RECOVERED}
+
+
+def test_a_halt_in_mid_fault_aborts_and_undoes(kit: Kit) -> None:
+    kit.world.clock.at(1, lambda: kit.control.halt("enough"))
+    found = kit.control.run(request(duration_s=60))
+    assert verdict(found) is Verdict.ABORTED
+    assert "enough" in found.judgement.reasons[0]
+    assert kit.lamp.light == "good"
+    assert kit.world.clock.elapsed_s < 5
+    refused = kit.control.run(request())
+    assert refused.refused.rule == "halted"
+    kit.control.resume()
+    assert kit.control.run(request(duration_s=0)).refused is None
+
+
+def test_an_injection_that_breaks_is_reverted_and_inconclusive(kit: Kit) -> None:
+    found = kit.control.run(request(broken="inject"))
+    assert kit.lamp.light == "good"
+    assert verdict(found) is Verdict.INCONCLUSIVE
+    assert "broke half-way" in found.judgement.reasons[0]
+
+
+def test_what_prepare_cannot_find_out_is_a_journalled_refusal_and_raised(kit: Kit) -> None:
+    with pytest.raises(UnreachableError):
+        kit.control.run(request(broken="prepare"))
+    (found,) = kit.store.recent()
+    assert found.refused.rule == "unreachable"
+    assert verdict(found) is Verdict.REFUSED
+
+
+def test_the_intent_is_on_disk_before_the_first_side_effect(kit: Kit) -> None:
+    order: list[str] = []
+    append, put = kit.store.append, kit.lamp.put
+    kit.store.append = lambda i, *e: (append(i, *e), order.extend(type(x).__name__ for x in e))  # type: ignore[method-assign]
+    kit.lamp.put = lambda light: (order.append("touched"), put(light))  # type: ignore[method-assign]
+    kit.control.run(request())
+    assert order.index("Planned") < order.index("touched")
+
+
+def test_the_same_seed_picks_the_same_victim(kit: Kit) -> None:
+    victims = {kit.control.run(request(seed=3, duration_s=0)).undo.victim["lamp"] for _ in range(3)}
+    assert len(victims) == 1
+
+
+def test_a_preview_touches_and_writes_nothing(kit: Kit) -> None:
+    undo = kit.injector.preview(request(seed=3))
+    assert undo.actions == ("put it out",)
+    assert kit.lamp.writes == 0
+    assert kit.store.recent() == ()
+
+
+def test_unknown_words_are_refused_before_anything_is_journalled(kit: Kit) -> None:
+    with pytest.raises(UsageError, match="did you mean 'test-darken'"):
+        kit.control.run(request().__class__(**{**_fields(request()), "fault": "test-darkn"}))
+    with pytest.raises(UsageError, match="did you mean 'editor'"):
+        kit.control.run(request().__class__(**{**_fields(request()), "target": "editr"}))
+    with pytest.raises(ConfigError, match="unknown parameter"):
+        kit.control.run(request(brokn="x"))
+    assert kit.store.recent() == ()
+
+
+def _fields(record: object) -> dict[str, object]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+def test_a_broken_listener_stops_nothing_and_is_counted(kit: Kit) -> None:
+    from daemon.engine.recorder import Recorder
+
+    broke: list[str] = []
+
+    def bad(_: str, event: object) -> None:
+        raise RuntimeError(repr(event))
+
+    recorder = Recorder(kit.journal, listeners=[bad], on_failure=lambda name, _: broke.append(name))
+    recorder.record("x", *(e for e in [_proposed(kit)]))
+    assert len(broke) == 1
+    assert kit.journal.injection("x") is not None
+
+
+def _proposed(kit: Kit) -> Proposed:
+    kit.control.run(request(duration_s=0))
+    return next(e for e in kit.events if isinstance(e, Proposed))
+
+
+def test_the_guard_counts_what_was_injected_today(tmp_path: Path) -> None:
+    kit = Kit(tmp_path, guard=GuardSetting(max_per_day=2))
+    rules = [kit.control.run(request(duration_s=0)).refused for _ in range(3)]
+    assert [r and r.rule for r in rules] == [None, None, "max-per-day"]
+    kit.world.clock.advance(86400)
+    assert kit.control.run(request(duration_s=0)).refused is None
+
+
+def test_a_stopped_switch_means_no_injection(kit: Kit) -> None:
+    stop = StopSwitch()
+    stop.set("SIGTERM")
+    found = kit.injector.run(request(), stop, injection="stopped")
+    assert verdict(found) is Verdict.ABORTED
+    assert kit.lamp.writes == 0
+    assert not any(isinstance(e, Planned) and e.undo.restores is False for e in kit.events)
