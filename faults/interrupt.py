@@ -27,7 +27,7 @@ class InterruptSignal:
     """
 
     name: ClassVar[str] = "interrupt-signal"
-    summary: ClassVar[str] = "interrupt the worker with SIGINT, SIGTERM, or a spot reclaim's SIGTERM then SIGKILL"
+    summary: ClassVar[str] = "Interrupts the worker with SIGINT, SIGTERM, or a spot reclaim's SIGTERM then SIGKILL"
     modes: ClassVar[tuple[Mode, ...]] = (
         Mode("sigint", "SIGINT, as Ctrl-C sends it"),
         Mode("sigterm", "SIGTERM, as a supervisor sends it to stop a service"),
@@ -131,7 +131,7 @@ class InterruptSignal:
     def _actions(self, units: Sequence[Sequence[Process]], first: str) -> tuple[str, ...]:
         kill = f", and SIGKILL {self.grace:g} s later if it still lives" if self.mode == "spot-reclaim" else ""
         whom = "process group {0.group} of process {0.pid}" if self.scope == "group" else "process {0.pid}"
-        return tuple(f"Send {first} to {whom.format(u[0])} ({_short(u[0]).command}){kill}." for u in units)
+        return tuple(f"send {first} to {whom.format(u[0])} ({_short(u[0]).command}){kill}" for u in units)
 
 
 def _groups(victims: Sequence[Process], everyone: Sequence[Process]) -> list[list[Process]]:

@@ -1,0 +1,1 @@
+"""Probes of the whole way of a message: queue, commit, remote, deployment."""
