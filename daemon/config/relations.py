@@ -150,7 +150,9 @@ def _trigger(path: Path, entry: Data, check_cron: Callable[[str, str], object] |
 def _steady_state(data: Data, targets: Data, probes: Data) -> Iterator[Problem]:
     for target, names in _mapping(data.get("steady_state")).items():
         path: Path = ("steady_state", target)
-        yield from _known(path, target, targets, "target")
+        if target not in targets:
+            yield from _known(path, target, targets, "target")
+            continue
         for i, name in enumerate(names if isinstance(names, list) else []):
             yield from _known((*path, i), name, probes, "probe")
             owner = probes.get(name) if isinstance(name, str) else target

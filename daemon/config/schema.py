@@ -184,7 +184,7 @@ class Allow(Part):
         description="directories or patterns; unset: the targets' own",
     )
     queues: tuple[Text, ...] | None = Field(
-        default=default(settings.Allow, "queues"), description="patterns of queue ARNs; unset: the targets' own"
+        default=default(settings.Allow, "queues"), description="patterns of ACCOUNT:NAME; unset: the targets' own"
     )
 
 

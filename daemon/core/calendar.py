@@ -13,6 +13,7 @@ _WINDOW = "write days, hours and a time zone, for example 'mon-fri 09:00-17:00 E
 _BLACKOUT = "write 2026-12-20/2027-01-03 (both days included) or two RFC 3339 times"
 _HOURS = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
 _YEARS = range(1970, 9999)  # one short of datetime's own end, so that "the next day" always exists
 
 
@@ -142,7 +143,7 @@ def _moment(word: str, where: tzinfo | None, text: str, *, closing: bool = False
             day += timedelta(days=1) if closing else timedelta()
             # UTC, because two times of one zone compare by the wall clock, which runs backwards once a year.
             return datetime(day.year, day.month, day.day, tzinfo=where or UTC).astimezone(UTC)
-        at = datetime.fromisoformat(word) if "t" in word.lower() else None
+        at = datetime.fromisoformat(word) if _TIME.match(word) else None
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is no blackout: {word!r}: {error}") from None
     if at is None:

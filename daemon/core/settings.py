@@ -83,8 +83,8 @@ class ExperimentSetting:
 class Allow:
     """What may be touched. None: what the configuration names as targets, nothing else.
 
-    ``repositories`` are directories or glob patterns of paths; ``queues`` are patterns of queue ARNs, such as
-    ``*:edit-*``.
+    ``repositories`` are directories or glob patterns of paths; ``queues`` are patterns of ``ACCOUNT:NAME``,
+    such as ``*:edit-*``.
     """
 
     repositories: tuple[str, ...] | None = None
