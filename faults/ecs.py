@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Event
 from typing import Any, ClassVar
 
 from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UnreachableError
@@ -72,10 +71,10 @@ class EcsTaskStop:
     @classmethod
     def revert(cls, undo: Undo, world: World) -> Reversion:
         """Wait for the replacements, at most ``undo.wait_s``; raises UndoFailedError when they do not come."""
-        order, never = _Stopped.of(undo.data), Event()
+        order = _Stopped.of(undo.data)
         if not _gone(order, world):
             # ECS is eventually consistent: a stop of this very moment may not show yet.
-            world.clock.wait(never, SETTLE_S)
+            world.clock.wait(None, SETTLE_S)
             if not _gone(order, world):
                 return Reversion(outcome=Outcome.UNTOUCHED, detail="every task that was to be stopped still runs")
         until_s = world.clock.instant().mono_s + undo.wait_s
@@ -85,7 +84,7 @@ class EcsTaskStop:
                 return Reversion(outcome=Outcome.RESTORED, proof=seen.proof(order), detail=seen.detail(order))
             if world.clock.instant().mono_s >= until_s:
                 raise _not_back(order, undo.wait_s, seen)
-            world.clock.wait(never, LOOK_S)
+            world.clock.wait(None, LOOK_S)
 
     def _pick(self, healthy: Sequence[Task], order: Order, where: str) -> Sequence[Task]:
         if not healthy:

@@ -8,7 +8,6 @@ another receive could push a message of somebody else towards the dead-letter qu
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Event
 from typing import Any
 
 from daemon.core.errors import TargetAbsentError, UndoFailedError
@@ -56,6 +55,8 @@ class _Sweep:
     others: dict[str, int] = field(default_factory=dict)
     passes: int = 0
     in_flight: int = 0
+    complete: bool = True
+    found: bool = False
     brink: bool = False
 
     def until_clean(self, within_s: float) -> None:
@@ -63,44 +64,52 @@ class _Sweep:
         until_s = quiet_from_s + within_s
         while True:
             idle, starts_s = self._idle(), self._now_s()
-            clean = self._pass()
-            if not clean:
+            self._pass()
+            if self.found:
                 quiet_from_s = self._now_s()
             horizon_s = quiet_from_s + self._hidden_s() + MARGIN_S
-            if clean and ((idle and self._idle()) or (starts_s >= horizon_s and not self._blocked())):
+            if self._certain(idle=idle, late=starts_s >= horizon_s):
                 return
-            if self.brink:
-                self._wait(until_s)
-                if self._idle() and self._only_others():
+            if self.brink or any(self.others.values()):
+                # The counters must do: looking again would cost the messages of others another receive.
+                quiet = self._wait(until_s if self.brink else min(until_s, horizon_s))
+                if quiet and (self.brink or (idle and self.complete)):
                     return
-            elif any(self.others.values()):  # where nobody else's messages lie, looking again harms nobody
-                self._wait(min(until_s, horizon_s))
             if self.brink or self._now_s() >= until_s:
                 raise self._may_remain(within_s)
 
-    def _pass(self) -> bool:
-        """Look through every queue once; True when all were seen to the end and held none of ours."""
+    def _pass(self) -> None:
+        """Look through every queue once, noting whether all was seen and whether ours were among it."""
         self.passes += 1
-        clean = True
+        self.complete, self.found = True, False
         for place in self.places:
-            clean &= self._pass_one(place)
-        return clean
+            self._pass_one(place)
 
-    def _pass_one(self, place: Place) -> bool:
+    def _certain(self, *, idle: bool, late: bool) -> bool:
+        """Tell whether the pass just made proves that none of ours is left.
+
+        It does when no worker held a message before or after it; or when it came ``late``: whatever a worker
+        held when the last of ours was seen has by then been deleted or seen again, however busy it is.
+        """
+        if self.found or not self.complete:
+            return False
+        return (idle and self._idle()) or (late and not self._blocked())
+
+    def _pass_one(self, place: Place) -> None:
         facts = self._facts(place)
         if facts is None:
-            return True
+            return
         held: list[Received] = []
         try:
-            clean = self._receive_all(place, facts, held)
+            self.complete &= self._receive_all(place, facts, held)
         finally:
             if held:
                 self.world.sqs.release(place.url, [message.handle for message in held])
         self.others[place.role] = len(held)
-        return clean
 
     def _receive_all(self, place: Place, facts: QueueFacts, held: list[Received]) -> bool:
-        clean, span_s = True, min(PASS_MOST_S, max(PASS_LEAST_S, facts.visible / PASS_PER_S))
+        """Receive until nothing new comes, delete ours, put the others in ``held``; False when broken off."""
+        span_s = min(PASS_MOST_S, max(PASS_LEAST_S, facts.visible / PASS_PER_S))
         until_s = self._now_s() + span_s
         # Where receives are counted, one message is asked for first, to learn how many they have left.
         most = 10 if facts.max_receives is None else 1
@@ -111,14 +120,14 @@ class _Sweep:
             others = [message for message in got if message not in ours]
             held.extend(others)
             if ours:
-                clean = False
+                self.found = True
                 codes = self.world.sqs.delete(place.url, [message.handle for message in ours])
                 self.removed[place.role] += sum(code is None for code in codes)
             if self._spent(others, facts):
                 return False
             # A queue that fills as fast as it is read has no end; ours are not among what came later.
             if not got or len(held) > 2 * facts.visible + 100:
-                return clean
+                return True
             most = 10
         return False
 
@@ -130,10 +139,11 @@ class _Sweep:
         self.brink |= most >= facts.max_receives - 1
         return most >= facts.max_receives
 
-    def _wait(self, until_s: float) -> None:
-        never = Event()
-        while self._now_s() < until_s and not self._idle():
-            self.world.clock.wait(never, LOOK_S)
+    def _wait(self, until_s: float) -> bool:
+        """Wait until the counters say that no worker holds a message and only those of others are left."""
+        while not (quiet := self._idle() and self._only_others()) and self._now_s() < until_s:
+            self.world.clock.wait(None, LOOK_S)
+        return quiet
 
     def _idle(self) -> bool:
         """Tell whether no worker holds a message: then nothing of ours is hidden."""

@@ -53,7 +53,7 @@ def wait_s(found: Sequence[Place], world: World) -> float:
 
 
 def target_queue(order: Order) -> Queue:
-    """Return the target's queue; raises TargetAbsentError without one, ConfigError when its format makes no message."""
+    """Return the target's queue; raises TargetAbsentError without one, ConfigError when its format is broken."""
     if order.target.queue is None:
         raise TargetAbsentError(
             f"nothing was sent: the target {order.target.name} names no queue",
