@@ -10,7 +10,8 @@ from daemon.core.seams import Fault
 from faults.ecs import EcsTaskStop
 from faults.git import GitCorrupt, GitLock
 from faults.interrupt import InterruptSignal
-from faults.sqs import InterruptMessage, SqsBurst
+from faults.sqs.burst import SqsBurst
+from faults.sqs.interrupt import InterruptMessage
 
 CATALOGUE: Mapping[str, type[Fault]] = {
     "ecs-task-stop": EcsTaskStop,
