@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from daemon.lab import provision
 from daemon.lab.emulator import Emulator, EmulatorSettings, free_port, reachable_socket
 from daemon.lab.engine import TaskEngine
+from daemon.lab.engine_api import EngineServer
 from daemon.lab.model import BUILD_S, REGION, LabError, LabInfo
 from daemon.lab.processes import ProcessTable, end_all, load, record_of
 from daemon.lab.scheduler import ServiceScheduler
@@ -77,8 +78,10 @@ class _Running:
     stop: threading.Event
     table: ProcessTable
     engine: TaskEngine = field(init=False)
+    server: EngineServer = field(init=False)
     emulator: Emulator = field(init=False)
     scheduler: ServiceScheduler | None = None
+    _endpoint_url: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         directory = self.settings.directory
@@ -95,9 +98,7 @@ class _Running:
         )
         self.emulator = Emulator(emulator, self.table)
         self._endpoint_url = emulator.endpoint_url
-        self.engine.listen(socket)
-
-    _endpoint_url: str = field(init=False, default="")
+        self.server = EngineServer(socket, self.engine)
 
     def start(self) -> None:
         directory = self.settings.directory
@@ -173,6 +174,7 @@ class _Running:
         self._stop_scheduler()
         self.engine.close(GRACE_S)
         self.emulator.stop(1.0)
+        self.server.close()
 
 
 def claim_directory(directory: Path) -> None:

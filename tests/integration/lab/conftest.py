@@ -136,8 +136,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.fixture(scope="session")
 def slow_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """One worker that takes two seconds for each message: there is time to disturb it."""
-    yield from _bench(tmp_path_factory.mktemp("lab") / "slow", tasks=1, build_s=2.0)
+    """One worker that takes a second for each message: there is time to disturb it."""
+    yield from _bench(tmp_path_factory.mktemp("lab") / "slow", tasks=1, build_s=1.0)
 
 
 @pytest.fixture(scope="session", name="wait_for")

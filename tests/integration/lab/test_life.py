@@ -59,6 +59,9 @@ def test_down_leaves_no_process_no_port_and_no_file(directory: Path) -> None:
     assert port_is_open(info)
     assert len(processes_of(directory)) == 4  # supervisor, emulator, two workers
     assert lab.up(directory) == info  # the same again
+    status = lab.status(directory)
+    assert status is not None
+    os.kill(status.tasks[0].pid, signal.SIGSTOP)  # deaf to SIGTERM
     assert lab.down(directory)
     assert processes_of(directory) == []
     assert not port_is_open(info)
@@ -79,44 +82,32 @@ def test_everything_dies_with_a_killed_supervisor_and_the_next_up_starts_clean(
     status = lab.status(directory)
     assert status is not None
     assert not status.running
-    lab.up(directory, tasks=1)
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as left:
+        record = record_of("task", left.pid)
+        ProcessTable(directory / PROCESSES).add(record)
+        lab.up(directory, tasks=1)
+        assert record is not None
+        assert not is_alive(record)
     assert len(processes_of(directory)) == 3
-    lab.down(directory)
-    assert processes_of(directory) == []
-    assert not directory.exists()
 
 
-def test_down_is_not_held_up_by_a_deaf_worker(directory: Path) -> None:
-    lab.up(directory, tasks=1)
-    status = lab.status(directory)
-    assert status is not None
-    for task in status.tasks:
-        os.kill(task.pid, signal.SIGSTOP)
-    assert lab.down(directory)
-    assert processes_of(directory) == []
-    assert not directory.exists()
-
-
-@pytest.mark.parametrize("end", ["down", "up"])
-def test_what_a_killed_supervisor_left_on_record_is_ended(directory: Path, end: str) -> None:
+def test_what_a_killed_supervisor_left_on_record_is_ended_by_down(directory: Path) -> None:
     """Where the kernel does not tie children to their parent (macOS), the record must do."""
     claim_directory(directory)
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as left:
         record = record_of("task", left.pid)
-        assert record is not None
         ProcessTable(directory / PROCESSES).add(record)
-        if end == "up":
-            lab.up(directory, tasks=1)
-        else:
-            lab.down(directory)
+        assert lab.down(directory)
+        assert record is not None
         assert not is_alive(record)
 
 
-def test_a_lab_in_the_foreground_ends_with_its_block(directory: Path) -> None:
-    with lab.run_foreground(directory, tasks=1) as info:
+def test_a_lab_in_the_foreground_ends_with_its_block(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 60) / ("y" * 60)  # where a socket of that name cannot be
+    with lab.run_foreground(deep, tasks=1) as info:
         assert port_is_open(info)
-    assert processes_of(directory) == []
-    assert not directory.exists()
+    assert processes_of(deep) == []
+    assert not deep.exists()
 
 
 def test_a_lab_in_the_foreground_ends_when_its_caller_is_killed(directory: Path, wait_for: Any) -> None:
@@ -160,12 +151,3 @@ def test_an_unknown_defect_is_refused_with_the_known_ones(directory: Path) -> No
     with pytest.raises(LabError, match="keep-stale-lock"):
         lab.up(directory, defect="lose-everything")
     assert not directory.exists()
-
-
-def test_a_deep_directory_works_although_sockets_have_short_names(tmp_path: Path) -> None:
-    deep = tmp_path / ("x" * 60) / ("y" * 60)
-    try:
-        lab.up(deep, tasks=1)
-    finally:
-        lab.down(deep)
-    assert processes_of(deep) == []
