@@ -16,7 +16,7 @@ ID_BYTES: Final[Mapping[str, int]] = {"sha1": 20, "sha256": 32}
 KINDS: Final = ("blob", "commit", "tag", "tree")
 SUBMODULE = 0o160000
 _DIRECTORY = 0o040000
-_OBJECT_BYTES_MAX = 1 << 28
+_PART_BYTES = 1 << 20
 _IDX_MAGIC = b"\xfftOc"
 IDX_HEAD_BYTES = 8 + 256 * 4
 
@@ -79,23 +79,36 @@ def is_id(text: str, algorithm: str) -> bool:
 # --- objects ---------------------------------------------------------------------------------------------
 
 
-def inflate(data: bytes) -> bytes:
-    """Return what a loose object's file holds, header included; raises when the stream is damaged or cut off."""
+def inflated(data: bytes) -> Iterator[bytes]:
+    """Yield what a loose object's file holds, header included; raises when the stream is damaged or cut off."""
     stream = zlib.decompressobj()
     try:
-        plain = stream.decompress(data, _OBJECT_BYTES_MAX)
+        while part := stream.decompress(data, _PART_BYTES):
+            yield part
+            data = stream.unconsumed_tail
     except zlib.error as error:
         raise MalformedError(f"damaged zlib stream ({error})") from None
     if not stream.eof:
         raise MalformedError("the zlib stream is cut off")
     if stream.unused_data:
         raise MalformedError("garbage after the zlib stream")
-    return plain
+
+
+def loose_problem(algorithm: str, identity: str, data: bytes) -> str | None:
+    """Say what is wrong with the file of a loose object; None when its content has this id. Any size will do."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    try:
+        for part in inflated(data):
+            digest.update(part)
+    except MalformedError as error:
+        return str(error)
+    # The header is hashed with the rest: a content with the right id has a right header.
+    return None if digest.hexdigest() == identity else f"the content has another id, {digest.hexdigest()}"
 
 
 def parse_loose(data: bytes) -> GitObject:
     """Decode the file of a loose object without looking at its id."""
-    head, nul, payload = inflate(data).partition(b"\0")
+    head, nul, payload = b"".join(inflated(data)).partition(b"\0")
     kind, _, size = head.decode("ascii", "replace").partition(" ")
     if not nul or kind not in KINDS or not size.isdigit():
         raise MalformedError("no object header")
@@ -106,11 +119,10 @@ def parse_loose(data: bytes) -> GitObject:
 
 def verify_loose(algorithm: str, identity: str, data: bytes) -> GitObject:
     """Decode the file of a loose object; raises when its content does not have this id."""
-    found = parse_loose(data)
-    actual = object_id(algorithm, found.kind, found.payload)
-    if actual != identity:
-        raise MalformedError(f"the content has another id, {actual}")
-    return found
+    problem = loose_problem(algorithm, identity, data)
+    if problem is not None:
+        raise MalformedError(problem)
+    return parse_loose(data)
 
 
 def tree_entries(payload: bytes, algorithm: str) -> Iterator[TreeEntry]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import packed_ref, read_head
-from daemon.core.gitobjects import ID_BYTES, MalformedError, inflate, parse_head, verify_loose
+from daemon.core.gitobjects import ID_BYTES, MalformedError, inflated, loose_problem, parse_head
 from daemon.core.gitwalk import Loose
 from daemon.core.model import Order, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
@@ -45,11 +45,8 @@ def _healthy_object(look: Look) -> tuple[Loose, Snapshot]:
         if not git_would_read(look.files, look.clone, found):
             continue
         before = look.snapshot(look.clone.object_path(found.named.id))
-        try:
-            verify_loose(look.clone.algorithm, found.named.id, before.content)
-        except MalformedError:
-            continue
-        return found, before
+        if loose_problem(look.clone.algorithm, found.named.id, before.content) is None:
+            return found, before
     raise no_loose_object(look.clone, kind)
 
 
@@ -62,7 +59,7 @@ def _flip(look: Look, before: Snapshot) -> Recipe:
     for _ in range(_FLIP_TRIES):
         recipe = Recipe(action="flip", offset=look.dice.randrange(len(before.content)), bit=look.dice.randrange(8))
         try:
-            inflate(recipe.apply(before.content) or b"")
+            all(inflated(recipe.apply(before.content) or b""))  # read to its end
         except MalformedError:
             return recipe
     raise TargetAbsentError("nothing was touched: no bit of the chosen object matters")
