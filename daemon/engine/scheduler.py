@@ -57,7 +57,10 @@ def cron_trigger(expression: str, timezone: str = "UTC") -> CronTrigger:
 
 
 def trigger_of(experiment: ExperimentSetting, *, seed: int) -> BaseTrigger:
-    """Return APScheduler's trigger for an experiment; raises ValueError for a bad cron expression."""
+    """Return APScheduler's trigger for an experiment; raises ValueError for a bad cron expression.
+
+    ``jitter`` moves cron and interval starts; exponential gaps are random already.
+    """
     jitter = experiment.jitter_s or None
     match experiment.trigger:
         case Cron(expression=expression, timezone=zone):

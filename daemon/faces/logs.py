@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -11,13 +12,14 @@ from daemon.core.events import (
     Event,
     Injected,
     Judged,
+    Observed,
     Planned,
     Proposed,
     Refused,
     Reverted,
     RevertFailed,
 )
-from daemon.core.model import Observation, Status
+from daemon.core.model import Instant, Observation, Status
 
 
 def configure(*, level: str = "info") -> None:
@@ -50,6 +52,18 @@ def logger() -> Any:
     return structlog.get_logger("chaosd")
 
 
+NAMES: Mapping[type[Any], tuple[str, str]] = {
+    Proposed: ("experiment.proposed", "info"),
+    Refused: ("experiment.refused", "warning"),
+    Planned: ("injection.planned", "info"),
+    Injected: ("fault.injected", "info"),
+    Aborted: ("experiment.aborted", "warning"),
+    Reverted: ("fault.reverted", "info"),
+    RevertFailed: ("fault.revert_failed", "error"),
+    Judged: ("experiment.judged", "info"),
+}
+
+
 class LogListener:
     """Writes every event, and every change of a probe's status."""
 
@@ -59,47 +73,11 @@ class LogListener:
 
     def __call__(self, injection: str, event: Event) -> None:
         """Write one event."""
-        log = self._log.bind(injection=injection)
-        match event:
-            case Proposed(plan=plan):
-                log.info(
-                    "experiment.proposed",
-                    experiment=plan.experiment,
-                    fault=plan.fault,
-                    target=plan.target,
-                    mode=plan.mode,
-                    seed=plan.seed,
-                    origin=plan.origin,
-                    by=plan.by,
-                )
-            case Refused():
-                log.warning("experiment.refused", rule=event.rule, reason=event.reason)
-            case Planned(undo=undo):
-                log.info("injection.planned", fault=undo.fault, mode=undo.mode, victim=dict(undo.victim))
-            case Injected():
-                log.info(
-                    "fault.injected", took_s=_span(event.started.mono_s, event.finished.mono_s), error=event.error
-                )
-            case Aborted():
-                log.warning("experiment.aborted", reason=event.reason)
-            case Reverted(reversion=reversion):
-                log.info(
-                    "fault.reverted",
-                    outcome=reversion.outcome.value,
-                    detail=reversion.detail,
-                    took_s=_span(event.started.mono_s, event.finished.mono_s),
-                )
-            case RevertFailed():
-                log.error("fault.revert_failed", attempt=event.attempt, error=event.error)
-            case Judged(judgement=judged):
-                log.info(
-                    "experiment.judged",
-                    verdict=judged.verdict.value,
-                    reasons=judged.reasons,
-                    healed_by=judged.healed_by and judged.healed_by.value,
-                )
-            case _:
-                self.looked(event.observation)
+        if isinstance(event, Observed):
+            self.looked(event.observation)
+            return
+        name, level = NAMES[type(event)]
+        getattr(self._log, level)(name, injection=injection, **_facts(event))
 
     def looked(self, seen: Observation) -> None:
         """Write a probe's look when its status differs from the one before."""
@@ -116,5 +94,30 @@ class LogListener:
         )
 
 
-def _span(start_s: float, end_s: float) -> float:
-    return round(end_s - start_s, 4)
+def _facts(event: Event) -> dict[str, Any]:  # noqa: PLR0911  one arm an event
+    match event:
+        case Proposed(plan=plan):
+            names = ("experiment", "fault", "mode", "target", "seed", "origin", "by")
+            return {name: getattr(plan, name) for name in names}
+        case Refused():
+            return {"rule": event.rule, "reason": event.reason}
+        case Planned(undo=undo):
+            return {"fault": undo.fault, "mode": undo.mode, "victim": dict(undo.victim)}
+        case Injected():
+            return {"took_s": _span(event.started, event.finished), "error": event.error}
+        case Aborted():
+            return {"reason": event.reason}
+        case Reverted(reversion=reversion):
+            took_s = _span(event.started, event.finished)
+            return {"outcome": reversion.outcome.value, "detail": reversion.detail, "took_s": took_s}
+        case RevertFailed():
+            return {"attempt": event.attempt, "error": event.error}
+        case Judged(judgement=judged):
+            healed_by = judged.healed_by.value if judged.healed_by else None
+            return {"verdict": judged.verdict.value, "reasons": judged.reasons, "healed_by": healed_by}
+        case _:
+            return {}
+
+
+def _span(start: Instant, end: Instant) -> float:
+    return round(end.mono_s - start.mono_s, 4)

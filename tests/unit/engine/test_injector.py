@@ -7,6 +7,7 @@ import pytest
 from daemon.core.errors import ConfigError, UnreachableError, UsageError
 from daemon.core.events import HealedBy, Planned, Proposed, State, Verdict
 from daemon.core.settings import GuardSetting
+from daemon.engine.recorder import Recorder
 from daemon.engine.stop import StopSwitch
 from tests.engine_kit import Kit, request
 
@@ -131,7 +132,6 @@ def _fields(record: object) -> dict[str, object]:
 
 
 def test_a_broken_listener_stops_nothing_and_is_counted(kit: Kit) -> None:
-    from daemon.engine.recorder import Recorder
 
     broke: list[str] = []
 

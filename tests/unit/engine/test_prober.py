@@ -1,0 +1,110 @@
+"""Slow and fast looking, with real threads and bounded waits."""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from daemon.core.errors import UnreachableError
+from daemon.core.model import Observation, Phase, Reading, Status, Target
+from daemon.engine.prober import Lookout, Prober, ThreadedWatch
+from daemon.engine.stop import StopSwitch
+from daemon.ports.clock import SystemClock
+from tests.fakes import FakeWorld
+
+TARGET = Target(name="t")
+
+
+class Scripted:
+    name: ClassVar[str] = "scripted"
+    summary: ClassVar[str] = ""
+    measures: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, answer: Callable[[int], Reading]) -> None:
+        self.looks = 0
+        self._answer = answer
+
+    def observe(self, target: Target, world: Any) -> Reading:  # noqa: ARG002
+        self.looks += 1
+        return self._answer(self.looks)
+
+
+def lookout(answer: Callable[[int], Reading], every_s: float = 0.01) -> Lookout:
+    return Lookout(name="p", target=TARGET, probe=Scripted(answer), every_s=every_s)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> FakeWorld:
+    return FakeWorld(str(tmp_path), clock=SystemClock())
+
+
+def raising(error: Exception) -> Callable[[int], Reading]:
+    def answer(_: int) -> Reading:
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("error", "finding"), [(UnreachableError("no answer"), "unanswered"), (ZeroDivisionError("oops"), "crashed")]
+)
+def test_a_probe_that_cannot_answer_or_breaks_is_unknown(world: FakeWorld, error: Exception, finding: str) -> None:
+    seen = lookout(raising(error)).look(world)
+    assert seen.status is Status.UNKNOWN
+    assert [f.name for f in seen.reading.findings] == [finding]
+
+
+def test_a_watch_collects_hands_on_and_wakes_its_waiter(world: FakeWorld) -> None:
+    sent: list[Any] = []
+    answer = lookout(lambda n: Reading(status=Status.FAILING if n < 3 else Status.OK))
+    with ThreadedWatch([answer], world=world, every_s=0.005, sink=sent.extend) as watch:
+        watch.phase = Phase.DURING
+        ok = watch.wait(
+            10, until=lambda: any(o.status is Status.OK for o in watch.series()["p"]), stop=StopSwitch()
+        )
+    assert ok
+    assert [o.status for o in watch.series()["p"]][:3] == [Status.FAILING, Status.FAILING, Status.OK]
+    assert [s.observation for s in sent] == list(watch.series()["p"])[: len(sent)]
+    assert {s.phase for s in sent} <= {Phase.BEFORE, Phase.DURING}
+
+
+def test_a_watch_stops_at_the_switch_and_at_its_time(world: FakeWorld) -> None:
+    stop = StopSwitch()
+    with ThreadedWatch([], world=world, every_s=1, sink=lambda _: None) as watch:
+        assert watch.wait(0.01, until=lambda: False, stop=stop) is False
+        stop.set("now")
+        assert watch.wait(3600, until=lambda: False, stop=stop) is False
+
+
+def test_a_slow_probe_does_not_hold_up_the_end_of_a_watch(world: FakeWorld) -> None:
+    gate = threading.Event()
+
+    def hang(_: int) -> Reading:
+        gate.wait(30)
+        return Reading(status=Status.OK)
+
+    with ThreadedWatch([lookout(hang)], world=world, every_s=1, sink=lambda _: None) as watch:
+        assert watch.wait(0.05, until=lambda: False, stop=StopSwitch()) is False
+    gate.set()
+    assert watch.series()["p"] == ()
+
+
+def test_the_prober_looks_again_and_again_and_leaves_a_watched_probe_alone(world: FakeWorld) -> None:
+    third = threading.Event()
+    published: list[Observation] = []
+
+    def publish(seen: Observation) -> None:
+        published.append(seen)
+        if len(published) == 3:
+            third.set()
+
+    busy = Lookout(name="busy", target=TARGET, probe=Scripted(lambda _: Reading(status=Status.OK)), every_s=0.005)
+    prober = Prober([lookout(lambda _: Reading(status=Status.OK), 0.005), busy], world=world, publish=publish)
+    with busy.lock:
+        prober.start()
+        assert third.wait(10)
+        prober.stop()
+    assert {o.probe for o in published[:3]} == {"p"}
+    assert prober.latest["p"].status is Status.OK

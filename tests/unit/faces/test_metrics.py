@@ -1,0 +1,115 @@
+"""What Prometheus sees."""
+
+from pathlib import Path
+
+import pytest
+
+from daemon.core.model import Finding, Instant, Observation, Reading, Status, Target
+from daemon.core.settings import Every, ExperimentSetting, ProbeSetting, Sampling, Settings
+from daemon.faces.metrics import Metrics
+from tests.engine_kit import Darken, Kit, request
+
+SETTINGS = Settings(
+    sampling=Sampling(probe_every_s=0.25),
+    targets={"editor": Target(name="editor")},
+    probes=(
+        ProbeSetting(name="look", probe="test-look", target="editor"),
+        ProbeSetting(name="backlog", probe="sqs-backlog", target="editor"),
+        ProbeSetting(name="canary", probe="pipeline-canary", target="editor"),
+    ),
+    steady_state={"editor": ("look",)},
+    experiments=(
+        ExperimentSetting(name="dark", fault=Darken.name, target="editor", trigger=Every(seconds=1), timeout_s=9),
+    ),
+)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(SETTINGS, version="1.2.3")
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"chaosd_{name}", labels)
+
+
+def look(probe: str, status: Status, **measures: float) -> Observation:
+    reading = Reading(status=status, measures=measures, findings=(Finding("f"),))
+    return Observation(
+        probe=probe, target="editor", asked=Instant(1, 1), answered=Instant(1.5, 1.5), reading=reading
+    )
+
+
+def test_known_label_sets_start_at_zero(metrics: Metrics) -> None:
+    at = {"fault": Darken.name, "target": "editor"}
+    assert value(metrics, "experiments_finished_total", experiment="dark", verdict="recovered") == 0
+    assert value(metrics, "fault_active", **at) == 0
+    assert value(metrics, "recovery_seconds_count", **at) == 0
+    assert value(metrics, "refusals_total", reason="halted") == 0
+    assert value(metrics, "refusals_total", reason="misfire") == 0
+    assert value(metrics, "build_info", version="1.2.3") == 1
+
+
+def run(tmp_path: Path, metrics: Metrics, **kwargs: object) -> None:
+    kit = Kit(tmp_path)
+    kit.reverter._recorder._listeners = (metrics,)
+    if kwargs.pop("heals", False):
+        kit.world.clock.at(2, lambda: kit.lamp.put("good"))
+    kit.control.run(request(**kwargs))  # type: ignore[arg-type]
+
+
+def test_a_recovery_by_the_worker_is_one_observation_of_its_midpoint(tmp_path: Path, metrics: Metrics) -> None:
+    run(tmp_path, metrics, heals=True, duration_s=30)
+    at = {"fault": Darken.name, "target": "editor"}
+    assert value(metrics, "recovery_seconds_count", **at) == 1
+    assert 1.5 <= (value(metrics, "recovery_seconds_sum", **at) or 0) <= 2.5
+    assert value(metrics, "detection_seconds_count", **at) == 1
+    assert value(metrics, "injections_total", **at) == 1
+    assert value(metrics, "fault_active", **at) == 0
+    assert value(metrics, "experiments_finished_total", experiment="manual", verdict="recovered") == 1
+
+
+def test_what_only_our_revert_healed_is_no_recovery(tmp_path: Path, metrics: Metrics) -> None:
+    run(tmp_path, metrics, duration_s=2)
+    assert value(metrics, "recovery_seconds_count", fault=Darken.name, target="editor") == 0
+    assert value(metrics, "experiments_finished_total", experiment="manual", verdict="not-recovered") == 1
+
+
+def test_a_failed_undo_stays_active_and_is_counted(tmp_path: Path, metrics: Metrics) -> None:
+    run(tmp_path, metrics, broken="revert")
+    assert value(metrics, "undo_failures_total", fault=Darken.name) == 3
+    assert value(metrics, "fault_active", fault=Darken.name, target="editor") == 1
+
+
+def test_unknown_is_no_success_and_no_steady_state(metrics: Metrics) -> None:
+    metrics.looked(look("look", Status.OK, size=3))
+    assert value(metrics, "steady_state", target="editor") == 1
+    assert value(metrics, "probe_value", probe="look", target="editor", measure="size") == 3
+    metrics.looked(look("look", Status.UNKNOWN, size=3))
+    assert value(metrics, "steady_state", target="editor") == 0
+    assert value(metrics, "probe_success", probe="look", target="editor") == 0
+    assert value(metrics, "probe_value", probe="look", target="editor", measure="size") != 3
+
+
+def test_queue_and_canary_have_series_of_their_own(metrics: Metrics) -> None:
+    metrics.looked(look("backlog", Status.OK, visible=4, in_flight=1))
+    metrics.looked(look("canary", Status.OK, total_seconds=0.7))
+    assert value(metrics, "queue_messages", target="editor", state="visible") == 4
+    assert value(metrics, "message_seconds", target="editor") == 0.7
+    assert value(metrics, "messages_sent_total", scenario="pipeline-canary", target="editor") == 1
+
+
+def test_openmetrics_is_served_when_asked_for_and_no_created_series(metrics: Metrics) -> None:
+    text, plain = metrics.render("")
+    opened, openmetrics = metrics.render("application/openmetrics-text; version=1.0.0")
+    assert plain.startswith("text/plain")
+    assert openmetrics.startswith("application/openmetrics-text")
+    assert opened.endswith(b"# EOF\n")
+    assert b"_created" not in text + opened
+
+
+def test_what_is_asked_at_scrape_time(metrics: Metrics) -> None:
+    metrics.watch(halted=lambda: True, pending=lambda: 2, next_times=lambda: {"dark": 99.0})
+    assert value(metrics, "halted") == 1
+    assert value(metrics, "pending_undo") == 2
+    assert value(metrics, "next_experiment_timestamp_seconds", experiment="dark") == 99
