@@ -1,0 +1,80 @@
+"""``chaosd inject``: one fault, through the running daemon or with the same engine in this process."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from daemon.core.errors import UsageError
+from daemon.core.model import Json
+from daemon.faces.cli.session import Session, common
+from daemon.faces.cli.text import write_json
+from daemon.faces.cli.types import DURATION, SETTING, who
+
+DEFAULT_S = 30.0
+
+
+@click.command(short_help="Inject one fault, watch, undo, judge.")
+@click.argument("fault")
+@click.option("--mode", help="The way it strikes; `chaosd faults show FAULT` lists them.")
+@click.option("--target", help="A target of the configuration; not needed when there is only one.")
+@click.option("--repository", metavar="PATH", help="A repository on this machine instead of a target.")
+@click.option("--set", "settings", type=SETTING, multiple=True, metavar="K=V", help="A parameter of the fault.")
+@click.option("--for", "duration_s", type=DURATION, default=DEFAULT_S, metavar="30s", help="How long it stays.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Repeats the choices of an earlier injection.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, touch nothing.")
+@click.option("--no-wait", is_flag=True, help="Print the id and leave the rest to the running daemon.")
+@common
+@click.pass_obj
+def inject(session: Session, /, **words: Any) -> int:
+    """Inject FAULT, watch the system, undo everything, and judge what was seen.
+
+    Through the running daemon when there is one for the state directory, else with the same engine here.
+    """
+    asked = _asked(words)
+    client = None if words["repository"] or words["dry_run"] else session.daemon()
+    if client is not None:
+        from daemon.faces.cli import remote
+
+        return remote.inject(session, client, asked, wait=not words["no_wait"])
+    if words["no_wait"]:
+        raise UsageError("not injecting: --no-wait needs a running daemon", hint="start one with `chaosd run`")
+    from daemon.faces.cli import standalone
+
+    settings = standalone.settings(session, words["repository"])
+    request = standalone.request(settings, asked, words["repository"])
+    if words["dry_run"]:
+        return standalone.dry_run(session, settings, request)
+    return standalone.inject(session, settings, request)
+
+
+def _asked(words: Mapping[str, Any]) -> dict[str, Json]:
+    """Return the request as the API takes it."""
+    if words["target"] and words["repository"]:
+        raise UsageError("not injecting: --target and --repository exclude each other")
+    if words["dry_run"] and words["no_wait"]:
+        raise UsageError("not injecting: --dry-run and --no-wait exclude each other")
+    parameters = dict(words["settings"])
+    if words["mode"] is not None:
+        if parameters.get("mode", words["mode"]) != words["mode"]:
+            raise UsageError("not injecting: --mode and --set mode= say different things")
+        parameters["mode"] = words["mode"]
+    return {
+        "fault": words["fault"],
+        "target": words["target"],
+        "parameters": parameters,
+        "duration_s": words["duration_s"],
+        "seed": words["seed"],
+        "by": who(),
+    }
+
+
+def show(session: Session, document: Mapping[str, Any], code: int) -> int:
+    """Print the finished injection as the session wants it and return the exit code."""
+    if session.json:
+        write_json(document)
+    else:
+        from daemon.faces.cli.summary import summary
+
+        click.echo(summary(document, code))
+    return code

@@ -1,0 +1,59 @@
+"""Injecting through the running daemon, and following it to its verdict."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from daemon.core.errors import ConfigError, UsageError
+from daemon.core.events import Verdict
+from daemon.faces.cli.calling import UNDO_S, ask
+from daemon.faces.cli.inject import show
+from daemon.faces.cli.progress import Line
+from daemon.faces.cli.session import Session
+from daemon.faces.cli.signals import noted
+from daemon.faces.cli.text import write_json
+from daemon.faces.client import Client
+from daemon.faces.shapes import EXIT_OF
+
+
+def inject(session: Session, client: Client, asked: Mapping[str, Any], *, wait: bool) -> int:
+    """Ask the daemon for one injection, wait for the verdict, print it, return the exit code.
+
+    A signal has the daemon abort and undo it first.
+    """
+    if asked["target"] is None:
+        raise UsageError(
+            "not injecting: which target? give --target NAME", hint="`chaosd status` names the targets it watches"
+        )
+    try:
+        injection = str(ask(client, "POST", "/api/v1/injections", asked)["id"])
+    except ConfigError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    if wait:
+        return _follow(session, client, injection)
+    if session.json:
+        write_json({"id": injection})
+    else:
+        click.echo(injection)
+    return 0
+
+
+def _follow(session: Session, client: Client, injection: str) -> int:
+    line = Line()
+    path = f"/api/v1/injections/{injection}"
+    try:
+        with noted() as caught:
+            while True:
+                document = ask(client, "GET", f"{path}?wait=1")
+                if document["verdict"] is not None:
+                    break
+                line.add(document["injection"]["state"])
+                if caught.numbers:
+                    line.add("aborting")
+                    ask(client, "POST", f"{path}/revert", {}, timeout_s=UNDO_S)
+    finally:
+        line.end()
+    code = EXIT_OF[Verdict(document["verdict"])]
+    final = code if code == EXIT_OF[Verdict.UNDO_FAILED] else caught.exit_code(code)
+    return show(session, document, final)

@@ -1,0 +1,36 @@
+"""``chaosd run``: the daemon, in the foreground."""
+
+import os
+import signal
+import sys
+import threading
+
+import click
+
+from daemon.faces.cli.session import Session, config_option, state_option
+
+
+@click.command(short_help="The daemon, in the foreground.")
+@click.option("--listen", metavar="HOST:PORT", help="Where metrics and API are; port 0 lets the system choose.")
+@click.option("--seed", type=click.IntRange(0), help="Repeats a schedule and its choices.")
+@click.option("--until-stdin-closes", is_flag=True, hidden=True, help="End when whoever started us has gone.")
+@config_option
+@state_option
+@click.pass_obj
+def run(session: Session, listen: str | None, seed: int | None, until_stdin_closes: bool) -> int:
+    """Run the daemon in the foreground: recover, watch, inject on schedule.
+
+    SIGTERM or Ctrl-C undoes everything first, then ends it.
+    """
+    settings = session.settings({"api.listen": listen, "seed": seed})
+    from daemon import lifecycle
+
+    if until_stdin_closes:
+        threading.Thread(target=_end_with_input, name="stdin", daemon=True).start()
+    return lifecycle.serve(settings, session.state)
+
+
+def _end_with_input() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,91 @@
+"""``chaosd config``: check, show, schema, init."""
+
+import json
+from pathlib import Path
+
+import click
+
+from daemon.core.errors import UsageError
+from daemon.faces.cli.group import Suggesting
+from daemon.faces.cli.session import Session, config_option, output_option, reading
+from daemon.faces.cli.text import number, write_json
+
+
+@click.group(cls=Suggesting, short_help="Check, show or begin a chaosd.yaml.")
+def config() -> None:
+    """Check, show or begin a chaosd.yaml."""
+
+
+@config.command()
+@click.argument("file", required=False)
+@config_option
+@output_option
+@click.pass_obj
+def check(session: Session, file: str | None) -> int:
+    """Read the configuration and report every mistake in it; exit 78 when there is one."""
+    session.config = file or session.config
+    path = session.need_config()
+    found = session.settings()
+    counts = {
+        "targets": len(found.targets),
+        "probes": len(found.probes),
+        "experiments": len(found.experiments),
+    }
+    if session.json:
+        write_json({"file": str(path), "valid": True, **counts})
+    else:
+        click.echo(f"{path} is valid: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+    return 0
+
+
+@config.command("show")
+@click.argument("file", required=False)
+@config_option
+@output_option
+@click.pass_obj
+def show(session: Session, file: str | None) -> int:
+    """Print every value in force and where it came from."""
+    from daemon.config import origins
+
+    session.config = file or session.config
+    found = origins(session.need_config(), **reading())
+    if session.json:
+        write_json({"config": [{"key": o.key, "value": o.value, "origin": o.origin} for o in found]})
+        return 0
+    from daemon.faces.cli import tables
+
+    rows = [[o.key, "-" if o.value is None else number(o.value), o.origin] for o in found]
+    tables.show(tables.table(["key", "value", "origin"], rows))
+    return 0
+
+
+@config.command()
+@output_option
+def schema() -> int:
+    """Print the JSON schema of the file, for editors."""
+    from daemon.config import schema as described
+
+    click.echo(json.dumps(described(), indent=2))
+    return 0
+
+
+@config.command()
+@click.argument("file", default="chaosd.yaml")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def init(file: str, force: bool) -> int:
+    """Write a commented FILE to begin with (chaosd.yaml; - is stdout)."""
+    from daemon.config import starter
+
+    if file == "-":
+        click.echo(starter(), nl=False)
+        return 0
+    path = Path(file)
+    try:
+        with path.open("w" if force else "x") as handle:
+            handle.write(starter())
+    except FileExistsError:
+        raise UsageError(f"nothing was written: {path} exists", hint="--force replaces it") from None
+    except OSError as error:
+        raise UsageError(f"nothing was written: {path}: {error.strerror}") from error
+    click.echo(f"wrote {path}; next: edit it, then `chaosd config check`")
+    return 0

@@ -1,0 +1,83 @@
+"""One injection in a few readable lines, from the same document that ``-o json`` prints."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from daemon.faces.cli.text import coloured, fields, number, seconds, span
+
+HEALERS = {"worker": "the worker", "revert": "our revert"}
+
+
+def summary(document: Mapping[str, Any], code: int | None = None) -> str:
+    """Return what was hit, what was seen, who healed it, and the verdict."""
+    head = document["injection"]
+    rows = [
+        ("victim", "\n          ".join(f"{k}: {number(v)}" for k, v in head["victim"].items())),
+        ("impact", impact(document)),
+        ("recovery", recovery(document)),
+        ("undo", undo(document)),
+        ("verdict", coloured(document["verdict"] or "none yet") + ("" if code is None else f" (exit code {code})")),
+        ("", "\n          ".join(document["reasons"])),
+        *((f"violated {v['invariant']}", number(v.get("evidence", ""))) for v in document["violations"]),
+    ]
+    return f"{title(document)}\n{_aligned(rows)}"
+
+
+def title(document: Mapping[str, Any]) -> str:
+    """Return ``ID  git-lock/index-lock on repository, seed 7``."""
+    head = document["injection"]
+    return f"{head['id']}  {kind(head)} on {head['target']}, seed {head['seed']}"
+
+
+def kind(head: Mapping[str, Any]) -> str:
+    """Return fault and mode as one word."""
+    return f"{head['fault']}/{head['mode']}" if head["mode"] else str(head["fault"])
+
+
+def impact(document: Mapping[str, Any]) -> str:
+    """Return when the fault was felt."""
+    found = document["impact"]
+    if found["after"]:
+        return f"seen after {span(found['after'])}"
+    return "seen" if found["seen"] else "none seen"
+
+
+def recovery(document: Mapping[str, Any]) -> str:
+    """Return when it was well again and by whom; nothing when there was no impact."""
+    found = document["recovery"]
+    if found["after"]:
+        by = HEALERS.get(found["healed_by"], "nobody knows whom")
+        return f"after {span(found['after'])}, healed by {by}"
+    return "not within the time given (right-censored)" if found["censored"] else ""
+
+
+def undo(document: Mapping[str, Any]) -> str:
+    """Return whether the fault was taken back and the proof of it."""
+    found, state = document["undo"], document["injection"]["state"]
+    if found["superseded"]:
+        text = "superseded: repaired by somebody else, left alone"
+    elif found["proved"]:
+        text = "reverted and proved"
+    elif state == "revert-failed":
+        text = "FAILED, residue may remain"
+    else:
+        return ""
+    return f"{text} ({found['detail']})" if found["detail"] else text
+
+
+def preview(document: Mapping[str, Any]) -> str:
+    """Return what a dry run found, one action a line."""
+    head = document["injection"]
+    lines = [f"dry run: {kind(head)} on {head['target']}, nothing was touched", "would:"]
+    lines += [f"  - {action}" for action in document["actions"]] or ["  - do nothing"]
+    return "\n".join(lines)
+
+
+def hold(value_s: float) -> str:
+    """Return how long the fault stays, for a progress line."""
+    return f"held for {seconds(value_s)}"
+
+
+def _aligned(rows: list[tuple[str, str]]) -> str:
+    width = max(len(name) for name, _ in rows)
+    return fields([(name.ljust(width), value) for name, value in rows])

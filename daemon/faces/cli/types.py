@@ -1,0 +1,44 @@
+"""The kinds of words the options take."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+class Duration(click.ParamType[float]):
+    """``250ms``, ``30s``, ``5m``, ``1h30m`` or bare seconds, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from daemon.core.parameters import duration
+
+        try:
+            return duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Setting(click.ParamType[tuple[str, str]]):
+    """``key=value``, as a pair."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is no key=value", param, ctx)
+        return key.strip(), text
+
+
+DURATION = Duration()
+SETTING = Setting()
+
+
+def who(environment: Mapping[str, str] = os.environ) -> str:
+    """Return who asks, for the journal: the person behind sudo, the user, or the user id."""
+    return environment.get("SUDO_USER") or environment.get("USER") or f"uid {os.getuid()}"

@@ -1,0 +1,130 @@
+"""``chaosd recover`` and ``chaosd revert``: take back what chaosd did, through the daemon or here."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daemon.core.errors import ConfigError, UndoFailedError, UsageError
+from daemon.faces.cli.session import Session, common
+from daemon.faces.cli.text import coloured, write_json
+
+if TYPE_CHECKING:
+    from daemon.core.settings import Settings
+
+FAILED = UndoFailedError.exit_code
+LEFT = frozenset({"planned", "injected", "revert-failed"})
+
+
+@click.command(short_help="Revert everything that is ours and still there.")
+@common
+@click.pass_obj
+def recover(session: Session) -> int:
+    """Revert everything the journal says is ours and still there; safe to run at any time.
+
+    Exit 0 when nothing is left, 4 when something could not be taken back.
+    """
+    client = session.daemon()
+    if client is not None:
+        from daemon.faces.cli.calling import UNDO_S, ask
+
+        found = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)["injections"]
+    else:
+        found = _here(session, None)
+    return _tell(session, found)
+
+
+@click.command(short_help="Take one injection back, or all.")
+@click.argument("injection", metavar="ID", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every active one and whatever is outstanding.")
+@common
+@click.pass_obj
+def revert(session: Session, injection: str | None, everything: bool) -> int:
+    """Take injection ID back: a running one is aborted first. With --all, every one."""
+    if (injection is None) is not everything:
+        raise UsageError(
+            "not reverting: give one ID or --all", hint="`chaosd status` and `chaosd history` list ids"
+        )
+    client = session.daemon()
+    if client is None:
+        return _tell(session, _here(session, injection))
+    from daemon.faces.cli.calling import UNDO_S, ask
+
+    if injection is not None:
+        return _tell(session, [ask(client, "POST", f"/api/v1/injections/{injection}/revert", {}, timeout_s=UNDO_S)])
+    active = ask(client, "GET", "/api/v1/status")["active"]
+    ids = [document["injection"]["id"] for document in active]
+    found = [ask(client, "POST", f"/api/v1/injections/{i}/revert", {}, timeout_s=UNDO_S) for i in ids]
+    rest = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)["injections"]
+    return _tell(session, [*found, *rest])
+
+
+def _here(session: Session, injection: str | None) -> list[dict[str, Any]]:
+    """Revert with the engine in this process; signals wait until it is through."""
+    if not session.state.journal.exists():
+        if injection is None:
+            return []
+        raise UsageError(f"not reverting: no injection {injection!r}, there is no journal in {session.state.path}")
+    from daemon import wiring
+    from daemon.faces import shapes
+    from daemon.faces.cli.signals import noted
+
+    with noted(), session.state as state:
+        station = wiring.station(_settings(session), state)
+        try:
+            if injection is None:
+                found = station.control.recover()
+            elif station.journal.injection(injection) is None:
+                raise UsageError(f"not reverting: no injection {injection!r}", hint="see `chaosd history`")
+            else:
+                found = (station.control.revert(injection, "reverted by request"),)
+        finally:
+            station.close()
+    return shapes.injections(found)
+
+
+def _settings(session: Session) -> "Settings":
+    """Return the configuration; where there is none, where AWS is comes from the environment alone."""
+    from daemon import wiring
+    from daemon.core.settings import Aws
+
+    try:
+        if session.config_path() is not None:
+            return session.settings()
+    except ConfigError as error:
+        if session.named_config is not None:
+            raise
+        # A broken file nobody named must not stand between an operator and his undo.
+        click.echo(f"chaosd: going on without the configuration: {error.message}", err=True)
+    from dataclasses import replace
+
+    region, endpoint = os.environ.get("CHAOSD_AWS_REGION"), os.environ.get("CHAOSD_AWS_ENDPOINT_URL")
+    return replace(wiring.ad_hoc("/"), aws=Aws(region=region or None, endpoint_url=endpoint or None))
+
+
+def _tell(session: Session, found: Sequence[dict[str, Any]]) -> int:
+    failed = [document for document in found if document["injection"]["state"] in LEFT]
+    if session.json:
+        write_json({"injections": list(found), "remaining": len(failed)})
+    elif not found:
+        click.echo("nothing to recover")
+    else:
+        for document in found:
+            _line(document)
+    if failed:
+        click.echo(
+            f"chaosd: {len(failed)} could not be taken back, residue may remain\n"
+            "hint: look at the error above, put it right, then run `chaosd recover` again",
+            err=True,
+        )
+    return FAILED if failed else 0
+
+
+def _line(document: dict[str, Any]) -> None:
+    from daemon.faces.cli.summary import kind
+
+    head, undone = document["injection"], document["undo"]
+    state = "nothing was injected" if head["state"] in ("dropped", "refused", "proposed") else head["state"]
+    detail = f"\n  {undone['detail']}" if undone["detail"] else ""
+    click.echo(f"{head['id']}  {coloured(state)}  {kind(head)} on {head['target']}{detail}")
