@@ -7,6 +7,7 @@ Everything is deterministic. ``FakeClock.wait`` takes no time; what is to happen
 import heapq
 import itertools
 import signal
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -228,13 +229,13 @@ class Death(BaseException):
 
 _READS = "cat-file diff-tree for-each-ref fsck log ls-files rev-list rev-parse show show-ref status symbolic-ref"
 READS_OF_GIT = frozenset(_READS.split())
-EFFECTS: Mapping[str, frozenset[str]] = {
-    "files": frozenset({"put", "create", "remove", "set_mtime"}),
-    "processes": frozenset({"signal"}),
-    "git": frozenset({"run"}),
-    "ecs": frozenset({"stop_task"}),
-    "sqs": frozenset({"send", "delete", "receive", "release"}),
-    "commands": frozenset({"run"}),
+READS: Mapping[str, frozenset[str]] = {
+    "files": frozenset({"lstat", "resolve", "read", "names", "glob"}),
+    "processes": frozenset({"find", "alive"}),
+    "git": frozenset(),
+    "ecs": frozenset({"service", "tasks"}),
+    "sqs": frozenset({"facts", "tags", "state", "messages"}),
+    "commands": frozenset(),
 }
 
 
@@ -249,15 +250,18 @@ class Mortal:
     dies_at: int = 0
     moments: int = 0
     effects: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __getattr__(self, name: str) -> Any:
         part = getattr(self.world, name)
-        return _Deadly(part, name, self) if name in EFFECTS else part
+        return _Deadly(part, name, self) if name in READS else part
 
     def moment(self) -> None:
-        self.moments += 1
-        if self.moments == self.dies_at:
-            raise Death
+        """Count; from the fatal moment on nobody, no other thread either, does anything more."""
+        with self._lock:
+            self.moments += 1
+            if 0 < self.dies_at <= self.moments:
+                raise Death
 
 
 class _Deadly:
@@ -266,11 +270,11 @@ class _Deadly:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._part, name)
-        if name not in EFFECTS[self._port]:
+        if name in READS[self._port]:
             return real
 
         def call(*arguments: Any, **named: Any) -> Any:
-            if _only_looks(self._port, arguments):
+            if _only_looks(self._port, self._mortal.world.private, arguments):
                 return real(*arguments, **named)
             self._mortal.moment()
             self._mortal.effects.append(f"{self._port}.{name}")
@@ -281,11 +285,12 @@ class _Deadly:
         return call
 
 
-def _only_looks(port: str, arguments: tuple[Any, ...]) -> bool:
-    """Signal 0 makes only the checks; most git commands only read."""
+def _only_looks(port: str, private: str, arguments: tuple[Any, ...]) -> bool:
+    """Signal 0 makes only the checks, most git commands only read, and what is chaosd's own is its own."""
     if port == "processes":
         return bool(arguments[1] == 0)
     if port == "git":
         words = [a for a in arguments[1:] if not a.startswith("-") and "=" not in a]
-        return not words or words[0] in READS_OF_GIT or tuple(arguments[1:3]) == ("config", "--get")
+        own = str(arguments[0]).startswith(private)
+        return own or not words or words[0] in READS_OF_GIT or tuple(arguments[1:3]) == ("config", "--get")
     return False
