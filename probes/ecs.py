@@ -1,6 +1,6 @@
 """The tasks of the target's ECS service, against what it should run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ class EcsService:
 
     name: ClassVar[str] = "ecs-service"
     summary: ClassVar[str] = "Desired, running and healthy tasks of the target's ECS service"
-    measures: ClassVar[dict[str, str]] = {
+    measures: ClassVar[Mapping[str, str]] = {
         "desired": "tasks the service should run",
         "running": "tasks that run",
         "healthy": "tasks that run and are not unhealthy",

@@ -1,7 +1,7 @@
 """Errors in the worker's logs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -31,7 +31,7 @@ class LogErrors:
 
     name: ClassVar[str] = "log-errors"
     summary: ClassVar[str] = "New error lines in the target's log group"
-    measures: ClassVar[dict[str, str]] = {"errors": "error lines new since the last look"}
+    measures: ClassVar[Mapping[str, str]] = {"errors": "error lines new since the last look"}
 
     pattern: str = parameter("?ERROR ?Error ?error", "CloudWatch's filter pattern")
     match: str = parameter("", "regular expression a line must also contain; empty: every line that was found")

@@ -1,5 +1,6 @@
 """The deployed object: its presence and its age."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ class S3Freshness:
 
     name: ClassVar[str] = "s3-freshness"
     summary: ClassVar[str] = "Presence and age of the deployed object"
-    measures: ClassVar[dict[str, str]] = {
+    measures: ClassVar[Mapping[str, str]] = {
         "age_seconds": "time since the object was last written",
         "size_bytes": "its size",
     }

@@ -1,5 +1,6 @@
 """What waits in the worker's queue and in its dead-letter queue."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ class SqsBacklog:
 
     name: ClassVar[str] = "sqs-backlog"
     summary: ClassVar[str] = "Messages waiting, in flight, delayed and dead-lettered"
-    measures: ClassVar[dict[str, str]] = {
+    measures: ClassVar[Mapping[str, str]] = {
         "visible": "messages waiting",
         "in_flight": "messages held by a worker",
         "delayed": "messages not due yet",
