@@ -1,0 +1,245 @@
+"""For each fault and probe of the catalogues, a world in which it can strike or look. One line each in the tables.
+
+``FAULTS`` and ``PROBES`` are keyed like the catalogues; what is missing here fails the suite by name.
+"""
+
+import atexit
+import hashlib
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from daemon.core.model import (
+    Deployment,
+    EcsService,
+    Logs,
+    Processes,
+    Queue,
+    Repository,
+    Target,
+)
+from daemon.core.seams import Completed, LogEvent, Message
+from daemon.ports.files import LocalFiles
+from daemon.ports.git import LocalGit
+from tests.fakes import FakeWorld
+
+INPUT, DEAD, INTERRUPTS = "http://queue/input", "http://queue/dead", "http://queue/interrupts"
+SITE = "http://site/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A world, a target in it, and ``state``: what must be again as it was after inject and revert."""
+
+    world: FakeWorld
+    target: Target
+    state: Callable[[], Any]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+Maker = Callable[[Path], Scene]
+
+
+def make(table: Mapping[str, Maker], name: str, root: Path) -> Scene:
+    """Build the named scene in a directory of its own."""
+    root.mkdir(parents=True, exist_ok=True)
+    return table[name](Path(mkdtemp(dir=root)))
+
+
+# --- the parts of a world --------------------------------------------------------------------------------
+
+
+def _world(root: Path) -> FakeWorld:
+    (root / "private").mkdir()
+    return FakeWorld(str(root / "private"), files=LocalFiles(), git=LocalGit())
+
+
+def _queues(world: FakeWorld) -> Queue:
+    """Make queues with messages of others: waiting, held by a worker, and dead."""
+    world.sqs.add(DEAD)
+    world.sqs.add(INPUT, max_receives=5, dead_letter=DEAD)
+    world.sqs.add(INTERRUPTS)
+    for url, number in ((INPUT, 3), (DEAD, 1), (INTERRUPTS, 1)):
+        world.sqs.send(url, [Message(body=f"other {n} of {url}", attributes={}) for n in range(number)])
+    world.sqs.receive(INPUT, most=1)
+    return Queue(url=INPUT, dead_letter=DEAD, interrupts=INTERRUPTS)
+
+
+@cache
+def _template() -> Path:
+    """Make a small clone with its remote once; copying it is much cheaper than git."""
+    root = Path(mkdtemp(prefix="chaosd-contract-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    git, remote, clone = LocalGit(), root / "remote.git", root / "clone"
+
+    def run(where: Path, *arguments: str) -> None:
+        end = git.run(str(where), "-c", "user.name=w", "-c", "user.email=w@localhost", *arguments)
+        assert end.code == 0, end.err
+
+    run(root, "init", "--quiet", "--bare", "--initial-branch=main", str(remote))
+    run(root, "clone", "--quiet", str(remote), str(clone))
+    run(clone, "switch", "--quiet", "--create", "main")
+    for number in range(3):
+        (clone / "directory").mkdir(exist_ok=True)
+        (clone / "directory" / f"file-{number}").write_text(f"line {number}\n" * (number + 1))
+        run(clone, "add", "--all")
+        run(clone, "commit", "--quiet", "--message", f"commit {number}")
+    run(clone, "push", "--quiet", "--set-upstream", "origin", "main")
+    return root
+
+
+def _clone(root: Path) -> Repository:
+    shutil.copytree(_template(), root, symlinks=True, dirs_exist_ok=True)
+    return Repository(worktree=(str(root / "clone"),), remote=str(root / "remote.git"))
+
+
+def tree(root: Path) -> dict[str, tuple[object, ...]]:
+    """Return kind, mode, modification time and content of everything below; directories without their time."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in sorted(root.rglob("*")):
+        facts = path.lstat()
+        if path.is_symlink():
+            found[str(path)] = (facts.st_mode, str(path.readlink()))
+        elif path.is_file():
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            found[str(path)] = (facts.st_mode, facts.st_mtime_ns, facts.st_size, digest)
+        else:
+            found[str(path)] = (facts.st_mode,)
+    return found
+
+
+# --- worlds for faults -----------------------------------------------------------------------------------
+
+
+def ecs_service(root: Path) -> Scene:
+    """Three tasks that the service replaces."""
+    world = _world(root)
+    world.ecs.add("cluster", "service", 3)
+    target = Target(name="editor", ecs=EcsService(cluster="cluster", service="service"))
+    return Scene(world=world, target=target, state=world.ecs.state)
+
+
+def clone(root: Path) -> Scene:
+    """A real clone whose every byte, mode and time is watched."""
+    world, repository = _world(root), _clone(root)
+    return Scene(
+        world=world, target=Target(name="editor", repository=repository), state=lambda: tree(root / "clone")
+    )
+
+
+def queues(root: Path) -> Scene:
+    """Queues with other people's messages in them."""
+    world = _world(root)
+    return Scene(world=world, target=Target(name="editor", queue=_queues(world)), state=world.sqs.state)
+
+
+def burst(root: Path) -> Scene:
+    """Queues, and a burst small enough to die in at every step."""
+    scene = queues(root)
+    mix = {"messages": 25, "duplicates": 0.2, "malformed": 0.2, "oversize": 0.04}
+    return Scene(world=scene.world, target=scene.target, state=scene.state, parameters=mix)
+
+
+def workers(root: Path) -> Scene:
+    """A worker that drains and one that ignores all but SIGKILL, both supervised, and a stranger."""
+    world = _world(root)
+    world.processes.start("worker one", restart_s=1.5, dies_after_s=3)
+    world.processes.start("worker two", restart_s=0.5, survives=(signal.SIGTERM, signal.SIGINT))
+    world.processes.start("stranger")
+    target = Target(name="editor", processes=Processes(match="worker"))
+    return Scene(world=world, target=target, state=world.processes.state)
+
+
+def all_workers(root: Path) -> Scene:
+    """The workers, every one of them a victim."""
+    scene = workers(root)
+    return Scene(world=scene.world, target=scene.target, state=scene.state, parameters={"pick": "all"})
+
+
+FAULTS: Mapping[str, Maker] = {
+    "ecs-task-stop": ecs_service,
+    "git-corrupt": clone,
+    "git-lock": clone,
+    "interrupt-message": queues,
+    "interrupt-signal": all_workers,
+    "sqs-burst": burst,
+}
+
+
+# --- worlds for probes: all is well in them --------------------------------------------------------------
+
+
+def site(root: Path) -> Scene:
+    world = _world(root)
+    world.s3.upload("site", "index.html", b"page", commit="0123456789abcdef")
+    target = Target(name="editor", deployment=Deployment(bucket="site"))
+    return Scene(world=world, target=target, state=lambda: world.s3.get("site", "index.html"))
+
+
+def quiet_logs(root: Path) -> Scene:
+    world = _world(root)
+    world.logs.groups["/ecs/edit"] = [
+        LogEvent(id="1", at_s=world.clock.instant().wall_s - 5, stream="s", message="all is well")
+    ]
+    target = Target(name="editor", logs=Logs(group="/ecs/edit"))
+    return Scene(world=world, target=target, state=lambda: world.logs.groups)
+
+
+def address(root: Path) -> Scene:
+    world = _world(root)
+    world.http.answers[SITE] = (200, b"hello")
+    return Scene(world=world, target=Target(name="editor"), state=dict, parameters={"url": SITE})
+
+
+def speaking_command(root: Path) -> Scene:
+    world = _world(root)
+    world.commands.answers["measure"] = Completed(code=0, out='{"depth": 3}', err="")
+    parameters = {"run": "measure depth", "format": "json", "expect": "depth <= 5"}
+    return Scene(world=world, target=Target(name="editor"), state=dict, parameters=parameters)
+
+
+def whole_pipeline(root: Path) -> Scene:
+    """A worker that commits and deploys a second after the canary was sent."""
+    world, repository = _world(root), _clone(root)
+    world.sqs.add(INPUT)
+
+    def work() -> None:
+        taken = world.sqs.receive(INPUT)
+        if not taken:
+            world.clock.at(0.5, work)
+            return
+        here = root / "clone"
+        world_git = LocalGit()
+        for arguments in (
+            ("switch", "--quiet", "--force-create", "thread-thread-canary"),
+            ("commit", "--quiet", "--allow-empty", "--message", taken[0].body),
+            ("push", "--quiet", "--force", str(root / "remote.git"), "thread-thread-canary"),
+        ):
+            world_git.run(str(here), "-c", "user.name=w", "-c", "user.email=w@localhost", *arguments)
+        commit = world_git.run(str(here), "rev-parse", "HEAD").out.strip()
+        world.s3.upload("site", "index.html", b"page", commit=commit)
+
+    world.clock.at(1, work)
+    target = Target(
+        name="editor", queue=Queue(url=INPUT), repository=repository, deployment=Deployment(bucket="site")
+    )
+    return Scene(world=world, target=target, state=dict)
+
+
+PROBES: Mapping[str, Maker] = {
+    "command": speaking_command,
+    "ecs-service": ecs_service,
+    "git-fsck": clone,
+    "git-health": clone,
+    "http": address,
+    "log-errors": quiet_logs,
+    "pipeline-canary": whole_pipeline,
+    "process": workers,
+    "s3-freshness": site,
+    "sqs-backlog": queues,
+}
