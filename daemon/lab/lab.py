@@ -14,13 +14,12 @@ from pathlib import Path
 
 from daemon.lab.model import BUILD_S, LabError, LabInfo, LabStatus, TaskProcess
 from daemon.lab.processes import ProcessRecord, end_all, is_alive, load
-from daemon.lab.supervisor import INFO, MARKER, PROCESSES, claim_directory, remove_directory
+from daemon.lab.supervisor import INFO, MARKER, PROCESSES, RESTART_AFTER_S, claim_directory, remove_directory
 from daemon.lab.worker.defects import Defect
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.05
-LOG = "supervisor.log"
 
 Progress = Callable[[str], None]
 
@@ -52,13 +51,14 @@ def up(
     tasks: int = 2,
     defect: str | None = None,
     build_s: float = BUILD_S,
+    restart_after_s: float = RESTART_AFTER_S,
     ready: Progress = _silent,
 ) -> LabInfo:
     """Start a lab in the background and return when its workers are ready.
 
     Each message costs a worker ``build_s`` seconds of pretended work. A lab that already runs there with the same
     settings is returned as it is. ``ready`` gets one line of text per step. Raises LabError, and then nothing is
-    left running.
+    left running. An emulator that dies comes back, empty, after ``restart_after_s`` seconds.
     """
     directory = directory.absolute()
     wanted = _Wanted(tasks=tasks, defect=defect, build_s=build_s)
@@ -66,9 +66,10 @@ def up(
     if running is not None and running.running:
         return _reuse(running, directory, wanted)
     claim_directory(directory)
-    with (directory / LOG).open("wb") as output:
+    log = _log(directory)
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(directory, wanted),
+            [*_command(directory, wanted), "--restart-after", str(restart_after_s)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -78,10 +79,10 @@ def up(
     # Somebody must collect the child's exit status, should this process live longer than the lab.
     threading.Thread(target=process.wait, name="lab-collect", daemon=True).start()
     try:
-        return _await_ready(process, directory, ready)
+        return _await_ready(process, log, ready)
     except BaseException:  # Ctrl-C too: whoever began must not leave half a lab
         _end_supervisor(process)
-        down(directory)
+        _down_unless_running(directory)
         raise
 
 
@@ -103,7 +104,8 @@ def run_foreground(
     wanted = _Wanted(tasks=tasks, defect=defect, build_s=build_s)
     claim_directory(directory)
     command = [*_command(directory, wanted), "--ephemeral", "--until-stdin-closes"]
-    with (directory / LOG).open("wb") as output:
+    log = _log(directory)
+    with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -113,10 +115,10 @@ def run_foreground(
             start_new_session=True,
         )
     try:
-        yield _await_ready(process, directory, ready)
+        yield _await_ready(process, log, ready)
     finally:
         _end_supervisor(process)
-        down(directory)
+        _down_unless_running(directory)
 
 
 def down(directory: Path) -> bool:
@@ -155,6 +157,13 @@ def status(directory: Path) -> LabStatus | None:
     )
 
 
+def _down_unless_running(directory: Path) -> None:
+    """Clean up after our own supervisor, but not under somebody else's that was quicker."""
+    found = status(directory)
+    if found is not None and not found.running:
+        down(directory)
+
+
 def _task(record: ProcessRecord) -> TaskProcess:
     return TaskProcess(task_arn=record.task, pid=record.pid, started_at_s=record.started_at_s)
 
@@ -180,18 +189,23 @@ def _command(directory: Path, wanted: _Wanted) -> list[str]:
     return command + (["--defect", wanted.defect] if wanted.defect else [])
 
 
+def _log(directory: Path) -> Path:
+    # One per caller: two that race for a directory must not read each other's.
+    return directory / f"supervisor-{os.getpid()}.log"
+
+
 def _environment() -> dict[str, str]:
     root = str(Path(__file__).resolve().parents[2])
     return dict(os.environ) | {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _await_ready(process: "subprocess.Popen[bytes]", directory: Path, ready: Progress) -> LabInfo:
+def _await_ready(process: "subprocess.Popen[bytes]", log: Path, ready: Progress) -> LabInfo:
     deadline_s = time.monotonic() + START_TIMEOUT_S
     pause = threading.Event()
     seen = 0
     while True:
         ended = process.poll() is not None
-        lines = _complete_lines(directory / LOG)
+        lines = _complete_lines(log)
         for line in lines[seen:]:
             if line.get("event") == "lab.ready":
                 return LabInfo.from_json(json.loads(str(line["detail"])))

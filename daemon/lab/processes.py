@@ -125,8 +125,8 @@ def _signal(record: ProcessRecord, number: signal.Signals) -> None:
             os.killpg(record.pid, number)
         else:
             os.kill(record.pid, number)
-    except ProcessLookupError:
-        return
+    except (ProcessLookupError, PermissionError):
+        return  # gone, or another user's: then it is reported as still alive
 
 
 def _wait_gone(records: Iterable[ProcessRecord], timeout_s: float) -> None:

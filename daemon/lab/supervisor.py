@@ -183,7 +183,9 @@ def claim_directory(directory: Path) -> None:
         raise LabError(f"The lab was not started: {directory} is not an absolute path. Give an absolute one.")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        strange = not (directory / MARKER).exists() and any(p.name != "supervisor.log" for p in directory.iterdir())
+        strange = not (directory / MARKER).exists() and any(directory.iterdir())
+        if not strange:
+            (directory / MARKER).touch()
     except OSError as error:
         raise LabError(f"The lab was not started: {directory}: {error.strerror}. Choose another one.") from error
     if strange:
@@ -191,7 +193,6 @@ def claim_directory(directory: Path) -> None:
             f"The lab was not started: {directory} holds other files, and `lab down` removes its directory. "
             "Choose an empty or a new one."
         )
-    (directory / MARKER).touch()
 
 
 def remove_directory(directory: Path) -> None:

@@ -77,6 +77,8 @@ class Worker:
 
     def _push_leftovers(self) -> None:
         clone = self.pipeline.clone
+        if not clone.catches_up:
+            return
         for branch in clone.branches_ahead():
             clone.fetch(branch)
             clone.switch(branch)
@@ -99,7 +101,12 @@ def build(settings: Settings, slot: Slot, stop: threading.Event) -> Worker:
 
     pipeline = Pipeline(
         settings=settings,
-        clone=Clone(git=git, slot=slot, mainline=settings.mainline),
+        clone=Clone(
+            git=git,
+            slot=slot,
+            mainline=settings.mainline,
+            catches_up=settings.defect is not Defect.SUCCESS_ON_FAILED_PUSH,
+        ),
         repairer=Repairer(
             git=git,
             slot=slot,

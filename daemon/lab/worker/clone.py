@@ -34,6 +34,7 @@ class Clone:
     git: Git
     slot: Slot
     mainline: str
+    catches_up: bool = True  # off only for the defect success-on-failed-push
 
     def fetch(self, branch: str) -> None:
         """Learn the remote's state of ``branch``, which it need not have, and of the mainline."""
@@ -73,7 +74,7 @@ class Clone:
                 start = refs.remote or refs.mainline
                 self.git.run("switch", "--quiet", "--no-track", "--create", branch, start)
             self.slot.note(branch=branch)
-        if refs.local and refs.remote and refs.local != refs.remote:
+        if self.catches_up and refs.local and refs.remote and refs.local != refs.remote:
             self._catch_up(branch)
         if refs.stash:
             self.take_back_work(branch)

@@ -16,7 +16,8 @@ def clear_stale_locks(git: Git, *, older_than_s: float) -> int:
     A lock is removed when it is older than ``older_than_s`` seconds, no process has it open and no git works in
     this clone. The clone is ours alone (its slot is locked), so such a lock is a dead process's.
     """
-    old = [path for path in locks(git.folder) if _age_s(path) >= older_than_s]
+    # A time in the future says nothing; then it is for the other two conditions to tell.
+    old = [path for path in locks(git.folder) if not 0 <= _age_s(path) < older_than_s]
     if not old or _somebody_works_in(git.directory, old):
         return 0
     for path in old:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,8 +19,9 @@ from daemon.lab.worker.say import say
 from daemon.lab.worker.settings import Settings
 from daemon.lab.worker.site import Site
 
-ATTEMPTS = 10
+GIVE_UP_S = 120.0  # of trying one message; meanwhile it stays ours, and does not use up its deliveries
 PAUSE_S = 0.25
+PAUSE_MAX_S = 2.0
 RETRY_AFTER_S = 5  # a message that could not be done now is delivered again that much later
 BUILD_SLICE_S = 0.1
 
@@ -86,14 +88,15 @@ class Pipeline:
 
     def _carry_out(self, command: Command, message: Message) -> str | None:
         """Return the commit that is pushed and deployed; None when the message was handed back instead."""
-        for attempt in range(1, ATTEMPTS + 1):
+        give_up_s = time.monotonic() + GIVE_UP_S
+        for attempt in count(1):
             try:
                 return self._work(command)
             except Stopping:
                 break
             except (GitError, PushRejected, BotoCoreError, ClientError, OSError) as error:
                 say("command.failed", level="ERROR", command=command.command_id, attempt=attempt, why=str(error))
-            if self.stop.is_set() or not self._recover(attempt):
+            if self.stop.is_set() or time.monotonic() > give_up_s or not self._recover(attempt):
                 break
         if self.stop.is_set():
             self._give_back(command, message)
@@ -109,7 +112,7 @@ class Pipeline:
             self.clone.discard_edit()
         except GitError as error:
             say("edit.not_discarded", level="WARNING", why=str(error))
-        return not self.stop.wait(PAUSE_S * min(attempt, 4))
+        return not self.stop.wait(min(PAUSE_S * attempt, PAUSE_MAX_S))
 
     def _give_back(self, command: Command, message: Message) -> None:
         if self.settings.defect is Defect.DROP_ON_SIGTERM:
@@ -160,9 +163,9 @@ class Pipeline:
         """Pretend to work; let an interrupting message of another thread go first. Raises Stopping at SIGTERM."""
         finish_s = time.monotonic() + self.settings.build_s
         while True:
+            self._let_through(command)
             if self.stop.is_set():
                 raise Stopping
-            self._let_through(command)
             left_s = finish_s - time.monotonic()
             if left_s <= 0:
                 return
@@ -175,7 +178,7 @@ class Pipeline:
         if message is None:
             return
         say("command.interrupted", command=command.command_id)
-        self.clone.keep_work(command.branch)
+        # Its switch of branch stashes our work, and our switch back takes it up again.
         replace(self, interruptible=False).handle(message)
         self.clone.switch(command.branch)
         self.clone.edit(command, again=False)  # in case the stash did not come back

@@ -14,7 +14,12 @@ import pytest
 
 from daemon.lab import lab
 from daemon.lab.model import LabInfo
-from daemon.lab.provision import Clients, clients
+from daemon.lab.provision import Clients, clients, create_remote
+from daemon.lab.worker.clone import Clone
+from daemon.lab.worker.gitcli import Git
+from daemon.lab.worker.message import Command
+from daemon.lab.worker.repair import Repairer
+from daemon.lab.worker.slots import Slot, claim
 
 WAIT_S = 25.0
 POLL_S = 0.02
@@ -148,3 +153,69 @@ def wait_for_fixture() -> Callable[..., Any]:
 @pytest.fixture(scope="session", name="git")
 def git_fixture() -> Callable[..., str]:
     return git
+
+
+BRANCH = "thread-thread-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """A worker's parts without the worker."""
+
+    remote: Path
+    slot: Slot
+    clone: Clone
+    repairer: Repairer
+
+    @property
+    def folder(self) -> Path:
+        return self.slot.clone / ".git"
+
+    def command(self, number: int, session: str = "session-1") -> Command:
+        return Command(
+            session_id=session,
+            command_id=f"cmd-{number}",
+            thread_id="thread-1",
+            instruction=f"token{number}x",
+            branch=BRANCH,
+        )
+
+    def commit(self, number: int, session: str = "session-1") -> Command:
+        command = self.command(number, session)
+        self.clone.fetch(BRANCH)
+        self.clone.switch(BRANCH)
+        self.clone.edit(command, again=False)
+        self.clone.commit(command)
+        return command
+
+    def push(self, command: Command | None = None) -> None:
+        self.clone.push(BRANCH, threading.Event(), command)
+
+    def published(self, git: Callable[..., str]) -> list[str]:
+        return git(self.remote, "grep", "-h", "token", BRANCH, "--", check=False).splitlines()
+
+
+def _desk(lab: Path) -> Desk:
+    for name in ("slots", "clones", "tmp"):
+        (lab / name).mkdir(exist_ok=True)
+    create_remote(lab / "remote.git", lab / "tmp")
+    slot = claim(lab, 2, threading.Event())
+    assert slot is not None
+    git = Git(slot.clone)
+    desk = Desk(
+        remote=lab / "remote.git",
+        slot=slot,
+        clone=Clone(git=git, slot=slot, mainline="main"),
+        repairer=Repairer(git=git, slot=slot, remote=str(lab / "remote.git"), mainline="main", lock_age_s=1.0),
+    )
+    assert desk.repairer.heal()
+    return desk
+
+
+@pytest.fixture
+def desks(tmp_path: Path) -> Any:
+    """Two workers' parts on one remote."""
+    made = [_desk(tmp_path), _desk(tmp_path)]
+    yield made
+    for desk in made:
+        desk.slot.lock.close()

@@ -1,85 +1,15 @@
 """The worker's clone on a real remote: pushing against others, and repairing what was broken."""
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.lab.provision import create_remote
-from daemon.lab.worker.clone import Clone
-from daemon.lab.worker.gitcli import Git
 from daemon.lab.worker.locks import clear_stale_locks
-from daemon.lab.worker.message import Command
-from daemon.lab.worker.repair import Repairer
-from daemon.lab.worker.slots import Slot, claim
 
 BRANCH = "thread-thread-1"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """A worker's parts without the worker."""
-
-    remote: Path
-    slot: Slot
-    clone: Clone
-    repairer: Repairer
-
-    @property
-    def folder(self) -> Path:
-        return self.slot.clone / ".git"
-
-    def command(self, number: int, session: str = "session-1") -> Command:
-        return Command(
-            session_id=session,
-            command_id=f"cmd-{number}",
-            thread_id="thread-1",
-            instruction=f"token{number}x",
-            branch=BRANCH,
-        )
-
-    def commit(self, number: int, session: str = "session-1") -> Command:
-        command = self.command(number, session)
-        self.clone.fetch(BRANCH)
-        self.clone.switch(BRANCH)
-        self.clone.edit(command, again=False)
-        self.clone.commit(command)
-        return command
-
-    def push(self, command: Command | None = None) -> None:
-        self.clone.push(BRANCH, threading.Event(), command)
-
-    def published(self, git: Callable[..., str]) -> list[str]:
-        return git(self.remote, "grep", "-h", "token", BRANCH, "--", check=False).splitlines()
-
-
-def _desk(lab: Path) -> Desk:
-    for name in ("slots", "clones", "tmp"):
-        (lab / name).mkdir(exist_ok=True)
-    create_remote(lab / "remote.git", lab / "tmp")
-    slot = claim(lab, 2, threading.Event())
-    assert slot is not None
-    git = Git(slot.clone)
-    desk = Desk(
-        remote=lab / "remote.git",
-        slot=slot,
-        clone=Clone(git=git, slot=slot, mainline="main"),
-        repairer=Repairer(git=git, slot=slot, remote=str(lab / "remote.git"), mainline="main", lock_age_s=1.0),
-    )
-    assert desk.repairer.heal()
-    return desk
-
-
-@pytest.fixture
-def desks(tmp_path: Path) -> Any:
-    """Two workers' parts on one remote."""
-    made = [_desk(tmp_path), _desk(tmp_path)]
-    yield made
-    for desk in made:
-        desk.slot.lock.close()
+Desk = Any  # of the conftest
 
 
 @pytest.fixture
@@ -106,11 +36,13 @@ def test_a_rejected_push_is_rebased_and_pushed_again(desks: list[Desk], git: Any
 def test_a_command_that_another_task_pushed_first_is_dropped_here(desks: list[Desk], git: Any) -> None:
     here, there = desks
     command = here.commit(1)
+    there.commit(2)  # so that the two commits of the command are not the same patch
     there.commit(1)
+    there.commit(3)
     there.push()
     here.push(command)
-    assert here.published(git) == ["token1x [cmd-1]"]
-    assert git(here.remote, "rev-list", "--count", f"main..{BRANCH}").strip() == "1"
+    assert here.published(git) == ["token2x [cmd-2]", "token1x [cmd-1]", "token3x [cmd-3]"]
+    assert git(here.remote, "rev-list", "--count", f"main..{BRANCH}").strip() == "3"
 
 
 def test_a_command_is_found_by_its_whole_name_only(desk: Desk) -> None:

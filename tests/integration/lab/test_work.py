@@ -22,7 +22,7 @@ def test_a_message_becomes_a_commit_a_deployment_and_an_answer_and_is_deleted(be
     bench.wait_until_drained()
 
 
-def test_a_message_delivered_twice_has_its_effect_once(bench: Any) -> None:
+def test_a_message_delivered_twice_has_its_effect_once(bench: Any, git: Any) -> None:
     messages = [bench.message(bench.thread) for _ in range(4)]
     for message in messages:
         bench.send(message)
@@ -32,6 +32,9 @@ def test_a_message_delivered_twice_has_its_effect_once(bench: Any) -> None:
     bench.wait_until_drained()
     for message in messages:
         assert bench.effects(message["instruction"]) == {f"thread-{message['chatThreadId']}": 1}
+        assert (
+            git(bench.info.remote, "rev-list", "--count", f"main..thread-{message['chatThreadId']}").strip() == "1"
+        )
     # And once more when it is long done.
     bench.send(messages[0])
     bench.wait_until_drained()
