@@ -40,7 +40,8 @@ def _age_s(path: Path) -> float:
 
 
 def _somebody_works_in(directory: Path, held: list[Path]) -> bool:
-    names = {str(path) for path in held}
+    directory = directory.resolve()  # the kernel tells where a process stands without any symbolic links
+    names = {str(path.resolve()) for path in held}
     for process in psutil.process_iter(["name", "cwd", "open_files"]):
         facts = process.info
         if any(opened.path in names for opened in facts["open_files"] or ()):
