@@ -73,6 +73,7 @@ def _experiment(e: schema.Experiment, targets: dict[str, model.Target]) -> setti
         timeout_s=targets[e.target].limits.recover_s if e.timeout is None else e.timeout,
         duration_s=e.duration,
         jitter_s=e.jitter,
+        first_after_s=e.first_after,
         misfire_grace_s=e.misfire_grace,
         parameters=dict(e.parameters),
     )

@@ -137,6 +137,8 @@ def _trigger(path: Path, entry: Data, check_cron: Callable[[str, str], object] |
     if len(given) != 1:
         found = "none" if not given else " and ".join(given)
         yield Problem(path, f"expected exactly one of {', '.join(TRIGGERS)}; found {found}")
+    if "first_after" in entry and "every" not in entry:
+        yield Problem((*path, "first_after"), "only every has a first start of its own", entry["first_after"])
     expression, where = entry.get("cron"), entry.get("timezone", "UTC")
     if "timezone" in entry and "cron" not in entry:
         yield Problem((*path, "timezone"), "only cron has a time zone", where)

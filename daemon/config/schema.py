@@ -151,6 +151,10 @@ class Experiment(Part):
     )
     every: Interval | None = Field(default=None, description="fixed interval")
     about_every: Interval | None = Field(default=None, description="mean of random (exponential) gaps")
+    first_after: Seconds | None = Field(
+        default=default(settings.ExperimentSetting, "first_after_s"),
+        description="first start of `every` after the daemon's; unset: one interval",
+    )
     jitter: Seconds = Field(
         default=default(settings.ExperimentSetting, "jitter_s"), description="random delay of each start"
     )

@@ -63,7 +63,8 @@ class ExperimentSetting:
     """One configured experiment.
 
     ``duration_s`` (key ``for``) is how long the fault stays before it is reverted; ``timeout_s`` how long
-    recovery is waited for, the target's ``limits.recover`` when the file does not say. ``jitter_s`` moves each
+    recovery is waited for, the target's ``limits.recover`` when the file does not say. ``first_after_s`` is when
+    an interval's first occurrence comes, None after one interval. ``jitter_s`` moves each
     start by up to that much; a start missed by more than ``misfire_grace_s`` is skipped. ``parameters`` (key
     ``set``) are the fault's.
     """
@@ -75,6 +76,7 @@ class ExperimentSetting:
     timeout_s: float
     duration_s: float = 30.0
     jitter_s: float = 0.0
+    first_after_s: float | None = None
     misfire_grace_s: float = 60.0
     parameters: Mapping[str, object] = field(default_factory=dict)
 

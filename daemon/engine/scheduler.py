@@ -68,7 +68,10 @@ def trigger_of(experiment: ExperimentSetting, *, seed: int) -> BaseTrigger:
             trigger.jitter = jitter
             return trigger
         case Every(seconds=seconds):
-            return IntervalTrigger(seconds=seconds, jitter=jitter, timezone=UTC)
+            interval = IntervalTrigger(seconds=seconds, jitter=jitter, timezone=UTC)
+            if experiment.first_after_s is not None:  # APScheduler begins one interval from now
+                interval.start_date += timedelta(seconds=experiment.first_after_s - seconds)
+            return interval
         case AboutEvery(seconds=seconds):
             return ExponentialTrigger(seconds, f"{seed}/{experiment.name}")
 
