@@ -85,9 +85,10 @@ def _compose(text: str) -> Node | None:
     loader = _Loader(text)
     try:
         node: Node | None = loader.get_single_node()
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError):
         # PyYAML lets a few escape: an escape sequence beyond Unicode, a directive with a huge number.
-        raise yaml.MarkedYAMLError(problem=str(error), problem_mark=loader.get_mark()) from None
+        problem = "an escape sequence or a number is out of range"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=loader.get_mark()) from None
     finally:
         loader.dispose()
     return node

@@ -51,7 +51,6 @@ def _probe(p: schema.Probe) -> settings.ProbeSetting:
         probe=p.probe,
         target=p.target,
         every_s=p.every,
-        timeout_s=p.timeout,
         parameters={**beside, **p.parameters},
     )
 

@@ -85,7 +85,10 @@ def _read(
     places = {at: Place(name, line) for at, line in document.lines.items()}
     problems = [*document.problems, *lay_over(data, places, environment, overrides)]
     root, found = validate(data)
-    raise_for([*problems, *found, *problems_in(data, plugins)], places, name)
+    related = list(problems_in(data, plugins))
+    known_better = {problem.path for problem in related}
+    found = [p for p in found if p.path not in known_better or not p.text.startswith("unknown key")]
+    raise_for([*problems, *found, *related], places, name)
     if root is None:
         raise AssertionError("a file without a mistake has a shape")
     return root, places

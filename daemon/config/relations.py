@@ -87,7 +87,9 @@ def _entries(data: Data, kind: str, plugins: Mapping[str, type[Any]], targets: D
 
 def _parameters(plugin: type[Any], entry: Data, path: Path) -> Iterator[Problem]:
     found, accepted = parameters_of(entry, path), declared(plugin)
-    if "experiments" in path:  # there a key beside `set` is a mistake of shape, already reported
+    if "experiments" in path:  # there parameters stand under `set` only
+        for name in (n for n, (_, at) in found.items() if "set" not in at and n in accepted):
+            yield Problem((*path, name), f"is a parameter of {entry['fault']}: write it under set")
         found = {k: (v, at) for k, (v, at) in found.items() if "set" in at}
     for name, (_, at) in found.items():
         if name in accepted:
@@ -109,6 +111,8 @@ def _values(plugin: type[Any], found: Mapping[str, tuple[Any, Path]], path: Path
             name, colon, text = line.partition(": ")
             if colon and name in found:
                 yield Problem(found[name][1], text, found[name][0])
+            elif colon and name in declared(plugin):
+                yield Problem((*path, name), text)
             else:  # a rule over several parameters
                 yield Problem(path, line)
     except (TypeError, OverflowError) as error:  # a value no conversion foresaw, in a third party's plug-in

@@ -132,9 +132,6 @@ class Probe(Part):
     every: Sample = Field(
         default=default(settings.ProbeSetting, "every_s"), description="interval between experiments"
     )
-    timeout: Sample | None = Field(
-        default=default(settings.ProbeSetting, "timeout_s"), description="longest time for one look"
-    )
     parameters: dict[str, Any] = Field(default={}, alias="set", description="the probe's parameters")
 
 

@@ -29,7 +29,6 @@ class ProbeSetting:
     probe: str
     target: str
     every_s: float = 15.0
-    timeout_s: float | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
 
 

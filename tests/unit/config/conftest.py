@@ -24,6 +24,7 @@ class Stop:
 class Corrupt:
     touches: ClassVar[Resource] = Resource.REPOSITORY
     mode: str = parameter("index-truncate", "how", choices=("index-truncate", "loose-object-truncate"))
+    odd: str | None = parameter(None, "a limit on a text: the plug-in's own mistake", least=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,14 @@ class Burst:
 class Backlog:
     needs: ClassVar[tuple[str, ...]] = ("queue",)
     expect: str = parameter("", "what must hold")
+    run: str = parameter("", "what to run")
+    timeout: float = parameter(1.0, "how long", unit="s")
 
     def __post_init__(self) -> None:
+        if self.timeout > 9 and not self.run:
+            raise ValueError("run: is needed for a long timeout")
+        if self.timeout == 0:
+            raise ValueError("time must pass")
         if self.expect and len(self.expect.split()) != 3:
             raise ValueError(f"expect: {self.expect!r} is no comparison: write visible <= 100")
 

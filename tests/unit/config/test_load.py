@@ -259,6 +259,7 @@ def test_a_file_without_permission_is_said_so(tmp_path: Path, catalogue: dict[st
 NO_FILE_OF_OURS = [
     (b"", "FILE:1: expected a mapping of keys to values, found nothing"),
     (b"# only a comment\n", "FILE:1: expected a mapping of keys to values, found nothing"),
+    (b'a: "\\UFFFFFFFF"', "FILE:1:7: is not valid YAML: an escape sequence or a number is out of range"),
     (b"- a\n- b\n", "FILE:1: expected a mapping of keys to values, found a list"),
     (b"just words", "FILE:1: expected a mapping of keys to values, found a single value"),
     (b"seed: 1\nname: \xff\xfe", "FILE:2: is not UTF-8 (byte 14)"),
@@ -288,6 +289,7 @@ NO_FILE_OF_OURS = [
     (b'a: "\\0"', "FILE:1:4: is not valid YAML: a text holds a character that no file name or message can hold"),
     (b"? [a]\n: b", "FILE:1:3: is not valid YAML: a key must be a plain word"),
     (b"a: " + b"[" * 100 + b"]" * 100, "FILE:1:43: is not valid YAML: nested deeper than 40 levels"),
+    (b"[" * 50_000, "FILE:1:41: is not valid YAML: nested deeper than 40 levels"),
     (b"#" * 300_000, "FILE: is larger than 256 KiB"),
 ]
 
@@ -302,6 +304,18 @@ def test_what_is_no_file_of_ours_is_told_with_its_place(content: bytes, expected
 def test_a_few_lines_that_stand_for_billions_are_refused(step: str, problems: Problems) -> None:
     lines = ["a0: &a0 {x: 1}"] + [f"a{i}: &a{i} {step.format(f'*a{i - 1}')}" for i in range(1, 30)]
     assert "is not valid YAML: its aliases stand for more than 20000 values" in problems("\n".join(lines))[0]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(read: Read) -> None:
+    assert read(b"\xef\xbb\xbfseed: 4").seed == 4
+
+
+def test_null_is_a_value_among_parameters(read: Read) -> None:
+    text = (
+        "targets: {t: {queue: {url: 'http://q/1/in'}}}\n"
+        "experiments: [{name: x, fault: sqs-burst, target: t, every: 1h, set: {share: null}}]"
+    )
+    assert read(text).experiments[0].parameters == {"share": None}
 
 
 def test_anchors_and_merges_save_typing(read: Read) -> None:

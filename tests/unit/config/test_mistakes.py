@@ -100,6 +100,7 @@ ONE_MISTAKE = [
     ("127.0.0.1:9876", "127.0.0.1", f"34: api.listen: '127.0.0.1' {ADDRESS}"),
     ("127.0.0.1:9876", "127.0.0.1:99999", f"34: api.listen: '127.0.0.1:99999' {ADDRESS}"),
     ("name: corrupt", 'name: "a b"', f"22: experiments[1].name: 'a b': {NAME}"),
+    ("probes:\n", "  a b: {}\nprobes:\n", f"14: targets.'a b': 'a b': {NAME}"),
     # what must exist elsewhere
     (
         "fault: git-corrupt",
@@ -174,6 +175,19 @@ ONE_MISTAKE = [
         ', set: {expect: "a < 1"}, expect: "',
         "16: probes[1].expect: is given twice, here and under set",
     ),
+    (
+        "{mode: loose-object-truncate}",
+        "{odd: x}",
+        "22: experiments[1]: the parameters do not fit: '<' not supported between instances of 'str' and 'int'",
+    ),
+    (
+        "set: {mode: loose-object-truncate}",
+        "mode: index-truncate",
+        "22: experiments[1].mode: is a parameter of git-corrupt: write it under set",
+    ),
+    ('100"}', '100", timeout: 10s}', "16: probes[1].run: is needed for a long timeout"),
+    ('100"}', '100", timeout: 0}', "16: probes[1]: time must pass"),
+    ('100"}', '100", timeout: 5y}', f"16: probes[1].timeout: '5y' {DURATION}"),
     # triggers
     (", about_every: 4h", "", "22: experiments[1]: expected exactly one of cron, every, about_every; found none"),
     (
@@ -264,6 +278,10 @@ def test_a_mistake_in_block_style_is_told_on_its_own_line(problems: Problems) ->
         "FILE:7: targets.a.repository.remot: unknown key; did you mean 'remote'?",
         "FILE:8: targets.a.ecs.service: is required",
     ]
+
+
+def test_a_value_below_its_key_is_told_on_its_own_line(problems: Problems) -> None:
+    assert problems("seed:\n\n  x") == ["FILE:3: seed: 'x': expected a whole number"]
 
 
 def test_keys_are_suggested_from_the_right_place_when_a_target_is_called_like_a_key(problems: Problems) -> None:
