@@ -73,18 +73,20 @@ def _decide(injection: Injection, found: Edges | None) -> Decision:  # noqa: PLR
     if found is None:
         return Verdict.INCONCLUSIVE, ("no steady-state probe is configured, so nothing was measured",), None
     if found.impact is None:
-        return _without_impact(found)
+        return _without_impact(injection, found)
     if found.recovered is None:
         return _unhealed(injection, found)
     return _healed(injection, found, found.recovered)
 
 
-def _without_impact(found: Edges) -> Decision:
+def _without_impact(injection: Injection, found: Edges) -> Decision:
     if found.blind:
         return Verdict.INCONCLUSIVE, (f"never answered during the fault: {', '.join(found.blind)}",), None
     if found.doubtful:
         names = ", ".join(found.doubtful)
         return Verdict.INCONCLUSIVE, (f"no failure seen, but not every look was answered: {names}",), None
+    if injection.state is State.SUPERSEDED:
+        return Verdict.NO_IMPACT, ("the worker repaired it before any probe was seen failing",), HealedBy.WORKER
     return Verdict.NO_IMPACT, ("the steady state held: no probe was seen failing",), None
 
 
