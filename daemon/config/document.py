@@ -167,7 +167,7 @@ class _Builder:
     def _spend(self, node: Node) -> None:
         self._nodes += 1
         if self._nodes > NODES_MAX:
-            raise _bad(node, f"its aliases stand for more than {NODES_MAX} values")
+            raise _bad(node, f"it holds more than {NODES_MAX} values, aliases followed")
 
 
 def _word(node: Node) -> str:
