@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daemon.core.errors import UnreachableError
+from daemon.core.expect import judge, parse
 from daemon.core.model import Finding, Reading, Status, Target
 from daemon.core.parameters import parameter
 from daemon.core.seams import World
@@ -31,11 +32,13 @@ class Http:
     timeout: float = parameter(5.0, "for connecting, and again for the answer", unit="s")
     status: str = parameter("200-299", "statuses that are well, e.g. 200-299,304")
     body: str | None = parameter(None, "regular expression that must occur in the body")
+    expect: str = parameter("", "what must hold of the measures, e.g. `duration_seconds <= 0.5`")
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url: {self.url!r} is no http or https address")
         _statuses(self.status)
+        parse(self.expect, self.measures)
         try:
             re.compile(self.body or "")
         except re.error as error:
@@ -48,11 +51,11 @@ class Http:
         except UnreachableError as error:
             return Reading(status=Status.FAILING, findings=(Finding("no-answer", error.message),))
         took_s = world.clock.instant().mono_s - began_s
-        findings = tuple(self._wrong(code, body.decode(errors="replace")))
+        measures = {"status_code": float(code), "duration_seconds": took_s}
+        wrong = self._wrong(code, body.decode(errors="replace"))
+        status, unexpected = judge(parse(self.expect, self.measures), measures)
         return Reading(
-            status=Status.FAILING if findings else Status.OK,
-            measures={"status_code": code, "duration_seconds": took_s},
-            findings=findings,
+            status=Status.FAILING if wrong else status, measures=measures, findings=(*wrong, *unexpected)
         )
 
     def _wrong(self, code: int, body: str) -> list[Finding]:
