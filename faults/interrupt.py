@@ -165,8 +165,9 @@ def _proved(undo: Undo, running: Sequence[Process], living: Sequence[Process]) -
     alive = [p.pid for p in living]
     gone = [p.pid for p in _struck(undo) if p.pid not in alive]
     detail = f"{len(gone)} gone, {len(new)} new"
-    if not gone:
-        detail = "handled the signal and lives"
+    if alive:
+        lives = "handled the signal and lives, or drains still"
+        detail = f"{detail}, {len(alive)} {lives}" if gone else lives
     return Reversion(
         outcome=Outcome.RESTORED,
         proof={

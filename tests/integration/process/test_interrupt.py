@@ -88,7 +88,7 @@ def test_a_worker_that_handles_the_signal_lives(world: Any, mark: str) -> None:
         undo = InterruptSignal(mode="sigterm").prepare(order(mark), world)
         InterruptSignal.inject(undo, world, threading.Event())
         back = InterruptSignal.revert(undo, world)
-        assert (back.outcome, back.detail) == (Outcome.RESTORED, "handled the signal and lives")
+        assert (back.outcome, back.detail) == (Outcome.RESTORED, "handled the signal and lives, or drains still")
         assert back.proof["alive"] == [one.pid]
 
 
