@@ -36,11 +36,16 @@ def reverted(run: str, found: Sequence[Place], planned: int, world: World, *, wi
         "not_found": max(0, planned - removed),
         "others_left_alone": dict(sweep.others),
         "passes": sweep.passes,
-        "in_flight_of_others": sweep.in_flight,
+        "in_flight": sweep.in_flight,
     }
+    # A worker may hide a message for hours by extending its visibility: then it is the worker's to finish.
+    held = f"; {sweep.in_flight} messages in flight, possibly ours, are the workers' to finish" * (
+        sweep.in_flight > 0
+    )
     if removed:
-        return Reversion(outcome=Outcome.RESTORED, proof=proof, detail=f"removed {removed} marked messages")
-    detail = "none was left: the worker had handled all of them, or none had been sent"
+        detail = f"removed {removed} marked messages{held}"
+        return Reversion(outcome=Outcome.RESTORED, proof=proof, detail=detail)
+    detail = f"none was left: the worker had handled all of them, or none had been sent{held}"
     return Reversion(outcome=Outcome.SUPERSEDED, proof=proof, detail=detail)
 
 
@@ -73,7 +78,7 @@ class _Sweep:
             if self.brink or any(self.others.values()):
                 # The counters must do: looking again would cost the messages of others another receive.
                 quiet = self._wait(until_s if self.brink else min(until_s, horizon_s))
-                if quiet and (self.brink or (idle and self.complete)):
+                if quiet and self._settled(idle=idle):
                     return
             if self.brink or self._now_s() >= until_s:
                 raise self._may_remain(within_s)
@@ -94,6 +99,15 @@ class _Sweep:
         if self.found or not self.complete:
             return False
         return (idle and self._idle()) or (late and not self._blocked())
+
+    def _settled(self, *, idle: bool) -> bool:
+        """Tell whether quiet counters after the pass just made prove it, though it found some of ours.
+
+        They say nothing of a FIFO queue, where messages count as visible behind a held one of their group:
+        there only a further pass is proof, or, when none may be made, that the whole of it was seen idle.
+        """
+        seen = idle and self.complete
+        return (self.brink and seen) if self._fifo() else (self.brink or seen)
 
     def _pass_one(self, place: Place) -> None:
         facts = self._facts(place)
@@ -151,15 +165,17 @@ class _Sweep:
         self.in_flight = sum(one.in_flight + one.delayed for one in facts)
         return self.in_flight == 0
 
+    def _fifo(self) -> bool:
+        return any(facts.fifo for place in self.places if (facts := self._facts(place)) is not None)
+
     def _blocked(self) -> bool:
         """Tell whether messages of ours may hide in a FIFO group behind one that a worker holds."""
-        fifo = any(facts.fifo for place in self.places if (facts := self._facts(place)) is not None)
-        return fifo and not self._only_others()
+        return self._fifo() and not self._only_others(every=True)
 
-    def _only_others(self) -> bool:
-        """Tell whether no queue holds more than the messages of others that the last pass saw and released."""
+    def _only_others(self, *, every: bool = False) -> bool:
+        """Tell whether no queue holds more than the others the last pass saw there; FIFO ones only if ``every``."""
         return all(
-            facts.visible <= self.others.get(place.role, 0)
+            facts.visible <= self.others.get(place.role, 0) or (facts.fifo and not every)
             for place in self.places
             if (facts := self._facts(place)) is not None
         )

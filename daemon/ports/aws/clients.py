@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from daemon.core.errors import ConfigError
+from daemon.ports.aws.translate import CREDENTIALS, without_credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
@@ -69,6 +70,8 @@ def _config(*, attempts: int = ATTEMPTS) -> Config:
 def _configured(endpoint_url: str | None) -> Iterator[None]:
     try:
         yield
+    except CREDENTIALS as error:  # an incomplete set is found out here, an absent one at the first call
+        raise without_credentials(f"no AWS call was made: no usable AWS credentials: {error}") from error
     except (BotoCoreError, ValueError) as error:  # ValueError: botocore's word for an endpoint that is no URL
         raise ConfigError(
             f"no AWS call was made: the AWS settings do not fit (endpoint {endpoint_url or 'of AWS'}): {error}",

@@ -18,7 +18,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError, UnreachableError
 
-_CREDENTIALS = (
+CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
     CredentialRetrievalError,
@@ -61,12 +61,8 @@ def calling(action: str, undone: str) -> Iterator[None]:
         details = error.response.get("Error", {})
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         raise answered(action, undone, str(details.get("Code", "")), details.get("Message", ""), status) from error
-    except _CREDENTIALS as error:
-        raise RefusedError(
-            f"{undone}: no usable AWS credentials for {action}: {error}",
-            rule="iam",
-            hint="set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached",
-        ) from error
+    except CREDENTIALS as error:
+        raise without_credentials(f"{undone}: no usable AWS credentials for {action}: {error}") from error
     except _UNANSWERED as error:
         raise UnreachableError(
             f"{undone}: {action} was not answered: {error}",
@@ -74,6 +70,12 @@ def calling(action: str, undone: str) -> Iterator[None]:
         ) from error
     except BotoCoreError as error:
         raise ChaosdError(f"{undone}: {action} failed: {type(error).__name__}: {error}") from error
+
+
+def without_credentials(message: str) -> RefusedError:
+    """Return the error for credentials that are absent, incomplete or cannot be fetched."""
+    hint = "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached"
+    return RefusedError(message, rule="iam", hint=hint)
 
 
 def answered(action: str, undone: str, code: str, text: str, status: int = 0) -> ChaosdError:
