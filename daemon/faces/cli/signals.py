@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
+from daemon.core.errors import ChaosdError
+
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -45,3 +47,41 @@ def noted(then: Callable[[], None] | None = None) -> Iterator[Caught]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class SignalError(ChaosdError):
+    """A signal ended what may simply be broken off (exit 128 + its number)."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"{signal.Signals(number).name} received")
+        self.exit_code = 128 + number
+
+
+@dataclass(slots=True)
+class Fuse:
+    """Decides what a signal does: raise SignalError, once, while armed; else it is only noted."""
+
+    caught: Caught
+    armed: bool = True
+
+    def blow(self) -> None:
+        """Raise for the first signal when armed; disarms, so that cleaning up is not disturbed."""
+        if self.armed:
+            self.armed = False
+            raise SignalError(self.caught.numbers[0])
+
+    def arm(self) -> None:
+        """Let signals break off what follows; at once for one that came meanwhile."""
+        self.armed = True
+        if self.caught.numbers:
+            self.blow()
+
+
+@contextmanager
+def interruptible() -> Iterator[Fuse]:
+    """Raise SignalError in the block at the first signal; the cleaning up that follows is not disturbed."""
+    fuse: list[Fuse] = []
+    with noted(lambda: fuse[0].blow() if fuse else None) as caught:
+        fuse.append(Fuse(caught))
+        fuse[0].arm()
+        yield fuse[0]

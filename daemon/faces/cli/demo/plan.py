@@ -1,0 +1,78 @@
+"""What the demo does and when: its chaosd.yaml, made from the lab's own."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from daemon.lab.model import LabInfo
+
+FIRST_S = 5
+EVERY_MOST_S = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One experiment of the session. ``slot_s`` is the time until the next one begins."""
+
+    name: str
+    fault: str
+    slot_s: float
+    hold_s: float = 30.0
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+# The holding time is an upper bound: an experiment ends as soon as the worker has healed.
+ACTS = (
+    Act(name="lock-a-clone", fault="git-lock", slot_s=14, parameters={"mode": "index-lock"}),
+    Act(
+        name="interrupt-a-message",
+        fault="interrupt-message",
+        slot_s=14,
+        hold_s=4,
+        parameters={"wait_for_work": "1s"},
+    ),
+    Act(name="corrupt-a-clone", fault="git-corrupt", slot_s=14, parameters={"mode": "loose-object-truncate"}),
+    Act(name="stop-a-task", fault="ecs-task-stop", slot_s=16, parameters={"mode": "oldest"}),
+    Act(name="burst-the-queue", fault="sqs-burst", slot_s=20, parameters={"messages": 40, "rate": "40/s"}),
+    Act(name="interrupt-a-worker", fault="interrupt-signal", slot_s=16, parameters={"mode": "sigterm"}),
+)
+PROBES = """\
+  - {name: workers, probe: process, target: editor, every: 5s, at_least: 2}
+  - {name: canary, probe: pipeline-canary, target: editor, every: 5s, timeout: 30s}
+  - {name: errors, probe: log-errors, target: editor, every: 10s, allow: 1000}
+"""
+
+
+def starts() -> dict[str, float]:
+    """Return when each act begins, in seconds after the daemon's start."""
+    at_s, found = float(FIRST_S), {}
+    for act in ACTS:
+        found[act.name] = at_s
+        at_s += act.slot_s
+    return found
+
+
+def round_s() -> float:
+    """Return how long one round of all acts takes."""
+    return FIRST_S + sum(act.slot_s for act in ACTS)
+
+
+def config(info: LabInfo, *, port: int) -> str:
+    """Return the session's chaosd.yaml: the lab's, with more probes, a schedule, and an address."""
+    text = info.config_yaml().replace("visible <= 100", "visible <= 10")
+    text = text.replace("\nsteady_state:", f"\n{PROBES}steady_state:")
+    begins, every_s = starts(), round_s()
+    lines = [_experiment(act, begins[act.name], every_s) for act in ACTS]
+    return (
+        f"{text}experiments:\n{''.join(lines)}"
+        "sampling: {probe_every: 250ms, stable_for: 2s}\n"
+        f'api: {{listen: "127.0.0.1:{port}"}}\n'
+    )
+
+
+def _experiment(act: Act, begins_s: float, every_s: float) -> str:
+    return (
+        f"  - {{name: {act.name}, fault: {act.fault}, target: editor, every: {every_s:g}s,"
+        f" first_after: {begins_s:g}s, for: {act.hold_s:g}s, timeout: 60s,"
+        f" set: {json.dumps(dict(act.parameters))}}}\n"
+    )

@@ -1,0 +1,143 @@
+"""Drives one demo: lab up, daemon up, wait for every act, daemon down, look for leftovers, lab down, look again."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from daemon.core.errors import ChaosdError
+from daemon.faces.cli.demo import leftovers, plan
+from daemon.faces.cli.demo.process import DaemonProcess
+from daemon.faces.cli.demo.view import View
+from daemon.faces.cli.lab import translated
+from daemon.faces.cli.signals import Fuse, SignalError, interruptible
+from daemon.lab import lab
+from daemon.lab.model import CREDENTIALS, LabInfo
+from daemon.ports.clock import SystemClock
+
+LOOK_S = 0.5
+OVERTIME_S = 90.0  # a busy machine may need a second occurrence
+GOOD = frozenset({"recovered", "no-impact"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What kind of demo is asked for."""
+
+    directory: Path
+    at_least_s: float
+    defect: str | None
+    port: int | None
+
+
+@dataclass(slots=True)
+class Ended:
+    """How it ended: one document an act (its first that was not refused), and what is left behind."""
+
+    results: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    metrics_url: str = ""
+    interrupted: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        if self.interrupted:
+            return 128 + self.interrupted
+        good = all(result["verdict"] in GOOD for result in self.results)
+        return 0 if good and not self.missing and not self.left else 1
+
+
+class Demo:
+    """One session. ``run`` once."""
+
+    def __init__(self, wish: Wish) -> None:
+        self._wish = wish
+        self._clock = SystemClock()
+        self._view = View(self._clock)
+        self._ended = Ended()
+        self._port = wish.port or _free_port()
+
+    def run(self) -> Ended:
+        """Play all acts and take everything down again, whatever happens; raises only when it cannot begin."""
+        self._ended.metrics_url = f"http://127.0.0.1:{self._port}/metrics"
+        endpoint = ""
+        with interruptible() as fuse:
+            try:
+                with self._view, self._lab(fuse) as info:
+                    endpoint = info.endpoint_url
+                    self._play(info, fuse)
+            except SignalError:
+                self._view.say("interrupted, and taken down")
+            finally:
+                fuse.armed = False
+                leftovers.remove_if_empty(self._wish.directory)
+            self._ended.left += leftovers.after(self._wish.directory, [self._port, leftovers.port_of(endpoint)])
+            self._ended.interrupted = next(iter(fuse.caught.numbers), 0)
+        return self._ended
+
+    @contextmanager
+    def _lab(self, fuse: Fuse) -> Iterator[LabInfo]:
+        self._view.say(f"starting the lab in {self._wish.directory}")
+        with (
+            translated(),
+            lab.run_foreground(self._wish.directory, defect=self._wish.defect, ready=self._view.say) as info,
+        ):
+            try:
+                yield info
+            finally:
+                fuse.armed = False
+                self._view.say("taking the lab down")
+
+    def _play(self, info: LabInfo, fuse: Fuse) -> None:
+        environment = _environment()
+        os.environ.clear()  # what we look at in the end is the lab, too
+        os.environ.update(environment)
+        daemon = DaemonProcess(info.directory, plan.config(info, port=self._port), environment)
+        try:
+            fuse.armed = False
+            with daemon:
+                fuse.arm()
+                daemon.await_ready(self._clock)
+                self._view.say(f"the daemon is up: curl {self._ended.metrics_url}")
+                self._watch(daemon)
+                fuse.armed = False
+                self._view.say("stopping the daemon: it undoes what is still there")
+        finally:
+            fuse.armed = False
+        self._ended.left += leftovers.before(info, daemon.state, self._clock)
+
+    def _watch(self, daemon: DaemonProcess) -> None:
+        begun_s = self._clock.instant().mono_s
+        while True:
+            self._view.update(*daemon.situation())
+            self._ended.results = self._view.results()
+            self._ended.missing = self._view.missing()
+            passed_s = self._clock.instant().mono_s - begun_s
+            enough = not self._ended.missing and passed_s >= self._wish.at_least_s and not self._view.busy
+            if enough or passed_s > max(self._wish.at_least_s, plan.round_s()) + OVERTIME_S:
+                return
+            if not daemon.alive:
+                raise ChaosdError(f"the demo broke off: the daemon ended\n{daemon.last_words()}")
+            self._clock.wait(Event(), LOOK_S)
+
+
+def _environment() -> dict[str, str]:
+    """Return the daemon's environment: nothing of the user's AWS, proxy or chaosd settings reaches the lab."""
+    foreign = ("AWS_", "CHAOSD_")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(foreign) and not name.lower().endswith("_proxy")
+    }
+    return {**kept, **CREDENTIALS, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
