@@ -11,6 +11,7 @@ from daemon.ports.files import LocalFiles
 
 if TYPE_CHECKING:
     from daemon.ports.aws import AwsPort
+    from daemon.ports.local import LocalCommands
 
 # The imports inside the properties are the point of this module: boto3 and GitPython cost more than all the rest.
 
@@ -35,7 +36,8 @@ class LocalWorld:
     def processes(self) -> ProcessTable:
         from daemon.ports.processes import LocalProcesses
 
-        return LocalProcesses()
+        # A `pgrep -f` that a command probe runs carries the worker's name in its own command line.
+        return LocalProcesses(spare=self._commands.pids)
 
     @cached_property
     def git(self) -> Git:
@@ -50,10 +52,14 @@ class LocalWorld:
         return LocalHttp()
 
     @cached_property
-    def commands(self) -> Commands:
+    def _commands(self) -> "LocalCommands":
         from daemon.ports.local import LocalCommands
 
         return LocalCommands(self.clock)
+
+    @property
+    def commands(self) -> Commands:
+        return self._commands
 
     @cached_property
     def _aws(self) -> "AwsPort":
