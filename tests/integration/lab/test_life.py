@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +39,15 @@ def processes_of(directory: Path) -> list[str]:
         if str(directory) in text and facts["pid"] != os.getpid() and facts["status"] != psutil.STATUS_ZOMBIE:
             found.append(f"{facts['pid']} {facts['cmdline']}")
     return found
+
+
+@contextmanager
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def port_is_open(info: LabInfo) -> bool:
@@ -82,7 +92,7 @@ def test_everything_dies_with_a_killed_supervisor_and_the_next_up_starts_clean(
     status = lab.status(directory)
     assert status is not None
     assert not status.running
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as left:
+    with sleeper() as left:
         record = record_of("task", left.pid)
         ProcessTable(directory / PROCESSES).add(record)
         lab.up(directory, tasks=1)
@@ -94,7 +104,7 @@ def test_everything_dies_with_a_killed_supervisor_and_the_next_up_starts_clean(
 def test_what_a_killed_supervisor_left_on_record_is_ended_by_down(directory: Path) -> None:
     """Where the kernel does not tie children to their parent (macOS), the record must do."""
     claim_directory(directory)
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as left:
+    with sleeper() as left:
         record = record_of("task", left.pid)
         ProcessTable(directory / PROCESSES).add(record)
         assert lab.down(directory)
