@@ -1,4 +1,4 @@
-"""The worker, disturbed at random for a while: it must stay correct, or nothing measured against it means a thing."""
+"""The worker, disturbed at random: it must stay correct, or nothing measured against it means anything."""
 
 import os
 import random
