@@ -65,9 +65,14 @@ class LocalFiles:
             raise _unreadable(directory, error) from None
 
     def glob(self, pattern: str) -> tuple[str, ...]:
-        # A path may hold characters that mean something in a pattern: what exists under that very name counts too.
-        literal = {pattern} if os.path.lexists(pattern) else set()
-        return tuple(sorted(literal | set(glob.glob(pattern, include_hidden=True))))
+        # A path may hold characters that mean something in a pattern: what exists under that very name counts too,
+        # and so does what we may not see: whoever looks at it next says why.
+        found = set(glob.glob(pattern, include_hidden=True))
+        try:
+            os.lstat(pattern)
+        except OSError as error:
+            return tuple(sorted(found | {pattern} if error.errno in _PERMISSION else found))
+        return tuple(sorted(found | {pattern}))
 
     def put(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> None:
         with _changing(path):

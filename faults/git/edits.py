@@ -26,8 +26,13 @@ def apply(record: Record, world: World, stop: Flag) -> None:
     Raises RefusedError or TargetAbsentError, before the file concerned is touched, when it is not as it was
     looked at, cannot be put back by us, or git holds its lock.
     """
+    if stop.is_set():
+        return
+    for directory in record.directories:
+        # Changing files needs fewer rights than giving their directory its time back: try the latter first.
+        world.files.set_mtime(directory.path, _directory(world, directory.path).mtime_ns)
     for path in record.made:
-        if record.made_like is not None and not stop.is_set():
+        if record.made_like is not None:
             world.files.make_directory(path, record.made_like)
     for edit in record.edits:
         if stop.is_set():
@@ -204,12 +209,21 @@ def _unmake(record: Record, world: World) -> None:
 
 def _mtime_without(record: Record, path: str, world: World) -> int | None:
     """Return the mtime its directory had, if without this name it holds the same names as before."""
-    parent, name = posixpath.split(path)
+    parent = posixpath.dirname(path)
     if parent in record.made and record.made_like is not None:
         return record.made_like.mtime_ns
     found = next((d for d in record.directories if d.path == parent), None)
-    rest = tuple(n for n in world.files.names(parent) if n != name)
-    return found.mtime_ns if found and digest_names(rest) == found.names else None
+    return _mtime_if_same(found, path, world) if found else None
+
+
+def _mtime_if_same(before: Directory, path: str, world: World) -> int | None:
+    rest = tuple(name for name in world.files.names(before.path) if name != posixpath.basename(path))
+    return before.mtime_ns if digest_names(rest) == before.names else None
+
+
+def _directory(world: World, path: str) -> Directory:
+    stat = world.files.lstat(path)
+    return Directory(path=path, mtime_ns=stat.mtime_ns if stat else 0, names=digest_names(world.files.names(path)))
 
 
 def _restore_mtime(directory: Directory, results: list[tuple[FileEdit, Outcome]], world: World) -> None:
@@ -237,6 +251,7 @@ def _guard(record: Record, edit: FileEdit, world: World, *, must: bool = True) -
     With ``must`` False go on without: a lock that stays that long is stale, and an undo may not wait for it.
     Nothing is released when we die here: revert knows the lock by its content.
     """
+    before = _directory(world, posixpath.dirname(edit.path))
     held = _lock(record, edit, world, world.clock)
     if must and not held:
         raise RefusedError(
@@ -246,10 +261,11 @@ def _guard(record: Record, edit: FileEdit, world: World, *, must: bool = True) -
         )
     try:
         yield
-    except ChaosdError:
-        _unlock(record, edit, world)
-        raise
-    _unlock(record, edit, world)
+    finally:
+        if held and _content(world, edit.lock) == record.mark:  # or a worker that clears locks made room for git
+            as_recorded = None if must else _mtime_without(record, edit.lock, world)
+            as_found = _mtime_if_same(before, edit.lock, world)
+            world.files.remove(edit.lock, directory_mtime_ns=as_recorded or as_found)
 
 
 def _lock(record: Record, edit: FileEdit, world: World, clock: Clock) -> bool:
@@ -259,11 +275,6 @@ def _lock(record: Record, edit: FileEdit, world: World, clock: Clock) -> bool:
             return True
         clock.wait(None, _LOCK_WAIT_S)
     return False
-
-
-def _unlock(record: Record, edit: FileEdit, world: World) -> None:
-    if _content(world, edit.lock) == record.mark:  # a worker that clears locks on sight may have made room for git
-        _remove(record, edit.lock, world)
 
 
 def _look(world: World, path: str) -> Snapshot | None:

@@ -1,0 +1,159 @@
+"""Real repositories made by plain git, pictures of them, and a file port that dies."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from daemon.core.model import Order, Repository, Target, Undo
+from daemon.ports.files import LocalFiles
+from daemon.ports.git import LocalGit
+from faults.git import GitCorrupt, GitLock
+from tests.fakes import Death, FakeClock, FakeWorld
+
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "LC_ALL": "C",
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "A",
+    "GIT_AUTHOR_EMAIL": "a@example.com",
+    "GIT_COMMITTER_NAME": "C",
+    "GIT_COMMITTER_EMAIL": "c@example.com",
+    "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
+    "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
+    "GIT_CONFIG_COUNT": "3",
+    "GIT_CONFIG_KEY_0": "init.defaultBranch",
+    "GIT_CONFIG_VALUE_0": "main",
+    "GIT_CONFIG_KEY_1": "gc.auto",
+    "GIT_CONFIG_VALUE_1": "0",
+    "GIT_CONFIG_KEY_2": "protocol.file.allow",
+    "GIT_CONFIG_VALUE_2": "always",
+}
+MODES = tuple((fault, mode.name) for fault in (GitCorrupt, GitLock) for mode in fault.modes)
+NAMES = [name for _, name in MODES]
+
+
+def run(directory: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git as a worker would; the caller looks at the exit code."""
+    ceiling = {"GIT_CEILING_DIRECTORIES": str(Path(directory).resolve().parent)}
+    command = ["git", "-C", str(directory), *arguments]
+    return subprocess.run(
+        command, env=ENVIRONMENT | ceiling, capture_output=True, text=True, errors="replace", check=False
+    )
+
+
+def git(directory: Path | str, *arguments: str) -> str:
+    """Run git and insist that it succeeds."""
+    done = run(directory, *arguments)
+    assert done.returncode == 0, f"git {arguments}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def write(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def commit(root: Path, message: str, **files: str) -> str:
+    """Commit files, named with ``__`` for ``/`` and ``_`` for ``.``; return the commit."""
+    for name, text in files.items():
+        write(root, name.replace("__", "/").replace("_", "."), text)
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", message)
+    return git(root, "rev-parse", "HEAD")
+
+
+def build(directory: Path, *, object_format: str = "sha1") -> Path:
+    """Make a remote and a clone with packed history, and on top of it loose commits on a thread's branch."""
+    remote, clone = directory / "remote.git", directory / "clone"
+    git(directory, "init", "-q", "--bare", f"--object-format={object_format}", str(remote))
+    git(directory, "init", "-q", f"--object-format={object_format}", str(clone))
+    git(clone, "remote", "add", "origin", str(remote))
+    commit(clone, "one", README_md="# site\n", src__app_js="let a = 1;\n" * 40, docs__guide_md="guide\n" * 30)
+    commit(clone, "two", src__util_js="export const u = 2;\n" * 50)
+    git(clone, "push", "-q", "-u", "origin", "main")
+    git(clone, "gc", "-q")
+    git(clone, "checkout", "-q", "-b", "thread-a")
+    commit(clone, "three", src__app_js="let a = 3;\n" * 40, src__pages__index_md="hello\n" * 20)
+    git(clone, "push", "-q", "-u", "origin", "thread-a")
+    commit(clone, "four", docs__guide_md="guide four\n" * 30)
+    commit(clone, "five", src__app_js="let a = 5;\n" * 40)
+    return clone
+
+
+def copy(template: Path, directory: Path) -> Path:
+    """Copy a built clone with its remote, times included."""
+    shutil.copytree(template.parent, directory, symlinks=True, dirs_exist_ok=True)
+    clone = directory / "clone"
+    git(clone, "remote", "set-url", "origin", str(directory / "remote.git"))
+    git(clone, "status")  # the index learns the new inodes now, not in the middle of a test
+    return clone
+
+
+def picture(root: Path) -> dict[str, Any]:
+    """Return everything that has to come back: content, mode, owner and mtime of files and directories."""
+    seen = {}
+    for directory, folders, files in os.walk(root):
+        for name in (".", *files):
+            path = Path(directory, name)
+            stat = path.lstat()
+            content = sorted((*folders, *files)) if name == "." else _content(path)
+            seen[str(path.relative_to(root))] = (stat.st_mode, stat.st_mtime_ns, stat.st_uid, stat.st_gid, content)
+    return seen
+
+
+def _content(path: Path) -> str:
+    return str(path.readlink()) if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def world_of(directory: Path, files: Any = None) -> FakeWorld:
+    """Return a world with the real files and the real git; only its clock is turned by hand."""
+    clock = FakeClock(wall_s=directory.stat().st_mtime)
+    return FakeWorld(str(directory / "private"), files=files or LocalFiles(), git=LocalGit(), clock=clock)
+
+
+def target_of(*paths: Path | str) -> Target:
+    return Target(name="t", repository=Repository(worktree=tuple(str(path) for path in paths)))
+
+
+def order_of(*paths: Path | str, seed: int = 7, allow: tuple[str, ...] | None = None) -> Order:
+    return Order(injection="inj-1", target=target_of(*paths), dice=Random(seed), allow_repositories=allow)
+
+
+def through_json(undo: Undo) -> Undo:
+    """Return the record as another process would read it from the journal."""
+    return replace(undo, data=json.loads(json.dumps(undo.data)), victim=json.loads(json.dumps(undo.victim)))
+
+
+class Doomed:
+    """File port that dies at the n-th moment (before or after an effect) and stays dead."""
+
+    EFFECTS = frozenset(("put", "create", "remove", "make_directory", "remove_directory", "set_mtime"))
+
+    def __init__(self, dies_at: int) -> None:
+        self._files = LocalFiles()
+        self._dies_at = dies_at
+        self.moments = 0
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._files, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self._moment(name)
+            answer = real(*arguments, **named)
+            self._moment(name)
+            return answer
+
+        return call
+
+    def _moment(self, name: str) -> None:
+        self.moments += name in self.EFFECTS
+        if 0 < self._dies_at <= self.moments:
+            raise Death

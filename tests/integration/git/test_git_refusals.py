@@ -1,0 +1,272 @@
+"""Everything that is in the way is said in one clear error, before anything is touched."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from daemon.core.errors import ChaosdError, ConfigError, RefusedError, TargetAbsentError
+from daemon.core.model import Order, Outcome, Target
+from daemon.core.parameters import build, describe
+from faults.git import GitCorrupt, GitLock
+from tests.fakes import FakeWorld, Switch
+from tests.integration.git.shed import MODES, NAMES, commit, copy, git, order_of, picture, world_of
+
+NOBODY = 65534
+every_mode = pytest.mark.parametrize(("fault", "mode"), MODES, ids=NAMES)
+
+
+def refusal(fault: Any, order: Order, world: FakeWorld, root: Path) -> ChaosdError:
+    before = picture(root)
+    with pytest.raises(ChaosdError) as caught:
+        fault.prepare(order, world)
+    assert picture(root) == before
+    assert caught.value.message.startswith(("nothing was touched", "not injecting", "not read"))
+    return caught.value
+
+
+@every_mode
+def test_a_path_that_does_not_exist(fault: Any, mode: str, tmp_path: Path, world: FakeWorld) -> None:
+    error = refusal(fault(mode=mode), order_of(tmp_path / "nowhere"), world, tmp_path)
+    assert isinstance(error, TargetAbsentError)
+    assert "does not exist" in error.message
+
+
+@every_mode
+def test_a_directory_that_is_no_repository(fault: Any, mode: str, tmp_path: Path, world: FakeWorld) -> None:
+    (tmp_path / "plain").mkdir()
+    error = refusal(fault(mode=mode), order_of(tmp_path / "plain"), world, tmp_path)
+    assert (error.exit_code, "no git repository" in error.message) == (5, True)
+
+
+@every_mode
+def test_a_file(fault: Any, mode: str, tmp_path: Path, world: FakeWorld) -> None:
+    (tmp_path / "file").write_text("x")
+    error = refusal(fault(mode=mode), order_of(tmp_path / "file"), world, tmp_path)
+    assert (error.exit_code, "no directory" in error.message) == (5, True)
+
+
+@every_mode
+@pytest.mark.parametrize("where", ["remote.git", "clone/.git"])
+def test_a_bare_repository(fault: Any, mode: str, where: str, clone: Path, world: FakeWorld) -> None:
+    error = refusal(fault(mode=mode), order_of(clone.parent / where), world, clone.parent)
+    assert (error.exit_code, "bare" in error.message) == (5, True)
+
+
+@every_mode
+def test_a_linked_work_tree(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
+    git(clone, "worktree", "add", "-q", "../linked", "main")
+    error = refusal(fault(mode=mode), order_of(clone.parent / "linked"), world, clone.parent)
+    assert (error.exit_code, "linked work tree" in error.message) == (5, True)
+
+
+@every_mode
+def test_a_submodule(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
+    git(clone, "submodule", "add", "-q", str(clone.parent / "remote.git"), "sub")
+    error = refusal(fault(mode=mode), order_of(clone / "sub"), world, clone.parent)
+    assert (error.exit_code, "submodule" in error.message) == (5, True)
+
+
+@every_mode
+def test_a_clone_outside_of_the_allow_list(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
+    order = order_of(clone, allow=("/srv/*", str(clone) + "-other"))
+    error = refusal(fault(mode=mode), order, world, clone.parent)
+    assert isinstance(error, RefusedError)
+    assert (error.exit_code, error.rule) == (77, "allow-list")
+
+
+@every_mode
+def test_a_symbolic_link_out_of_the_allow_list(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
+    (clone.parent / "allowed").mkdir()
+    link = clone.parent / "allowed" / "repo"
+    link.symlink_to(clone)
+    error = refusal(fault(mode=mode), order_of(link, allow=(str(link), f"{link.parent}/*")), world, clone.parent)
+    assert (error.exit_code, getattr(error, "rule", "")) == (77, "allow-list")
+
+
+@every_mode
+def test_an_allowed_clone_is_struck_through_a_link(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
+    link = clone.parent / "link"
+    link.symlink_to(clone)
+    undo = fault(mode=mode).prepare(order_of(link, allow=(str(clone.resolve()),)), world)
+    assert undo.victim["repository"] == str(clone.resolve())
+
+
+@every_mode
+def test_a_git_directory_that_lies_elsewhere(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
+    (clone / ".git").rename(clone.parent / "elsewhere")
+    (clone / ".git").symlink_to(clone.parent / "elsewhere")
+    error = refusal(fault(mode=mode), order_of(clone), world, clone.parent)
+    assert (error.exit_code, getattr(error, "rule", "")) == (77, "allow-list")
+
+
+@pytest.mark.parametrize("mode", [name for name in NAMES if name.startswith("loose")])
+def test_an_object_store_that_lies_elsewhere(mode: str, clone: Path, world: FakeWorld) -> None:
+    (clone / ".git/objects").rename(clone.parent / "objects")
+    (clone / ".git/objects").symlink_to(clone.parent / "objects")
+    error = refusal(GitCorrupt(mode=mode), order_of(clone), world, clone.parent)
+    assert (error.exit_code, getattr(error, "rule", "")) == (77, "allow-list")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("extensions.refStorage", "reftable"), ("extensions.objectFormat", "sha3"), ("extensions.fromTheFuture", "1")],
+)
+@every_mode
+def test_a_repository_format_we_do_not_know(
+    fault: Any, mode: str, key: str, value: str, clone: Path, world: FakeWorld
+) -> None:
+    git(clone, "config", "core.repositoryFormatVersion", "1")
+    git(clone, "config", key, value)
+    error = refusal(fault(mode=mode), order_of(clone), world, clone.parent)
+    assert (error.exit_code, "not supported" in error.message) == (5, True)
+    assert key.partition(".")[2].lower() in error.message.lower()
+
+
+@pytest.mark.parametrize(
+    ("mode", "lock"),
+    [
+        ("index-lock", "index.lock"),
+        ("head-lock", "HEAD.lock"),
+        ("ref-lock", "refs/heads/thread-a.lock"),
+        ("index-truncate", "index.lock"),
+        ("head-garbage", "HEAD.lock"),
+        ("ref-empty", "refs/heads/thread-a.lock"),
+        ("ref-missing-object", "refs/heads/thread-a.lock"),
+    ],
+)
+def test_a_lock_that_is_there_already(mode: str, lock: str, clone: Path, world: FakeWorld) -> None:
+    (clone / ".git" / lock).write_bytes(b"")
+    fault = next(f for f, name in MODES if name == mode)
+    error = refusal(fault(mode=mode), order_of(clone), world, clone.parent)
+    assert (error.exit_code, getattr(error, "rule", "")) == (77, "locked")
+    assert f".git/{lock} is already there" in error.message
+
+
+@pytest.mark.parametrize("mode", ["index-lock", "head-lock", "ref-lock", "index-truncate", "ref-empty"])
+def test_a_lock_taken_between_looking_and_striking(mode: str, clone: Path, world: FakeWorld) -> None:
+    fault = next(f for f, name in MODES if name == mode)
+    undo = fault(mode=mode).prepare(order_of(clone), world)
+    path = Path(undo.data["edits"][0]["path"])
+    lock = path if path.suffix == ".lock" else Path(f"{path}.lock")
+    lock.write_bytes(b"")
+    before = picture(clone)
+    with pytest.raises(RefusedError, match="not injected"):
+        fault.inject(undo, world, Switch())
+    fault.revert(undo, world)
+    assert picture(clone) == before
+
+
+@pytest.mark.parametrize("mode", ["ref-empty", "ref-missing-object", "ref-lock"])
+def test_a_detached_head_has_no_branch(mode: str, clone: Path, world: FakeWorld) -> None:
+    git(clone, "checkout", "-q", "--detach")
+    fault = next(f for f, name in MODES if name == mode)
+    error = refusal(fault(mode=mode), order_of(clone), world, clone)
+    assert (error.exit_code, "detached" in error.message) == (5, True)
+
+
+@pytest.mark.parametrize("mode", [name for name in NAMES if "ref-" in name or name.startswith("loose")])
+def test_a_branch_without_a_commit(mode: str, tmp_path: Path, world: FakeWorld) -> None:
+    git(tmp_path, "init", "-q", str(tmp_path / "new"))
+    fault = next(f for f, name in MODES if name == mode)
+    if mode == "ref-lock":  # the first commit would take this lock, too
+        assert fault(mode=mode).prepare(order_of(tmp_path / "new"), world)
+        return
+    error = refusal(fault(mode=mode), order_of(tmp_path / "new"), world, tmp_path)
+    assert (error.exit_code, "no commit yet" in error.message) == (5, True)
+
+
+@pytest.mark.parametrize("mode", [name for name in NAMES if name.startswith("loose")])
+def test_nothing_loose_to_strike(mode: str, clone: Path, world: FakeWorld) -> None:
+    git(clone, "gc", "-q")
+    error = refusal(GitCorrupt(mode=mode), order_of(clone), world, clone)
+    assert (error.exit_code, "in packs" in error.message) == (5, True)
+    assert error.hint
+
+
+@pytest.mark.parametrize("mode", ["loose-object-truncate", "ref-empty", "head-garbage"])
+def test_what_is_broken_already(mode: str, clone: Path, world: FakeWorld) -> None:
+    (clone / ".git/refs/heads/thread-a").write_bytes(b"")
+    if mode == "head-garbage":
+        (clone / ".git/HEAD").unlink()
+    error = refusal(GitCorrupt(mode=mode), order_of(clone), world, clone)
+    assert error.exit_code == 5
+
+
+def test_objects_that_are_damaged_already_are_passed_over(clone: Path, world: FakeWorld) -> None:
+    first = GitCorrupt(mode="loose-object-truncate").prepare(order_of(clone, seed=1), world)
+    GitCorrupt.inject(first, world, Switch())
+    victims = {GitCorrupt().prepare(order_of(clone, seed=s), world).victim["object"] for s in range(30)}
+    assert first.victim["object"] not in victims
+
+
+def test_a_target_without_a_repository(tmp_path: Path, world: FakeWorld) -> None:
+    order = Order(injection="i", target=Target(name="t"), dice=Random(1))
+    error = refusal(GitLock(), order, world, tmp_path)
+    assert (error.exit_code, "has no repository" in error.message) == (5, True)
+
+
+@contextmanager
+def nobody(directory: Path) -> Iterator[None]:
+    """Run on as a user who may do nothing here; a user who is no root already needs only the modes taken away."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    else:
+        directory.chmod(0)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        else:
+            directory.chmod(0o755)
+
+
+@every_mode
+def test_an_unreadable_repository(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
+    clone.parent.chmod(0o700)
+    with nobody(clone.parent), pytest.raises(TargetAbsentError, match="permission denied"):
+        fault(mode=mode).prepare(order_of(clone), world)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+@pytest.mark.parametrize("writable", [False, True])
+@every_mode
+def test_somebody_elses_repository(fault: Any, mode: str, writable: bool, template: Path) -> None:
+    """Who could not put owner and times back must not begin, even where everybody may write."""
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        clone = copy(template, directory)
+        directory.chmod(0o755)
+        if writable:
+            for path in (clone, *clone.rglob("*")):
+                path.chmod(path.stat().st_mode | 0o666 | (0o111 if path.is_dir() else 0))
+        before, world = picture(clone), world_of(directory)
+        with nobody(directory):
+            undo = fault(mode=mode).prepare(order_of(clone), world)
+            with pytest.raises(RefusedError) as caught:
+                fault.inject(undo, world, Switch())
+            assert caught.value.rule == "permission"
+            assert fault.revert(undo, world).outcome is Outcome.UNTOUCHED
+        assert picture(clone) == before
+
+
+def test_an_unknown_mode_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'loose-object-bitflip'"):
+        build(GitCorrupt, {"mode": "loose-object-bitflop"}, where="x")
+    assert set(describe(GitCorrupt)) == {"mode", "object"}
+    assert set(describe(GitLock)) == {"mode"}
+
+
+def test_a_commit_that_is_new_is_found(clone: Path, world: FakeWorld) -> None:
+    git(clone, "gc", "-q")
+    newest = commit(clone, "new", src__new_js="new\n")
+    undo = GitCorrupt(object="commit").prepare(order_of(clone), world)
+    assert undo.victim["object"] == newest
+    assert undo.victim["name"] == "HEAD"
