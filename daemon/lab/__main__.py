@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from daemon.lab.model import BUILD_S, LabError
-from daemon.lab.supervisor import RESTART_AFTER_S, SupervisorSettings, supervise
+from daemon.lab.model import BUILD_S, RESTART_AFTER_S, LabError
+from daemon.lab.supervisor import SupervisorSettings, supervise
 
 
 def main() -> int:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.lab.model import BUILD_S, LabError, LabInfo, LabStatus, TaskProcess
+from daemon.lab.directory import INFO, MARKER, PROCESSES, claim_directory, remove_directory
+from daemon.lab.model import BUILD_S, RESTART_AFTER_S, LabError, LabInfo, LabStatus, TaskProcess
 from daemon.lab.processes import ProcessRecord, end_all, is_alive, load
-from daemon.lab.supervisor import INFO, MARKER, PROCESSES, RESTART_AFTER_S, claim_directory, remove_directory
 from daemon.lab.worker.defects import Defect
 
 START_TIMEOUT_S = 150.0

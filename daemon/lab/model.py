@@ -20,6 +20,7 @@ TAG_KEY, TAG_VALUE = "chaosd:allow", "true"
 BRANCH_TEMPLATE = "thread-{chatThreadId}"
 VISIBILITY_S = 10
 BUILD_S = 0.1  # of pretended work per message
+RESTART_AFTER_S = 1.0  # until an emulator that died is started again
 RECEIVES_MAX = 3  # deliveries before a message goes to the dead-letter queue
 
 # The emulator takes any; these stand only in the environment of the lab's own processes.

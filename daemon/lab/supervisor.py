@@ -7,7 +7,6 @@ Run in the foreground as ``python -m daemon.lab --dir DIR``. SIGTERM, SIGINT or 
 import fcntl
 import json
 import os
-import shutil
 import sys
 import threading
 import time
@@ -20,18 +19,17 @@ from typing import IO
 from botocore.exceptions import BotoCoreError, ClientError
 
 from daemon.lab import provision
+from daemon.lab.directory import INFO, LOCK, PROCESSES, claim_directory, remove_directory
 from daemon.lab.emulator import Emulator, EmulatorSettings, free_port, reachable_socket
 from daemon.lab.engine import TaskEngine
 from daemon.lab.engine_api import EngineServer
-from daemon.lab.model import BUILD_S, REGION, LabError, LabInfo
+from daemon.lab.model import BUILD_S, REGION, RESTART_AFTER_S, LabError, LabInfo
 from daemon.lab.processes import ProcessTable, end_all, load, record_of
 from daemon.lab.scheduler import ServiceScheduler
 
-INFO, PROCESSES, LOCK, MARKER = "lab.json", "processes.json", "lab.lock", ".chaosd-lab"
 READY_TIMEOUT_S = 60.0
 READY_LINE = b'"event": "worker.ready"'
 GRACE_S = 2.0  # for the workers at shutdown; nothing they do is kept
-RESTART_AFTER_S = 1.0  # an emulator that died is started again after that long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,39 +173,6 @@ class _Running:
         self.engine.close(GRACE_S)
         self.emulator.stop(1.0)
         self.server.close()
-
-
-def claim_directory(directory: Path) -> None:
-    """Make the lab's directory and mark it as ours. Raises LabError for a directory with somebody else's files."""
-    if not directory.is_absolute():
-        raise LabError(f"The lab was not started: {directory} is not an absolute path. Give an absolute one.")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        strange = not (directory / MARKER).exists() and any(directory.iterdir())
-        if not strange:
-            (directory / MARKER).touch()
-    except OSError as error:
-        raise LabError(f"The lab was not started: {directory}: {error.strerror}. Choose another one.") from error
-    if strange:
-        raise LabError(
-            f"The lab was not started: {directory} holds other files, and `lab down` removes its directory. "
-            "Choose an empty or a new one."
-        )
-
-
-def remove_directory(directory: Path) -> None:
-    """Remove a lab's directory with everything in it; one without our mark is left alone."""
-    if not (directory / MARKER).exists():
-        return
-    for entry in directory.iterdir():
-        if entry.name == MARKER:
-            continue  # the mark goes last, so that a removal cut short can be finished
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink(missing_ok=True)
-    (directory / MARKER).unlink(missing_ok=True)
-    directory.rmdir()
 
 
 @contextmanager

@@ -4,18 +4,16 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.lab.worker.clone import Clone
 from daemon.lab.worker.defects import DEFECTS, Defect
 from daemon.lab.worker.message import Message
 from daemon.lab.worker.pipeline import Pipeline
 from daemon.lab.worker.queues import Queues
-from daemon.lab.worker.repair import Repairer
 from daemon.lab.worker.settings import Settings
 from daemon.lab.worker.site import Site
 
@@ -62,8 +60,9 @@ def stage(request: Any, desks: Any) -> Stage:
     made: list[Stage] = []
 
     def in_the_middle() -> None:
-        while made[0].meanwhile:
-            made[0].meanwhile.pop()()
+        for act in made[0].meanwhile:
+            act()
+        made[0].meanwhile.clear()
 
     settings = Settings(
         lab=desk.slot.clone.parent.parent,
@@ -77,19 +76,10 @@ def stage(request: Any, desks: Any) -> Stage:
         slots=2,
         build_s=0.0,
     )
-    repairer = Repairer(
-        git=desk.clone.git,
-        slot=desk.slot,
-        remote=str(desk.remote),
-        mainline="main",
-        lock_age_s=1.0,
-        keep_locks=defect is Defect.KEEP_STALE_LOCK,
-    )
-    catches_up = defect is not Defect.SUCCESS_ON_FAILED_PUSH
     pipeline = Pipeline(
         settings=settings,
-        clone=Clone(git=desk.clone.git, slot=desk.slot, mainline="main", catches_up=catches_up),
-        repairer=repairer,
+        clone=replace(desk.clone, catches_up=defect is not Defect.SUCCESS_ON_FAILED_PUSH),
+        repairer=replace(desk.repairer, keep_locks=defect is Defect.KEEP_STALE_LOCK),
         queues=Queues(sqs=sqs, responses_url="responses", visibility_s=10),
         site=Site(s3=Aws(), bucket="site", key="index.html"),
         stop=stop,

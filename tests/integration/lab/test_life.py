@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from daemon.lab import lab
+from daemon.lab.directory import PROCESSES, claim_directory
 from daemon.lab.model import LabError, LabInfo
 from daemon.lab.processes import ProcessTable, is_alive, record_of
-from daemon.lab.supervisor import PROCESSES, claim_directory
 
 HOLDER = """
 import signal, sys
