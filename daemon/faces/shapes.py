@@ -43,6 +43,8 @@ def injection(found: Injection) -> dict[str, Any]:
             "seed": plan.seed,
             "state": found.state.value,
             "planned_at": when(plan.planned_at),
+            "injected_at": when(found.injected.started) if found.injected else None,
+            "reverted_at": when(reverted.finished) if reverted else None,
             "origin": plan.origin,
             "by": plan.by,
             "victim": dict(found.undo.victim) if found.undo else {},

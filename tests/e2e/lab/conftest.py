@@ -1,0 +1,79 @@
+"""A real lab, and chaosd as a user runs it against the lab."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time  # noqa: TID251 - bounds the waits for real processes
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.lab import lab
+from daemon.lab.model import LabInfo
+from daemon.lab.provision import Clients, clients
+
+CHAOSD = str(Path(sys.executable).parent / "chaosd")
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
+    """Wait, bounded, until ``condition`` returns something true and return that."""
+    deadline_s, pause = time.monotonic() + timeout_s, threading.Event()
+    while not (found := condition()):
+        assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s: {what}"
+        pause.wait(0.02)
+    return found
+
+
+@dataclass
+class Bench:
+    info: LabInfo
+    aws: Clients
+    directory: Path
+    config: Path
+
+    def chaosd(self, *arguments: str, state: str = "state") -> subprocess.Popen[str]:
+        """Start chaosd on this lab with JSON output."""
+        return subprocess.Popen(
+            [CHAOSD, "-c", str(self.config), "--state-dir", str(self.directory / state), "-o", "json", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **CREDENTIALS},
+        )
+
+    def answer(self, *arguments: str, timeout_s: float = 100.0) -> tuple[int, dict[str, Any]]:
+        """Run chaosd to its end and return its exit code and document."""
+        process = self.chaosd(*arguments)
+        out, err = process.communicate(timeout=timeout_s)
+        assert out, err
+        return process.returncode, json.loads(out)
+
+    def pids(self) -> dict[str, tuple[int, float]]:
+        """Return pid and start time (epoch seconds) of every task's process, by task ARN."""
+        found = lab.status(self.info.directory)
+        assert found is not None
+        return {t.task_arn: (t.pid, t.started_at_s) for t in found.tasks}
+
+    def counts(self, url: str) -> tuple[int, int]:
+        """Return visible and in-flight messages of a queue."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return int(found[names[0]]), int(found[names[1]])
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    directory = tmp_path_factory.mktemp("lab")
+    info = lab.up(directory / "lab", tasks=2, build_s=0.0)
+    config = directory / "chaosd.yaml"
+    config.write_text(info.config_yaml() + "sampling: {stable_for: 1s}\n")
+    try:
+        yield Bench(info=info, aws=clients(info.endpoint_url), directory=directory, config=config)
+    finally:
+        lab.down(info.directory)
