@@ -214,11 +214,9 @@ def _look(order: _Stopped, world: World) -> _Seen | None:
 def _judge(order: _Stopped, service: Service, stopped: tuple[str, ...]) -> _Seen:
     running = _healthy(service.tasks)
     fresh = tuple(sorted((task for task in running if task.id not in order.before), key=_age))
-    # A service scaled in meanwhile owes fewer replacements.
-    owed = max(0, len(stopped) - max(0, order.desired - service.desired))
-    back = (
-        len(running) >= service.desired and len(fresh) >= owed and not any(task.id in stopped for task in running)
-    )
+    # As many run as should, and no stopped one among them: then what is owed has come, however the service was
+    # scaled meanwhile. The ids decide: right after a stop ECS still counts the stopped task as running.
+    back = len(running) >= service.desired and not any(task.id in stopped for task in running)
     return _Seen(service.desired, running, fresh, stopped, back)
 
 

@@ -222,6 +222,29 @@ def test_what_ecs_does_not_know_is_absent(world: World, service: tuple[str, str]
         world.ecs.stop_task("cluster", "0" * 32, "x")
 
 
+def test_failures_inside_a_good_answer_are_errors_except_for_tasks_that_are_gone() -> None:
+    from daemon.ports.aws.ecs import EcsPort  # noqa: PLC0415
+
+    class Failing:
+        reason = "MISSING"
+
+        def describe_services(self, **_: Any) -> dict[str, Any]:
+            return {"services": [{"status": "ACTIVE"}], "failures": [{"arn": "a", "reason": self.reason}]}
+
+        def describe_tasks(self, **_: Any) -> dict[str, Any]:
+            return {"tasks": [], "failures": [{"arn": "a", "reason": self.reason}]}
+
+    client = Failing()
+    port = EcsPort(client)  # type: ignore[arg-type]
+    with pytest.raises(TargetAbsentError, match="MISSING"):
+        port.service("c", "s")
+    assert port.tasks("c", ["a"]) == ()
+    client.reason = "AccessDeniedException"
+    for call in (lambda: port.service("c", "s"), lambda: port.tasks("c", ["a"])):
+        with pytest.raises(RefusedError, match="AccessDenied"):
+            call()
+
+
 # --- S3
 
 

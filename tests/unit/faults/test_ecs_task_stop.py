@@ -10,7 +10,7 @@ import pytest
 from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UnreachableError
 from daemon.core.model import EcsService, Limits, Order, Outcome, Target, Undo
 from faults.ecs import EcsTaskStop
-from tests.fakes import FakeWorld, Switch
+from tests.fakes import FakeWorld, Mortal, Switch
 
 TARGET = Target(name="t", ecs=EcsService(cluster="c", service="s"), limits=Limits(recover_s=30))
 
@@ -115,7 +115,9 @@ def test_the_injection_stands_in_the_stop_reason_and_a_second_inject_stops_nothi
     world = world_with(3, replace_s=None)
     undo = stored(EcsTaskStop(count=2).prepare(order(), world))
     EcsTaskStop.inject(undo, world, Switch())
-    EcsTaskStop.inject(undo, world, Switch())
+    counted = Mortal(world)
+    EcsTaskStop.inject(undo, counted, Switch())
+    assert counted.effects == []
     assert world.ecs.reasons == dict.fromkeys(victims(undo), "chaosd inj-1 ecs-task-stop")
     assert len(running(world)) == 1
 
@@ -190,6 +192,14 @@ def test_a_service_scaled_in_meanwhile_owes_fewer_tasks() -> None:
     done = EcsTaskStop.revert(undo, world)
     assert done.outcome is Outcome.RESTORED
     assert "scaled from 3 to 2" in done.detail
+
+
+def test_a_service_that_ran_more_than_it_should_owes_nothing_for_the_surplus() -> None:
+    world = world_with(3, replace_s=None)
+    world.ecs._services["c", "s"].desired = 2
+    undo = EcsTaskStop().prepare(order(), world)
+    EcsTaskStop.inject(undo, world, Switch())
+    assert EcsTaskStop.revert(undo, world).outcome is Outcome.RESTORED
 
 
 def test_an_outage_while_waiting_is_waited_out() -> None:
