@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from daemon.lab.model import LabInfo
 
-FIRST_S = 5
-EVERY_MOST_S = 3600
+FIRST_S = 4
+MIN_AGE = "2s"
+SPARE_S = 15  # after the last act, before an act that was refused gets its second chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,20 +22,17 @@ class Act:
     parameters: Mapping[str, object] = field(default_factory=dict)
 
 
+QUICK = {"wait_for_work": "1s"}
+RECLAIM = {"mode": "spot-reclaim", "grace": "2s"}
+
 # The holding time is an upper bound: an experiment ends as soon as the worker has healed.
 ACTS = (
-    Act(name="lock-a-clone", fault="git-lock", slot_s=14, parameters={"mode": "index-lock"}),
-    Act(
-        name="interrupt-a-message",
-        fault="interrupt-message",
-        slot_s=14,
-        hold_s=4,
-        parameters={"wait_for_work": "1s"},
-    ),
-    Act(name="corrupt-a-clone", fault="git-corrupt", slot_s=14, parameters={"mode": "loose-object-truncate"}),
-    Act(name="stop-a-task", fault="ecs-task-stop", slot_s=16, parameters={"mode": "oldest"}),
-    Act(name="burst-the-queue", fault="sqs-burst", slot_s=20, parameters={"messages": 40, "rate": "40/s"}),
-    Act(name="interrupt-a-worker", fault="interrupt-signal", slot_s=16, parameters={"mode": "sigterm"}),
+    Act(name="lock-a-clone", fault="git-lock", slot_s=10, parameters={"mode": "index-lock"}),
+    Act(name="interrupt-a-message", fault="interrupt-message", slot_s=11, hold_s=4, parameters=QUICK),
+    Act(name="corrupt-a-clone", fault="git-corrupt", slot_s=11, parameters={"mode": "loose-object-truncate"}),
+    Act(name="stop-a-task", fault="ecs-task-stop", slot_s=10, parameters={"mode": "oldest"}),
+    Act(name="burst-the-queue", fault="sqs-burst", slot_s=14, parameters={"messages": 40, "rate": "40/s"}),
+    Act(name="reclaim-a-worker", fault="interrupt-signal", slot_s=12, parameters=RECLAIM),
 )
 PROBES = """\
   - {name: workers, probe: process, target: editor, every: 5s, at_least: 2}
@@ -53,13 +51,17 @@ def starts() -> dict[str, float]:
 
 
 def round_s() -> float:
-    """Return how long one round of all acts takes."""
-    return FIRST_S + sum(act.slot_s for act in ACTS)
+    """Return how long one round of all acts takes, before the next begins."""
+    return FIRST_S + sum(act.slot_s for act in ACTS) + SPARE_S
 
 
 def config(info: LabInfo, *, port: int) -> str:
     """Return the session's chaosd.yaml: the lab's, with more probes, a schedule, and an address."""
     text = info.config_yaml().replace("visible <= 100", "visible <= 10")
+    # A task that has only just started does no work yet: it counts when it is old enough to have begun.
+    text = text.replace(
+        "probe: ecs-service, target: editor,", f"probe: ecs-service, target: editor, min_age: {MIN_AGE},"
+    )
     text = text.replace("\nsteady_state:", f"\n{PROBES}steady_state:")
     begins, every_s = starts(), round_s()
     lines = [_experiment(act, begins[act.name], every_s) for act in ACTS]

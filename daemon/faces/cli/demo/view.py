@@ -14,7 +14,7 @@ from rich.text import Text
 from daemon.core.seams import Clock
 from daemon.faces.cli import tables
 from daemon.faces.cli.demo.plan import ACTS
-from daemon.faces.cli.text import span
+from daemon.faces.cli.text import number, span
 
 if TYPE_CHECKING:
     from daemon.faces.cli.demo.session import Ended
@@ -28,6 +28,7 @@ STEPS = {
     "superseded": "healed, watching",
     "revert-failed": "undo failed",
 }
+GOOD = frozenset({"recovered", "no-impact"})
 WITHOUT_RESULT = frozenset({"refused"})
 
 
@@ -81,8 +82,8 @@ class View:
         return [dict(found) for found in firsts if found is not None]
 
     def missing(self) -> list[str]:
-        """Return the acts without a result."""
-        return [name for name, found in self._acts.items() if _first(found) is None]
+        """Return the acts without a result, with what was said last about each."""
+        return [f"{name}{_why(found)}" for name, found in self._acts.items() if _first(found) is None]
 
     @property
     def busy(self) -> bool:
@@ -130,10 +131,10 @@ def final(ended: "Ended") -> None:
     columns = ("fault", "impact seen after", "recovered after", "healed by", "verdict")
     tables.show(tables.table(columns, rows))
     for result in ended.results:
-        if result["verdict"] not in ("recovered", "no-impact"):
+        if result["verdict"] not in GOOD:
             click.echo(f"{result['injection']['fault']}: {'; '.join(result['reasons'])}")
-    if ended.missing:
-        click.echo(f"never ran: {', '.join(ended.missing)}")
+    for name in ended.missing:
+        click.echo(f"never ran: {name}")
     for thing in ended.left:
         click.echo(f"left behind: {thing}")
     if not ended.left:
@@ -144,25 +145,36 @@ def _first(found: Sequence[Document]) -> Document | None:
     return next((i for i in found if i["verdict"] is not None and i["verdict"] not in WITHOUT_RESULT), None)
 
 
+def _why(found: Sequence[Document]) -> str:
+    return f" ({'; '.join(found[-1]['reasons'])})" if found and found[-1]["reasons"] else ""
+
+
 def _where(document: Document) -> str:
     return str(document["verdict"] or STEPS.get(document["injection"]["state"], document["injection"]["state"]))
 
 
 def _hit(document: Document) -> str:
     if document["verdict"] is None:
-        victim = ", ".join(f"{k} {v}" for k, v in document["injection"]["victim"].items())
-        return f" ({victim})" if victim else ""
+        return f": {_victim(document)}" if document["injection"]["state"] in ("planned", "injected") else ""
     impact, recovery = document["impact"]["after"], document["recovery"]
     seen = f", impact after {span(impact)}" if impact else ""
     healed = f", recovered after {span(recovery['after'])} by {recovery['healed_by']}" if recovery["after"] else ""
-    return seen + healed
+    why = "" if document["verdict"] in GOOD else _why([document])
+    return seen + healed + why
+
+
+def _victim(document: Document) -> str:
+    """Return what was hit in few words: the last parts of paths and URLs."""
+    values = (number(v) for k, v in document["injection"]["victim"].items() if k not in ("command", "interrupts"))
+    return ", ".join("/".join(v.split("/")[-2:]) if v.startswith(("/", "http")) else v for v in values)
 
 
 def _numbers(document: Document) -> tuple[str, str, str]:
     recovery = document["recovery"]
     late = "not in time" if recovery["censored"] and document["verdict"] else "-"
     after = span(recovery["after"]) if recovery["after"] else late
-    return span(document["impact"]["after"]), after, recovery["healed_by"] or "-"
+    healer = recovery["healed_by"] if document["impact"]["seen"] else None
+    return span(document["impact"]["after"]), after, healer or "-"
 
 
 def _probes(observations: Sequence[Document]) -> Text:
