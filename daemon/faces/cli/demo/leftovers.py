@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from daemon import wiring
 from daemon.core.errors import ChaosdError
-from daemon.core.seams import Clock
+from daemon.core.seams import Clock, Process
 from daemon.core.settings import Aws
 from daemon.lab.model import LabInfo
 from daemon.ports.processes import LocalProcesses
@@ -33,10 +33,14 @@ def before(info: LabInfo, state: StateDirectory, clock: Clock) -> list[str]:
         clock.wait(Event(), LOOK_S)
 
 
-def after(directory: Path, ports: Sequence[int | None]) -> list[str]:
-    """Look when everything has been taken down: processes, ports, files."""
-    running = LocalProcesses().find(match=str(directory))
-    found = [f"process {p.pid}: {p.command}" for p in running]
+def users_of(directory: Path) -> frozenset[Process]:
+    """Return the processes whose command line names the directory."""
+    return frozenset(LocalProcesses().find(match=str(directory)))
+
+
+def after(directory: Path, ports: Sequence[int | None], *, others: frozenset[Process]) -> list[str]:
+    """Look when everything has been taken down: processes (but not ``others``), ports, files."""
+    found = [f"process {p.pid}: {p.command}" for p in users_of(directory) - others]
     found += [f"port {port} still answers" for port in ports if port and _answers(port)]
     return found + ([f"directory {directory}"] if directory.exists() else [])
 

@@ -22,17 +22,19 @@ class Act:
     parameters: Mapping[str, object] = field(default_factory=dict)
 
 
-QUICK = {"wait_for_work": "1s"}
+SEND = {"wait_for_work": "1s"}
+BURST = {"mode": "spike", "messages": 60}
 RECLAIM = {"mode": "spot-reclaim", "grace": "2s"}
 
-# The holding time is an upper bound: an experiment ends as soon as the worker has healed.
+# An experiment ends as soon as the worker has healed: ``hold_s`` is an upper bound. It is short where nothing may be
+# felt at all, and long where the revert could otherwise come before a slow worker's own repair.
 ACTS = (
     Act(name="lock-a-clone", fault="git-lock", slot_s=10, parameters={"mode": "index-lock"}),
-    Act(name="interrupt-a-message", fault="interrupt-message", slot_s=11, hold_s=4, parameters=QUICK),
+    Act(name="interrupt-a-message", fault="interrupt-message", slot_s=11, hold_s=4, parameters=SEND),
     Act(name="corrupt-a-clone", fault="git-corrupt", slot_s=11, parameters={"mode": "loose-object-truncate"}),
-    Act(name="stop-a-task", fault="ecs-task-stop", slot_s=10, parameters={"mode": "oldest"}),
-    Act(name="burst-the-queue", fault="sqs-burst", slot_s=14, parameters={"messages": 40, "rate": "40/s"}),
-    Act(name="reclaim-a-worker", fault="interrupt-signal", slot_s=12, parameters=RECLAIM),
+    Act(name="stop-a-task", fault="ecs-task-stop", slot_s=11, hold_s=5, parameters={"mode": "oldest"}),
+    Act(name="burst-the-queue", fault="sqs-burst", slot_s=17, parameters=BURST),
+    Act(name="reclaim-a-worker", fault="interrupt-signal", slot_s=12, hold_s=5, parameters=RECLAIM),
 )
 PROBES = """\
   - {name: workers, probe: process, target: editor, every: 5s, at_least: 2}

@@ -64,7 +64,7 @@ class Demo:
     def run(self) -> Ended:
         """Play all acts and take everything down again, whatever happens; raises only when it cannot begin."""
         self._ended.metrics_url = f"http://127.0.0.1:{self._port}/metrics"
-        endpoint = ""
+        endpoint, others = "", leftovers.users_of(self._wish.directory)
         with interruptible() as fuse:
             try:
                 with self._view, self._lab(fuse) as info:
@@ -75,7 +75,8 @@ class Demo:
             finally:
                 fuse.armed = False
                 leftovers.remove_if_empty(self._wish.directory)
-            self._ended.left += leftovers.after(self._wish.directory, [self._port, leftovers.port_of(endpoint)])
+            ports = [self._port, leftovers.port_of(endpoint)]
+            self._ended.left += leftovers.after(self._wish.directory, ports, others=others)
             self._ended.interrupted = next(iter(fuse.caught.numbers), 0)
         return self._ended
 
