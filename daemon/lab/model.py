@@ -125,7 +125,7 @@ targets:
     limits: {{message: 30s, branch_switch: 5s, recover: 60s}}
 probes:
   - {{name: tasks, probe: ecs-service, target: editor, every: 5s}}
-  - {{name: backlog, probe: sqs-backlog, target: editor, every: 5s}}
+  - {{name: backlog, probe: sqs-backlog, target: editor, every: 5s, expect: "visible <= 100"}}
   - {{name: repository, probe: git-health, target: editor, every: 5s}}
   - {{name: site, probe: s3-freshness, target: editor, every: 10s}}
 steady_state: {{editor: [tasks, backlog, repository]}}
