@@ -44,6 +44,7 @@ def injection(found: Injection) -> dict[str, Any]:
             "state": found.state.value,
             "planned_at": when(plan.planned_at),
             "injected_at": when(found.injected.started) if found.injected else None,
+            "injecting_took": _took(found),
             "reverted_at": when(reverted.finished) if reverted else None,
             "origin": plan.origin,
             "by": plan.by,
@@ -68,6 +69,12 @@ def injection(found: Injection) -> dict[str, Any]:
         },
         "violations": [dict(v) for v in judged.violations] if judged else [],
     }
+
+
+def _took(found: Injection) -> float | None:
+    if found.injected is None:
+        return None
+    return round(found.injected.finished.mono_s - found.injected.started.mono_s, DIGITS)
 
 
 def preview(request_fault: str, target: str, seed: int | None, undo: Undo) -> dict[str, Any]:
