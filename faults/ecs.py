@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from daemon.core.cloud import Service, Task
 from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UnreachableError
 from daemon.core.model import EcsService, Mode, Order, Outcome, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
-from daemon.core.seams import Flag, Service, Task, World
+from daemon.core.seams import Flag, World
 
 MODES = (
     Mode("random", "stop tasks picked by the dice"),

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from daemon.core.cloud import Service, Task
 from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Finding, Reading, Status, Target
 from daemon.core.parameters import parameter
-from daemon.core.seams import Service, Task, World
+from daemon.core.seams import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

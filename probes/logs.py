@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from daemon.core.cloud import LogEvent
 from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Finding, Reading, Status, Target
 from daemon.core.parameters import parameter
-from daemon.core.seams import LogEvent, World
+from daemon.core.seams import World
 
 WINDOW_S = 90.0  # lines arrive in CloudWatch seconds late, so every look reaches back over the last ones
 AHEAD_S = 5.0  # the worker's clock may be a little fast

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from daemon.core.cloud import StoredObject
 from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Finding, Reading, Status, Target
 from daemon.core.parameters import parameter
-from daemon.core.seams import StoredObject, World
+from daemon.core.seams import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

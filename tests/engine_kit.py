@@ -1,4 +1,4 @@
-"""An engine on a fake world: a real journal, a fault that breaks one thing, a probe that sees it, a stepped watch."""
+"""An engine on a fake world: a real journal, a fault that breaks one thing, a probe that sees it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

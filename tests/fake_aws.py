@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from daemon.core.cloud import LogEvent, Message, QueueFacts, Received, Service, StoredObject, Task
 from daemon.core.errors import TargetAbsentError
-from daemon.core.seams import LogEvent, Message, QueueFacts, Received, Service, StoredObject, Task
 
 
 @dataclass

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daemon.core.seams import Message
+from daemon.core.cloud import Message
 
 RUN_ATTRIBUTE = "chaosd-run"
 STANDARD = "standard"

@@ -4,11 +4,12 @@ Every call that has a side effect outside the state directory goes through here,
 program die at each of them. Foreign exceptions never cross a seam: ports translate them to ``errors``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
+from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Sqs
 from daemon.core.model import Instant, Mode, Order, Reading, Resource, Reversion, Target, Undo
 
 
@@ -166,136 +167,6 @@ class Git(Protocol):
         ...
 
 
-# --- AWS -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One ECS task. ``started_s`` is epoch seconds or None before it runs; ``health`` as ECS spells it."""
-
-    id: str
-    arn: str
-    last_status: str
-    desired_status: str
-    health: str
-    started_s: float | None
-    stop_code: str | None = None
-    stopped_reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """An ECS service and its tasks that should run (``desiredStatus`` RUNNING)."""
-
-    desired: int
-    running: int
-    pending: int
-    tasks: tuple[Task, ...]
-    tags: Mapping[str, str]
-
-
-class Ecs(Protocol):
-    """The ECS calls chaosd needs. All raise TargetAbsentError, RefusedError or UnreachableError."""
-
-    def service(self, cluster: str, service: str) -> Service: ...
-    def tasks(self, cluster: str, ids: Sequence[str]) -> tuple[Task, ...]:
-        """Describe tasks by id, stopped ones included; unknown ids are left out."""
-        ...
-
-    def stop_task(self, cluster: str, task: str, reason: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A message to send. ``group`` and ``deduplication`` are for FIFO queues."""
-
-    body: str
-    attributes: Mapping[str, str]
-    group: str | None = None
-    deduplication: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """A message received and invisible to others until its timeout ends or it is released."""
-
-    id: str
-    handle: str
-    body: str
-    attributes: Mapping[str, str]
-    receives: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueFacts:
-    """Counters are approximate, as SQS counts. ``visibility_s`` is the queue's visibility timeout."""
-
-    visible: int
-    in_flight: int
-    delayed: int
-    fifo: bool
-    visibility_s: float
-    max_receives: int | None
-    dead_letter_url: str | None
-    max_message_bytes: int
-
-
-class Sqs(Protocol):
-    """The SQS calls chaosd needs. There is no purge, and there never will be."""
-
-    def facts(self, url: str) -> QueueFacts: ...
-    def tags(self, url: str) -> Mapping[str, str]: ...
-    def send(self, url: str, batch: Sequence[Message]) -> tuple[str | None, ...]:
-        """Send at most 10 messages; per message None, or the error code of its entry."""
-        ...
-
-    def receive(
-        self, url: str, *, most: int = 10, wait_s: float = 0, visibility_s: float = 30
-    ) -> tuple[Received, ...]:
-        """Receive with all attributes."""
-        ...
-
-    def delete(self, url: str, handles: Sequence[str]) -> tuple[str | None, ...]: ...
-    def release(self, url: str, handles: Sequence[str]) -> None:
-        """Make received messages visible again at once."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredObject:
-    """An S3 object's head; ``metadata`` keys are lower case without ``x-amz-meta-``."""
-
-    etag: str
-    modified_s: float
-    size: int
-    metadata: Mapping[str, str]
-
-
-class S3(Protocol):
-    """The S3 calls chaosd needs."""
-
-    def head(self, bucket: str, key: str) -> StoredObject | None: ...
-    def get(self, bucket: str, key: str) -> bytes | None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogEvent:
-    """One log line. ``id`` is CloudWatch's eventId: the key to drop duplicates by."""
-
-    id: str
-    at_s: float
-    stream: str
-    message: str
-
-
-class CloudWatchLogs(Protocol):
-    """The CloudWatch Logs calls chaosd needs."""
-
-    def events(self, group: str, *, since_s: float, until_s: float, pattern: str = "") -> tuple[LogEvent, ...]:
-        """Return the events of the window (epoch seconds), following empty pages to the end, at most 10,000."""
-        ...
-
-
 # --- others ----------------------------------------------------------------------------------------------
 
 
@@ -384,14 +255,3 @@ class Probe(Protocol):
     measures: ClassVar[Mapping[str, str]]
 
     def observe(self, target: Target, world: World) -> Reading: ...
-
-
-class Plugin(Protocol):
-    """What faults and probes have in common for the catalogue: dataclass fields and a name."""
-
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-Batches = Iterator[Sequence[Message]]

@@ -4,7 +4,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.core.seams import S3, CloudWatchLogs, Commands, Ecs, Files, Git, Http, ProcessTable, Sqs
+from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Sqs
+from daemon.core.seams import Commands, Files, Git, Http, ProcessTable
 from daemon.core.settings import Aws
 from daemon.ports.clock import SystemClock
 from daemon.ports.files import LocalFiles

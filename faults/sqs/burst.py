@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from daemon.core.cloud import QueueFacts
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Mode, Order, Queue, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
-from daemon.core.seams import Flag, QueueFacts, World
+from daemon.core.seams import Flag, World
 from faults.sqs.marks import reverted
 from faults.sqs.mix import Mix
 from faults.sqs.places import Place, places, places_of, recorded, target_queue, wait_s

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from daemon.core.cloud import QueueFacts, Received
 from daemon.core.errors import TargetAbsentError, UndoFailedError
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Json, Outcome, Reversion
-from daemon.core.seams import QueueFacts, Received, World
+from daemon.core.seams import World
 from faults.sqs.places import MARGIN_S, Place
 
 POLL_S = 1.0  # a long poll asks every server of SQS, a short one only some

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any
 
+from daemon.core.cloud import Message
 from daemon.core.messages import Command, command, message, size_bytes
 from daemon.core.model import Json
-from daemon.core.seams import Message
 from faults.sqs.shapes import send_times
 
 # What a body near the limit leaves free: SQS counts a little differently from queue to queue.

@@ -4,8 +4,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from daemon.core.cloud import Message
 from daemon.core.errors import ChaosdError
-from daemon.core.seams import Flag, Message, World
+from daemon.core.seams import Flag, World
 
 ATTEMPTS = 4
 PAUSE_S = 0.1

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from math import sqrt
 
+from daemon.core.cloud import Message
 from daemon.core.messages import size_bytes
-from daemon.core.seams import Message
 
 SPIKE, RAMP, SUSTAINED = "spike", "ramp", "sustained"
 BATCH_MOST = 10

@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass, field
 
+from daemon.core.cloud import StoredObject
 from daemon.core.errors import UnreachableError
 from daemon.core.model import Deployment, Finding, Instant
-from daemon.core.seams import StoredObject, World
+from daemon.core.seams import World
 from probes.pipeline.mirror import Mirror
 
 COMMIT_KEYS = ("commit", "git-commit", "commit-id", "revision")

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from daemon.core.cloud import LogEvent, Message
 from daemon.core.model import (
     Deployment,
     EcsService,
@@ -23,7 +24,7 @@ from daemon.core.model import (
     Repository,
     Target,
 )
-from daemon.core.seams import Completed, LogEvent, Message
+from daemon.core.seams import Completed
 from daemon.ports.files import LocalFiles
 from daemon.ports.git import LocalGit
 from tests.fakes import FakeWorld

@@ -8,7 +8,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from daemon.core.seams import S3, CloudWatchLogs, Ecs, Sqs
+    from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Sqs
     from daemon.ports.aws.clients import Clients
 
 

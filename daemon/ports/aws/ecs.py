@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from daemon.core.cloud import Service, Task
 from daemon.core.errors import TargetAbsentError
-from daemon.core.seams import Service, Task
 from daemon.ports.aws.translate import answered, calling
 
 if TYPE_CHECKING:

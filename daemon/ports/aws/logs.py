@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.seams import LogEvent
+from daemon.core.cloud import LogEvent
 from daemon.ports.aws.translate import calling
 
 if TYPE_CHECKING:

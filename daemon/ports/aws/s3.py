@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from daemon.core.seams import StoredObject
+from daemon.core.cloud import StoredObject
 from daemon.ports.aws.translate import calling
 
 if TYPE_CHECKING:

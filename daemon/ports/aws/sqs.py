@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from daemon.core.cloud import Message, QueueFacts, Received
 from daemon.core.errors import ChaosdError
-from daemon.core.seams import Message, QueueFacts, Received
 from daemon.ports.aws.translate import answered, calling
 
 if TYPE_CHECKING:

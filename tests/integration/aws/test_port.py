@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from daemon.core.cloud import Message
 from daemon.core.errors import ChaosdError, ConfigError, RefusedError, TargetAbsentError, UnreachableError
-from daemon.core.seams import Message
 from daemon.ports.aws import AwsPort
 from daemon.ports.aws.translate import answered
 from tests.integration.aws.conftest import ACCOUNT, REGION, World

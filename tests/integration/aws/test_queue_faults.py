@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from daemon.core.cloud import Message
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Order, Outcome, Queue, Target, Undo
-from daemon.core.seams import Message
 from faults.sqs.burst import SqsBurst
 from faults.sqs.interrupt import InterruptMessage
 from probes.sqs import SqsBacklog

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from daemon.core.cloud import Message
 from daemon.core.errors import ChaosdError, ConfigError, RefusedError, TargetAbsentError, UndoFailedError
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Order, Outcome, Queue, Target, Undo
-from daemon.core.seams import Message
 from faults.sqs.burst import SqsBurst
 from tests.fakes import Death, FakeWorld, Mortal, Switch
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from daemon.core.cloud import Message
 from daemon.core.messages import RUN_ATTRIBUTE, branch, size_bytes, tokens
-from daemon.core.seams import Message
 from faults.sqs.mix import SLACK_BYTES, Mix
 from faults.sqs.shapes import BATCH_MOST, RAMP, SPIKE, SUSTAINED, TOGETHER_S, batches, send_times
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from daemon.core.cloud import LogEvent, Message
 from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Deployment, EcsService, Logs, Queue, Reading, Status, Target
 from daemon.core.parameters import build
-from daemon.core.seams import LogEvent, Message
 from probes import ecs, logs, s3, sqs
 from tests.fakes import FakeWorld
 
