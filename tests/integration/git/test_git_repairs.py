@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from daemon.core.model import Outcome
+from daemon.core.seams import FileStat
+from daemon.ports.files import LocalFiles
 from faults.git import GitCorrupt, GitLock
 from tests.fakes import FakeWorld, Switch
-from tests.integration.git.shed import MODES, NAMES, commit, git, order_of, picture, through_json
+from tests.integration.git.shed import MODES, NAMES, commit, git, order_of, picture, through_json, world_of
 
 every_mode = pytest.mark.parametrize(("fault", "mode"), MODES, ids=NAMES)
 OBJECT_MODES = [name for name in NAMES if name.startswith("loose")]
@@ -161,6 +163,21 @@ def test_what_git_writes_while_the_undo_waits_for_its_lock_is_kept(
     world.clock.at(0.3, lambda: lock.rename(path))
     assert fault.revert(undo, world).outcome is Outcome.SUPERSEDED
     assert path.read_bytes() == b"what git wrote\n"
+
+
+class Meddling(LocalFiles):
+    """While we hold git's lock, a worker clears it away and another git takes it."""
+
+    def put(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> None:
+        super().put(path, content, like, temporary=temporary)
+        Path(f"{path}.lock").unlink()
+        Path(f"{path}.lock").write_bytes(b"another git's")
+
+
+def test_a_lock_that_changed_hands_while_we_held_it(clone: Path, world: FakeWorld, tmp_path: Path) -> None:
+    undo = GitCorrupt(mode="index-truncate").prepare(order_of(clone), world)
+    GitCorrupt.inject(undo, world_of(tmp_path, Meddling()), Switch())
+    assert (clone / ".git/index.lock").read_bytes() == b"another git's"
 
 
 @pytest.mark.parametrize(
