@@ -22,6 +22,7 @@ from daemon.faces.shapes import stamp
 from daemon.ports.state import StateDirectory
 
 RETRY_S = 30.0
+RETRY_MAX_S = 1800.0
 UNDO_S = 60.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -88,9 +89,11 @@ class Daemon:
         self.station.close()
         return undone and not left
 
-    def retry(self) -> None:
-        """Try again what could not be undone; called now and then."""
+    def retry(self, waited_s: float) -> float:
+        """Try again what could not be undone; return the seconds until the next try, doubling while it fails."""
         self.station.control.retry_failed()
+        left = self.station.journal.outstanding()
+        return min(waited_s * 2, RETRY_MAX_S) if left else RETRY_S
 
     @property
     def address(self) -> str:
@@ -188,8 +191,9 @@ def serve(settings: Settings, state: StateDirectory, *, started: Callable[[str],
         daemon.start()
         if started is not None:
             started(daemon.address)
-        while not over.wait(RETRY_S):
-            daemon.retry()
+        pause_s = RETRY_S
+        while not over.wait(pause_s):
+            pause_s = daemon.retry(pause_s)
         name = signal.Signals(caught[0]).name
         undone = daemon.stop(f"{name} received")
     return 128 + caught[0] if undone else 4

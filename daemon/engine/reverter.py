@@ -1,10 +1,9 @@
 """The one revert path: the injector's ``finally``, every start, ``chaosd recover`` and ``revert`` all come here."""
 
 from collections.abc import Mapping
-from threading import Event as ThreadEvent
 from threading import RLock
 
-from daemon.core.errors import ChaosdError
+from daemon.core.errors import ChaosdError, UndoFailedError
 from daemon.core.events import Aborted, Injection, Judged, Reverted, RevertFailed
 from daemon.core.seams import Fault, World
 from daemon.core.verdict import judge
@@ -24,20 +23,22 @@ class Reverter:
         self._one_at_a_time = RLock()
 
     def revert(self, injection: str) -> Injection:
-        """Take one injection back, in up to three attempts, and return its fold; failure is journalled.
+        """Take one injection back and return its fold; does nothing when it is not outstanding.
 
-        Does nothing when it is not outstanding. Never raises for a failed revert: its state says so.
+        Tries three times, once when the fault itself gives up. Never raises for a failed revert: it is journalled,
+        and the state says so.
         """
         with self._one_at_a_time:
             found = self._fold(injection)
-            attempts = ATTEMPTS if found.undo is not None and found.undo.restores else 1
-            for number in range(attempts):
+            for number in range(ATTEMPTS):
                 if not found.outstanding:
                     break
                 if number:
-                    self._world.clock.wait(ThreadEvent(), PAUSE_S)
-                self._attempt(found)
+                    self._world.clock.wait(None, PAUSE_S)
+                again = self._attempt(found)
                 found = self._fold(injection)
+                if not again:
+                    break
             return found
 
     def recover(self) -> tuple[Injection, ...]:
@@ -50,20 +51,18 @@ class Reverter:
         return (*touched, *rest)
 
     def _close(self, injection: Injection) -> Injection:
-        name = injection.plan.injection
-        interrupted = injection.judgement is None and injection.aborted is None
-        if interrupted:
+        name, unjudged = injection.plan.injection, injection.judgement is None
+        if unjudged and injection.aborted is None:
             reason = "chaosd ended before the experiment did"
             self._recorder.record(name, Aborted(at=self._world.clock.instant(), reason=reason))
         reverted = self.revert(name)
-        if interrupted or injection.outstanding:
-            revised = injection.judgement is not None
-            self._recorder.record(
-                name, Judged(at=self._world.clock.instant(), judgement=judge(reverted), revised=revised)
-            )
+        if unjudged or injection.outstanding:
+            judged = Judged(at=self._world.clock.instant(), judgement=judge(reverted), revised=not unjudged)
+            self._recorder.record(name, judged)
         return self._fold(name)
 
-    def _attempt(self, injection: Injection) -> None:
+    def _attempt(self, injection: Injection) -> bool:
+        """Revert once and journal how it went; tell whether another attempt at once makes sense."""
         assert injection.undo is not None  # noqa: S101  outstanding means planned
         clock, name = self._world.clock, injection.plan.injection
         started = clock.instant()
@@ -75,8 +74,10 @@ class Reverter:
                 started=started, finished=clock.instant(), attempt=injection.failures + 1, error=text
             )
             self._recorder.record(name, failed)
-        else:
-            self._recorder.record(name, Reverted(started=started, finished=clock.instant(), reversion=reversion))
+            # The fault itself gave up, having waited or counted its looks: trying again at once would only do harm.
+            return not isinstance(error, UndoFailedError)
+        self._recorder.record(name, Reverted(started=started, finished=clock.instant(), reversion=reversion))
+        return False
 
     def _fault(self, injection: Injection) -> type[Fault]:
         fault = self._faults.get(injection.plan.fault)

@@ -1,0 +1,114 @@
+"""The control desk and the stop conditions."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from daemon.core.errors import BusyError, UsageError
+from daemon.core.events import Aborted, State, Verdict
+from daemon.core.model import Instant, Observation, Reading, Status
+from daemon.core.settings import StopWhen
+from daemon.engine.control import StopConditions
+from tests import engine_kit
+from tests.engine_kit import Kit, request
+
+FAILING, OK = Status.FAILING, Status.OK
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Kit:
+    return Kit(tmp_path)
+
+
+def look(at_s: float, status: Status, probe: str = "site") -> Observation:
+    at = Instant(at_s, at_s)
+    return Observation(probe=probe, target="t", asked=at, answered=at, reading=Reading(status=status))
+
+
+def test_a_stop_condition_waits_out_its_time_without_a_break() -> None:
+    reasons: list[str] = []
+    conditions = StopConditions([StopWhen(probe="site", status=FAILING, for_s=5)], reasons.append)
+    for at_s, status in ((0, FAILING), (4, FAILING), (4.5, OK), (5, FAILING), (9, FAILING)):
+        conditions(look(at_s, status))
+        conditions(look(at_s, FAILING, probe="another"))
+    assert reasons == []
+    conditions(look(10, FAILING))
+    assert len(reasons) == 1
+    assert "site is failing" in reasons[0]
+
+
+def test_reverting_a_running_injection_aborts_it_and_returns_its_end(kit: Kit) -> None:
+    kit.world.clock.at(1, lambda: threading.Thread(target=kit.control.revert, args=("inj-0", "by hand")).start())
+    # Time stands still until the switch is thrown, so that the thread above cannot come too late.
+    run_over = threading.Event()
+    kit.world.clock.at(1.1, lambda: _await_stop(kit, run_over))
+    found = kit.control.run(request(duration_s=60))
+    assert found.judgement is not None
+    assert found.judgement.verdict is Verdict.ABORTED
+    assert "by hand" in found.judgement.reasons[0]
+    assert kit.lamp.light == "good"
+
+
+def _await_stop(kit: Kit, over: threading.Event) -> None:
+    for _ in range(2000):
+        if kit.control._runs[0].stop.is_set():
+            return
+        over.wait(0.005)
+    raise AssertionError("the switch was never thrown")
+
+
+def test_a_closed_desk_begins_nothing_new(kit: Kit) -> None:
+    assert kit.control.close("SIGTERM received", 1) is True
+    with pytest.raises(BusyError, match="SIGTERM"):
+        kit.control.run(request())
+
+
+def test_recovering_is_refused_while_something_runs(kit: Kit) -> None:
+    kit.control._enter(request())
+    with pytest.raises(BusyError):
+        kit.control.recover()
+    kit.control.retry_failed()
+
+
+def test_an_error_of_a_started_run_reaches_whoever_asks_for_its_outcome(kit: Kit) -> None:
+    run = kit.control.start(request().__class__(**{**_fields(request()), "target": "nobody"}))
+    with pytest.raises(UsageError):
+        run.outcome()
+
+
+def _fields(record: object) -> dict[str, object]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+def test_what_could_not_be_undone_is_tried_again_and_judged_anew(kit: Kit) -> None:
+
+    found = kit.control.run(request(broken="revert"))
+    assert found.state is State.REVERT_FAILED
+    undo = found.undo
+    assert undo is not None
+    healed = engine_kit.Darken.revert.__func__  # type: ignore[attr-defined]
+
+    def works_now(_cls: object, record: object, world: object) -> object:
+        record.data["broken"] = ""  # type: ignore[attr-defined]
+        return healed(engine_kit.Darken, record, world)
+
+    class Mended(engine_kit.Darken):
+        revert = classmethod(works_now)  # type: ignore[assignment]
+
+    kit.reverter._faults = {engine_kit.Darken.name: Mended}
+    kit.control.retry_failed()
+    again = kit.journal.injection(found.plan.injection)
+    assert again.state is State.REVERTED
+    assert again.judgement.verdict is not Verdict.UNDO_FAILED
+    assert kit.lamp.light == "good"
+
+
+def test_a_run_killed_between_undo_and_verdict_is_closed_by_the_next_start(kit: Kit) -> None:
+    found = kit.control.run(request(duration_s=0))
+    rows = "DELETE FROM event WHERE kind = 'judged'"
+    kit.store._db.execute(rows)
+    kit.store.append(found.plan.injection, Aborted(at=Instant(1, 1), reason="halted"))
+    assert kit.journal.running() != ()
+    kit.control.recover()
+    assert kit.journal.running() == ()
