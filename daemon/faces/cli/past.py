@@ -62,6 +62,12 @@ def show(session: Session, injection: str) -> int:
     return 0
 
 
+def latest(session: Session, most: int) -> list[dict[str, Any]]:
+    """Return the latest injections, oldest first."""
+    with _journal(session) as journal:
+        return _recent(journal, None, most, None) if journal else []
+
+
 _HINT = "see `chaosd history`; `chaosd show last` shows the newest"
 
 

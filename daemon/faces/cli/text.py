@@ -80,6 +80,8 @@ def number(value: Any) -> str:
         return f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, list | tuple):
         return ",".join(number(item) for item in value)
+    if isinstance(value, Mapping):
+        return pairs(value)
     return str(value)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from daemon.lab.model import LabInfo
 
 FIRST_S = 4
-MIN_AGE = "2s"
+MIN_AGE, LOCK_AGE = "2s", "600ms"
 SPARE_S = 15  # after the last act, before an act that was refused gets its second chance
 
 
@@ -63,9 +63,9 @@ def config(info: LabInfo, *, port: int) -> str:
     """Return the session's chaosd.yaml: the lab's, with more probes, a schedule, and an address."""
     text = re.sub(r'expect: "[^"]*"', 'expect: "visible <= 10"', info.config_yaml())
     # A task that has only just started does no work yet: it counts when it is old enough to have begun.
-    text = text.replace(
-        "probe: ecs-service, target: editor,", f"probe: ecs-service, target: editor, min_age: {MIN_AGE},"
-    )
+    text = text.replace("probe: ecs-service,", f"probe: ecs-service, min_age: {MIN_AGE},")
+    # The worker removes a lock that is a second old; the probe calls it stale a little earlier, or would miss it.
+    text = text.replace("probe: git-health,", f"probe: git-health, lock_age: {LOCK_AGE},")
     text = text.replace("\nsteady_state:", f"\n{PROBES}steady_state:")
     begins, every_s = starts(), round_s()
     lines = [_experiment(act, begins[act.name], every_s) for act in ACTS]

@@ -128,12 +128,15 @@ def final(ended: "Ended") -> None:
         [f"{r['injection']['fault']}\n{r['injection']['mode']}", *_numbers(r), tables.word(r["verdict"])]
         for r in ended.results
     ]
-    columns = ("fault", "impact seen after", "recovered after", "healed by", "verdict")
-    tables.show(tables.table(columns, rows))
+    columns = (tables.Column("fault", whole=True), "impact seen after", "recovered after", "healed by", "verdict")
+    if rows:
+        tables.show(tables.table(columns, rows))
     for result in ended.results:
         if result["verdict"] not in GOOD:
             click.echo(f"{result['injection']['fault']}: {'; '.join(result['reasons'])}")
-    for name in ended.missing:
+    if ended.interrupted:
+        click.echo("interrupted, and everything taken down")
+    for name in () if ended.interrupted else ended.missing:
         click.echo(f"never ran: {name}")
     for thing in ended.left:
         click.echo(f"left behind: {thing}")
