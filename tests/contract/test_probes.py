@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from daemon.core.errors import ChaosdError
+from daemon.core.errors import ChaosdError, ConfigError
 from daemon.core.model import Reading, Status, Target
 from daemon.core.parameters import build, describe
 from probes import CATALOGUE
@@ -109,8 +109,10 @@ def test_it_is_never_ok_when_what_it_asks_does_not_answer(name: str, tmp_path: P
 @with_scene
 def test_a_target_without_what_it_needs_is_never_ok(name: str, tmp_path: Path) -> None:
     scene = make(PROBES, name, tmp_path)
-    if scene.parameters:
-        pytest.skip("its parameters say what to look at")
+    if scene.parameters:  # its parameters say what to look at: without them there is nothing it could be made of
+        with pytest.raises(ConfigError):
+            build(CATALOGUE[name], {}, where=name)
+        return
     probe = build(CATALOGUE[name], {}, where=name)
     with pytest.raises(ChaosdError, match="bare"):
         probe.observe(Target(name="bare"), scene.world)
