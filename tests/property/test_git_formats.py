@@ -110,6 +110,7 @@ def test_a_record_survives_json(edits: tuple[FileEdit, ...], names: str) -> None
         inode=7,
         edits=edits,
         directories=(Directory(path="/r/.git", mtime_ns=1 << 61, names=names),),
+        sentinel="/r/.git/s",
         made=("/r/.git/refs/heads/x",),
         made_like=FileStat(kind="directory", size=0, mode=0o755, mtime_ns=5, uid=1, gid=2, inode=3, links=1),
     )

@@ -64,7 +64,8 @@ def effects(bench: Bench, run: str) -> list[str]:
     return [t for t in tokens(found.stdout) if t in mine]
 
 
-def burst(bench: Bench, messages: int, patience_s: float) -> None:
+def burst(bench: Bench, messages: int, patience_s: float) -> float:
+    """Send a burst at 200/s, see every message handled once, and return how long the sending took, seconds."""
     # Recovered means drained here: else the revert would sweep what the workers have not handled yet.
     text = bench.config.read_text().replace("visible <= 100", "visible == 0 and in_flight == 0")
     (bench.directory / "drained.yaml").write_text(text)
@@ -87,23 +88,23 @@ def burst(bench: Bench, messages: int, patience_s: float) -> None:
         timeout_s=patience_s + 60,
     )
     assert answer["undo"]["proved"] is True, answer
-    took_s = answer["injection"]["injecting_took"]
-    assert (messages - 10) / 200 * 0.95 <= took_s <= messages / 200 * 1.05, "the rate was not kept within 5 %"
     assert code == 0, answer
     wait_for("the queue is drained", lambda: bench.counts(bench.info.input_queue_url) == (0, 0), patience_s)
     assert bench.counts(bench.info.dead_letter_queue_url) == (0, 0)
     handled = effects(bench, answer["injection"]["id"])
     assert sorted(handled) == sorted({token(answer["injection"]["id"], n) for n in range(messages)})
+    return float(answer["injection"]["injecting_took"])
 
 
-def test_a_burst_keeps_its_rate_and_every_message_is_accounted_for(bench: Bench) -> None:
+def test_every_message_of_a_burst_is_accounted_for(bench: Bench) -> None:
     burst(bench, 150, 90)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(900)
 def test_a_burst_of_a_thousand_keeps_its_rate_and_every_message_is_accounted_for(bench: Bench) -> None:
-    burst(bench, 1000, 400)
+    took_s = burst(bench, 1000, 400)
+    assert abs(took_s / (1000 / 200) - 1) <= 0.05, took_s
 
 
 def test_an_aborted_burst_leaves_no_marked_and_every_unmarked_message(bench: Bench) -> None:

@@ -133,7 +133,10 @@ def through_json(undo: Undo) -> Undo:
 
 
 class Doomed:
-    """File port that dies at the n-th moment (before or after an effect) and stays dead."""
+    """File port that dies at the n-th moment and stays dead.
+
+    Moments lie before and after each effect, and where a real effect has several system calls, between them.
+    """
 
     EFFECTS = frozenset(("put", "create", "remove", "make_directory", "remove_directory", "set_mtime"))
 
@@ -146,14 +149,38 @@ class Doomed:
         real = getattr(self._files, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            self._moment(name)
+            if name not in self.EFFECTS:
+                self._still_alive()
+                return real(*arguments, **named)
+            self._moment()
+            self._halfway(name, *arguments, **named)
             answer = real(*arguments, **named)
-            self._moment(name)
+            self._moment()
             return answer
 
         return call
 
-    def _moment(self, name: str) -> None:
-        self.moments += name in self.EFFECTS
+    def _halfway(self, name: str, path: str, content: bytes = b"", like: Any = None, **named: Any) -> None:
+        """Leave what is left between two system calls of an effect: a half temporary, a directory's new time."""
+        if "temporary" in named:
+            Path(named["temporary"]).unlink(missing_ok=True)
+            Path(named["temporary"]).write_bytes(content[: len(content) // 2])
+            self._moment()
+            if name == "create" and not Path(path).exists():
+                self._files.put(named["temporary"], content, like, temporary=f"{named['temporary']}-dressed")
+                os.link(named["temporary"], path)
+                self._moment()
+                Path(path).unlink()
+        elif name == "remove" and Path(path).exists():
+            content = Path(path).read_bytes()
+            Path(path).unlink()
+            self._moment()
+            Path(path).write_bytes(content)
+
+    def _moment(self) -> None:
+        self.moments += 1
+        self._still_alive()
+
+    def _still_alive(self) -> None:
         if 0 < self._dies_at <= self.moments:
             raise Death

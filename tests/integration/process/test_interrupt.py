@@ -39,10 +39,14 @@ def stored(undo: Undo) -> Undo:
     return Undo(**{**{n: getattr(undo, n) for n in Undo.__slots__}, "data": json.loads(json.dumps(undo.data))})
 
 
+second_is_listed = threading.Event()  # the replacement can be found before its starter has written it down
+
+
 @pytest.fixture
 def supervised(mark: str) -> Iterator[list[Child]]:
     """A worker that something starts again each time it ends."""
     children: list[Child] = [Child(SLEEPER, mark)]
+    second_is_listed.clear()
     done = threading.Event()
 
     def supervise() -> None:
@@ -50,6 +54,7 @@ def supervised(mark: str) -> Iterator[list[Child]]:
             children[-1].process.wait()
             if not done.is_set():
                 children.append(Child(SLEEPER, mark))
+                second_is_listed.set()
 
     thread = threading.Thread(target=supervise)
     thread.start()
@@ -71,6 +76,7 @@ def test_the_victim_is_gone_and_its_replacement_is_proof(world: Any, mark: str, 
     assert first.ended() == -signal.SIGTERM
     assert back.outcome is Outcome.RESTORED
     assert back.proof["gone"] == [first.pid]
+    second_is_listed.wait(10)
     assert back.proof["new"] == [supervised[1].pid]
 
 
