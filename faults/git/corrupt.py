@@ -11,7 +11,7 @@ from daemon.core.gitwalk import Loose
 from daemon.core.model import Order, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
-from faults.git import edits
+from faults.git import edits, reversal
 from faults.git.entry import Change, Entry, Look, Scheme, modes, prepare
 from faults.git.records import Recipe, Record, Snapshot
 from faults.git.victim import git_would_read, no_loose_object, reachable
@@ -228,4 +228,4 @@ class GitCorrupt:
 
     @classmethod
     def revert(cls, undo: Undo, world: World) -> Reversion:
-        return edits.revert(Record.load(undo.data), world)
+        return reversal.revert(Record.load(undo.data), world)

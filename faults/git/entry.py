@@ -125,7 +125,8 @@ def prepare(fault: str, entry: Entry, parameters: Any, order: Order, world: Worl
 
 def _record(look: Look, changes: tuple[Change, ...]) -> Record:
     made = tuple(path for change in changes for path in _missing(look, change.path))
-    parents = dict.fromkeys(posixpath.dirname(path) for path in (*made, *(c.path for c in changes)))
+    sentinel = _sentinel(look, changes)
+    parents = dict.fromkeys(posixpath.dirname(path) for path in (*made, *(c.path for c in changes), *sentinel))
     existing = {path: stat for path in parents if (stat := look.files.lstat(path)) is not None}
     edits = tuple(_edit(look, change, number) for number, change in enumerate(changes))
     return Record(
@@ -137,6 +138,7 @@ def _record(look: Look, changes: tuple[Change, ...]) -> Record:
             Directory(path=path, mtime_ns=stat.mtime_ns, names=digest_names(look.files.names(path)))
             for path, stat in existing.items()
         ),
+        sentinel=sentinel[0] if sentinel else "",
         made=made,
         made_like=replace(next(iter(existing.values())), mtime_ns=look.now_ns) if made else None,
     )
@@ -161,6 +163,15 @@ def _edit(look: Look, change: Change, number: int) -> FileEdit:
     return edit
 
 
+def _sentinel(look: Look, changes: tuple[Change, ...]) -> tuple[str, ...]:
+    """Name a file in another directory than those of the files created; none is needed when none is."""
+    created = {posixpath.dirname(change.path) for change in changes if change.before is None}
+    if not created:
+        return ()
+    directory = look.clone.git_dir if look.clone.git_dir not in created else look.clone.path("refs")
+    return (_temporary(look, posixpath.join(directory, "x"), "s"),)
+
+
 def _missing(look: Look, path: str) -> tuple[str, ...]:
     """Return the directories above a path that do not exist, outermost first."""
     missing: list[str] = []
@@ -169,7 +180,7 @@ def _missing(look: Look, path: str) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def _temporary(look: Look, path: str, number: int) -> str:
+def _temporary(look: Look, path: str, number: int | str) -> str:
     """Name a temporary file so that git does not see it: not as a ref, and not as a damaged object."""
     directory = posixpath.dirname(path)
     word = "tmp_obj_chaosd" if directory.startswith(look.clone.path("objects")) else ".chaosd"

@@ -7,7 +7,7 @@ from daemon.core.errors import RefusedError
 from daemon.core.model import Order, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
-from faults.git import edits
+from faults.git import edits, reversal
 from faults.git.corrupt import current_branch
 from faults.git.entry import Change, Entry, Look, Scheme, modes, prepare
 from faults.git.records import Recipe, Record
@@ -80,4 +80,4 @@ class GitLock:
 
     @classmethod
     def revert(cls, undo: Undo, world: World) -> Reversion:
-        return edits.revert(Record.load(undo.data), world)
+        return reversal.revert(Record.load(undo.data), world)

@@ -89,15 +89,24 @@ class Directory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """All of one injection. ``made`` lists directories to be made first, outermost first."""
+    """All of one injection.
+
+    ``made`` lists directories to be made first, outermost first. ``sentinel`` is a file that exists while a
+    revert removes a file we created, in another directory than that one.
+    """
 
     injection: str
     git_dir: str
     inode: int
     edits: tuple[FileEdit, ...]
     directories: tuple[Directory, ...]
+    sentinel: str
     made: tuple[str, ...] = ()
     made_like: FileStat | None = None
+
+    @property
+    def sentinel_temporary(self) -> str:
+        return f"{self.sentinel}-t" if self.sentinel else ""
 
     @property
     def mark(self) -> bytes:
@@ -112,6 +121,7 @@ class Record:
             "inode": self.inode,
             "edits": [_dump_edit(edit) for edit in self.edits],
             "directories": [asdict(directory) for directory in self.directories],
+            "sentinel": self.sentinel,
             "made": list(self.made),
             "made_like": None if self.made_like is None else _dump_stat(self.made_like),
         }
@@ -125,6 +135,7 @@ class Record:
             inode=data["inode"],
             edits=tuple(_load_edit(edit) for edit in data["edits"]),
             directories=tuple(Directory(**directory) for directory in data["directories"]),
+            sentinel=data["sentinel"],
             made=tuple(data["made"]),
             made_like=None if like is None else _load_stat(like, kind="directory", size=0),
         )

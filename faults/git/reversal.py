@@ -1,0 +1,189 @@
+"""Take file edits back by comparing first: what still is as we left it is restored, anything else is left alone.
+
+Whoever dies in the middle leaves a state from which the next revert can tell our changes from the worker's:
+a file we put back has its old mtime; a file we removed gave its directory's mtime back, and until that is done
+the record's ``sentinel``, a file in another directory, says that the removal was ours.
+"""
+
+import posixpath
+from dataclasses import dataclass
+
+from daemon.core.errors import ChaosdError, UndoFailedError
+from daemon.core.gitclone import Clone
+from daemon.core.gitobjects import ID_BYTES
+from daemon.core.gitwalk import packed
+from daemon.core.model import Json, Outcome, Reversion
+from daemon.core.seams import FileStat, World
+from faults.git.looks import directory_now, guard, look, ours, recorded_mtime, remove
+from faults.git.records import FileEdit, Record, Snapshot, digest
+
+_GONE = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one file; ``now`` stands for its content at that moment."""
+
+    edit: FileEdit
+    outcome: Outcome
+    now: str
+
+
+def revert(record: Record, world: World) -> Reversion:
+    """Restore what still is as we left it, leave alone what is not, and prove it; idempotent.
+
+    Raises UndoFailedError when residue may remain.
+    """
+    now = world.files.lstat(record.git_dir)
+    if now is None or now.kind != "directory" or now.inode != record.inode:
+        what = "is gone" if now is None else "was replaced"
+        return Reversion(outcome=Outcome.SUPERSEDED, detail=f"{record.git_dir} {what}; nothing left to take back")
+    try:
+        _clean(record, world)
+        results = [_revert(record, edit, world) for edit in reversed(record.edits)]
+        _finish(record, results, world)
+    except UndoFailedError:
+        raise
+    except ChaosdError as error:
+        raise UndoFailedError(
+            f"not taken back completely: {error.message}", hint=error.hint or "`chaosd recover` tries again"
+        ) from error
+    return _conclude(results)
+
+
+def _conclude(results: list[Result]) -> Reversion:
+    outcomes = {result.outcome for result in results}
+    worst = next((o for o in (Outcome.SUPERSEDED, Outcome.RESTORED) if o in outcomes), Outcome.UNTOUCHED)
+    proof: dict[str, Json] = {
+        r.edit.path: {"before": _digest(r.edit.before), "now": r.now, "outcome": r.outcome.value} for r in results
+    }
+    detail = "; ".join(f"{r.edit.path}: {r.outcome.value}" for r in results)
+    return Reversion(outcome=worst, proof=proof, detail=detail)
+
+
+def _digest(snapshot: Snapshot | None) -> str:
+    return _GONE if snapshot is None else f"sha256:{digest(snapshot.content)}"
+
+
+# --- one file --------------------------------------------------------------------------------------------
+
+
+def _revert(record: Record, edit: FileEdit, world: World) -> Result:
+    now = look(world, edit.path)
+    if now is None:
+        return _absent(record, edit, world)
+    if edit.before is not None and now.content == edit.before.content:
+        return Result(edit, _whose(edit.before.stat, now.stat), _digest(now))
+    if now.content != edit.after:
+        return Result(edit, Outcome.SUPERSEDED, _digest(now))
+    with guard(record, edit, world, reverting=True):
+        now = look(world, edit.path)  # again: from here on nobody who keeps to git's locks can change it
+        if now is None or now.content != edit.after:
+            return Result(edit, Outcome.SUPERSEDED, _digest(now))
+        if edit.before is None:
+            return _take_away(record, edit, world)
+        world.files.put(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary)
+        return _restored(edit, edit.before, world)
+
+
+def _whose(before: FileStat, now: FileStat) -> Outcome:
+    """Say who made a file whose content is right: only we give it its old mtime back."""
+    if before.mtime_ns != now.mtime_ns:
+        return Outcome.SUPERSEDED
+    return Outcome.UNTOUCHED if before.inode == now.inode else Outcome.RESTORED
+
+
+def _restored(edit: FileEdit, before: Snapshot, world: World) -> Result:
+    now = look(world, edit.path)
+    if now is None or now.content != before.content:
+        raise UndoFailedError(
+            f"not taken back: {edit.path} is not as it was",
+            hint="something changed it at the same moment; `chaosd recover` tries again",
+        )
+    return Result(edit, Outcome.RESTORED, _digest(now))
+
+
+def _take_away(record: Record, edit: FileEdit, world: World) -> Result:
+    _post(record, world)
+    remove(record, edit.path, world)
+    return Result(edit, Outcome.RESTORED, _GONE)
+
+
+def _post(record: Record, world: World) -> None:
+    """Post the sentinel: from now on, until it is gone, what is missing was removed by us."""
+    like = record.edits[0].like
+    world.files.put(record.sentinel, record.mark, like, temporary=record.sentinel_temporary)
+
+
+def _absent(record: Record, edit: FileEdit, world: World) -> Result:
+    """Put a file back that is gone, if it was us who removed it or its content cannot be wrong."""
+    if edit.before is None:
+        return Result(edit, _who_removed(record, edit, world), _GONE)
+    if edit.after is not None and not edit.immutable:
+        return Result(edit, Outcome.SUPERSEDED, _GONE)
+    directory = posixpath.dirname(edit.path)
+    above = world.files.lstat(posixpath.dirname(directory))
+    if above is None or (edit.immutable and _in_a_pack(record, edit, world)):
+        return Result(edit, Outcome.SUPERSEDED, _GONE)
+    world.files.make_directory(directory, above)  # git removes an object directory that has become empty
+    if world.files.create(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary):
+        return _restored(edit, edit.before, world)
+    return Result(edit, Outcome.SUPERSEDED, _digest(look(world, edit.path)))
+
+
+def _who_removed(record: Record, edit: FileEdit, world: World) -> Outcome:
+    if world.files.lstat(record.sentinel) is not None:
+        return Outcome.RESTORED
+    above = [d for d in record.directories if edit.path.startswith(f"{d.path}/")]
+    nearest = max(above, key=lambda directory: len(directory.path))
+    same = directory_now(world, nearest.path).mtime_ns == nearest.mtime_ns
+    return Outcome.UNTOUCHED if same else Outcome.SUPERSEDED
+
+
+def _in_a_pack(record: Record, edit: FileEdit, world: World) -> bool:
+    """Tell whether somebody has fetched the object anew."""
+    identity = "".join(edit.path.rsplit("/", 2)[1:])
+    algorithm = next(name for name, size in ID_BYTES.items() if 2 * size == len(identity))
+    root = posixpath.dirname(record.git_dir)
+    clone = Clone(root=root, git_dir=record.git_dir, inode=record.inode, algorithm=algorithm)
+    return packed(world.files, clone, identity)
+
+
+# --- before and after ------------------------------------------------------------------------------------
+
+
+def _clean(record: Record, world: World) -> None:
+    """Remove what a death in the middle left: temporaries, our hold on git's locks, directories never used."""
+    temporaries = [path for edit in record.edits for path in (edit.temporary, edit.rehearsal)]
+    left = [path for path in (*temporaries, record.sentinel_temporary) if world.files.lstat(path) is not None]
+    if left and record.sentinel:
+        _post(record, world)
+    for path in left:
+        remove(record, path, world)
+    for edit in record.edits:
+        if edit.guarded and ours(record, edit.lock, world):
+            remove(record, edit.lock, world)
+    for path in reversed(record.made):
+        found = world.files.lstat(path)
+        if found and record.made_like and found.mtime_ns == record.made_like.mtime_ns:
+            mtime_ns = recorded_mtime(record, path, world)
+            world.files.remove_directory(path, directory_mtime_ns=mtime_ns)
+
+
+def _finish(record: Record, results: list[Result], world: World) -> None:
+    """Remove what we made, give the directories their times back, and only then the sentinel."""
+    for path in reversed(record.made):
+        world.files.remove_directory(path, directory_mtime_ns=recorded_mtime(record, path, world))
+    superseded = any(result.outcome is Outcome.SUPERSEDED for result in results)
+    for before in () if superseded else record.directories:
+        _restore_mtime(record, before.path, world)
+    if world.files.lstat(record.sentinel) is not None:
+        remove(record, record.sentinel, world)
+
+
+def _restore_mtime(record: Record, path: str, world: World) -> None:
+    """Give a directory its mtime back if it holds the same names as before."""
+    before = next(d for d in record.directories if d.path == path)
+    now = directory_now(world, path)
+    if now.names == before.names and now.mtime_ns not in (0, before.mtime_ns):
+        world.files.set_mtime(path, before.mtime_ns)
