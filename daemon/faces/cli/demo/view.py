@@ -42,7 +42,9 @@ class View:
         self._steps: list[str] = []
         self._acts: dict[str, list[Document]] = {act.name: [] for act in ACTS}
         self._status: Document = {"observations": [], "next": []}
-        self._live = Live(console=tables.console(sys.stderr), auto_refresh=False) if sys.stderr.isatty() else None
+        # Transient: the table of results says the same again, and stays.
+        console = tables.console(sys.stderr)
+        self._live = Live(console=console, auto_refresh=False, transient=True) if sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         if self._live is not None:
