@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from daemon.core.errors import UsageError
+from daemon.core.errors import RefusedError, UsageError
 from daemon.core.model import Json
 from daemon.faces.cli.session import Session, common
 from daemon.faces.cli.text import write_json
@@ -73,8 +73,11 @@ def show(session: Session, document: Mapping[str, Any], code: int) -> int:
     """Print the finished injection as the session wants it and return the exit code."""
     if session.json:
         write_json(document)
-    else:
-        from daemon.faces.cli.summary import summary
+        return code
+    if document["verdict"] == "refused":
+        hint = f"journalled as {document['injection']['id']}; `chaosd history` lists it"
+        raise RefusedError("; ".join(document["reasons"]), rule="guard", hint=hint)
+    from daemon.faces.cli.summary import summary
 
-        click.echo(summary(document, code))
+    click.echo(summary(document, code))
     return code

@@ -28,10 +28,11 @@ def inject(session: Session, client: Client, asked: Mapping[str, Any], *, wait: 
         )
     try:
         injection = str(ask(client, "POST", "/api/v1/injections", asked)["id"])
+        if wait:
+            return _follow(session, client, injection)
     except ConfigError as error:
-        raise UsageError(error.message, hint=error.hint) from error
-    if wait:
-        return _follow(session, client, injection)
+        # Parameters that do not fit: here they were typed, so it is wrong usage.
+        raise UsageError(error.message, hint=f"see `chaosd faults show {asked['fault']}`") from error
     if session.json:
         write_json({"id": injection})
     else:

@@ -34,8 +34,13 @@ def check(session: Session, file: str | None) -> int:
     if session.json:
         write_json({"file": str(path), "valid": True, **counts})
     else:
-        click.echo(f"{path} is valid: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+        click.echo(f"{path} is valid: " + ", ".join(plural(n, what) for what, n in counts.items()))
     return 0
+
+
+def plural(count: int, things: str) -> str:
+    """Return ``1 probe`` or ``2 probes``."""
+    return f"{count} {things.removesuffix('s') if count == 1 else things}"
 
 
 @config.command("show")
@@ -55,7 +60,7 @@ def show(session: Session, file: str | None) -> int:
     from daemon.faces.cli import tables
 
     rows = [[o.key, "-" if o.value is None else number(o.value), o.origin] for o in found]
-    tables.show(tables.table(["key", "value", "origin"], rows))
+    tables.show(tables.table((tables.Column("key", whole=True), "value", "origin"), rows))
     return 0
 
 

@@ -13,7 +13,7 @@ def summary(document: Mapping[str, Any], code: int | None = None) -> str:
     head = document["injection"]
     rows = [
         ("victim", "\n          ".join(f"{k}: {number(v)}" for k, v in head["victim"].items())),
-        ("impact", impact(document)),
+        ("impact", impact(document) if head["victim"] else ""),
         ("recovery", recovery(document)),
         ("undo", undo(document)),
         ("verdict", coloured(document["verdict"] or "none yet") + ("" if code is None else f" (exit code {code})")),

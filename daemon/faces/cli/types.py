@@ -1,6 +1,7 @@
 """The kinds of words the options take."""
 
 import os
+import pwd
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,4 +42,10 @@ SETTING = Setting()
 
 def who(environment: Mapping[str, str] = os.environ) -> str:
     """Return who asks, for the journal: the person behind sudo, the user, or the user id."""
-    return environment.get("SUDO_USER") or environment.get("USER") or f"uid {os.getuid()}"
+    named = environment.get("SUDO_USER") or environment.get("USER")
+    if named:
+        return named
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
