@@ -1,0 +1,105 @@
+"""The verbs that talk to a running daemon."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cli.conftest import Cli
+
+CONFIG = """
+version: 1
+targets: {{editor: {{repository: {{worktree: {repository}}}, limits: {{recover: 10s}}}}}}
+probes:
+  - {{name: repository, probe: git-health, target: editor, every: 1s}}
+steady_state: {{editor: [repository]}}
+sampling: {{stable_for: 500ms, steady_timeout: 10s}}
+experiments:
+  - {{name: later, fault: git-lock, target: editor, every: 1h}}
+"""
+
+
+@pytest.fixture
+def daemon(chaosd: Cli, repository: Path) -> Iterator[Cli]:
+    config = chaosd.config(CONFIG.format(repository=repository))
+    child = chaosd.begin("run", "-c", config, "--listen", "127.0.0.1:0")
+    for _ in range(300):
+        if chaosd("health").code == 0:
+            break
+        assert child.poll() is None, child.communicate()
+        threading.Event().wait(0.05)
+    yield chaosd
+    if child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=60)
+
+
+def test_status_tells_of_the_daemon(daemon: Cli) -> None:
+    found = daemon("status", "-o", "json").json
+    assert found["daemon"]["version"]
+    assert [n["experiment"] for n in found["next"]] == ["later"]
+    assert f"pid {found['daemon']['pid']}" in daemon("status").out
+
+
+def test_inject_goes_through_the_daemon(daemon: Cli, repository: Path) -> None:
+    ran = daemon("inject", "git-lock", "--target", "editor", "--for", "0s", "--seed", "5", "-o", "json")
+    assert (ran.code, ran.json["verdict"]) == (0, "no-impact")
+    assert (ran.json["injection"]["origin"], ran.json["injection"]["seed"]) == ("api", 5)
+    assert not (repository / ".git/index.lock").exists()
+    assert daemon("show", "last", "-o", "json").json["injection"]["id"] == ran.json["injection"]["id"]
+
+
+def test_its_refusals_and_mistakes_come_through(daemon: Cli, repository: Path) -> None:
+    unknown = daemon("inject", "git-lok", "--target", "editor")
+    assert (unknown.code, "did you mean 'git-lock'?" in unknown.err) == (2, True)
+    parameter = daemon("inject", "git-lock", "--target", "editor", "--set", "mod=x")
+    assert (parameter.code, "did you mean 'mode'?" in parameter.err) == (2, True)
+    target = daemon("inject", "git-lock", "--target", "edtor")
+    assert (target.code, "editor" in target.err) == (2, True)
+    path = daemon("inject", "git-lock", "--repository", repository)
+    assert (path.code, "another --state-dir" in path.err) == (75, True)
+
+
+def test_an_interrupt_has_the_daemon_undo_it(daemon: Cli, repository: Path) -> None:
+    child = daemon.begin("inject", "git-lock", "--target", "editor", "--for", "60s")
+    lock = repository / ".git/index.lock"
+    for _ in range(500):
+        if lock.exists():
+            break
+        threading.Event().wait(0.02)
+    child.send_signal(signal.SIGINT)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "aborted" in out
+    assert "Traceback" not in err
+    assert not lock.exists()
+
+
+def test_no_wait_revert_and_halt(daemon: Cli, repository: Path) -> None:
+    words = ("inject", "git-lock", "--target", "editor", "--for", "60s", "--no-wait", "-o", "json")
+    injection = daemon(*words).json["id"]
+    reverted = daemon("revert", injection, "-o", "json")
+    assert reverted.code == 0
+    assert reverted.json["remaining"] == 0
+    assert not (repository / ".git/index.lock").exists()
+    assert daemon("halt", "--reason", "release").out == "halted: release\n"
+    refused = daemon("inject", "git-lock", "--target", "editor")
+    assert (refused.code, "release" in refused.err) == (77, True)
+    assert daemon("resume").code == 0
+    assert daemon("revert", "--all").code == 0
+
+
+def test_health_without_a_daemon(chaosd: Cli) -> None:
+    ran = chaosd("health")
+    assert (ran.code, ran.out) == (1, "")
+    assert "no daemon answers" in ran.err
+
+
+def test_it_ends_when_its_starter_has_gone(chaosd: Cli, repository: Path) -> None:
+    config = chaosd.config(CONFIG.format(repository=repository))
+    child = chaosd.begin("run", "-c", config, "--listen", "127.0.0.1:0", "--until-stdin-closes")  # stdin: /dev/null
+    child.communicate(timeout=60)
+    assert child.returncode in {143, -signal.SIGTERM}
