@@ -45,8 +45,9 @@ def noted(then: Callable[[], None] | None = None) -> Iterator[Caught]:
     try:
         yield caught
     finally:
+        # After the first signal the program is on its way out; another one must not cut its last words off.
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if caught.numbers else handler)
 
 
 class SignalError(ChaosdError):
