@@ -39,7 +39,8 @@ def test_a_plug_in_s_fault_stands_beside_the_built_in_ones(site: Path) -> None:
     register(site, "other-fault")
     done = run(
         site,
-        "from daemon import wiring; f = wiring.faults(); print(f['other-fault'].__name__, len(f) - len(wiring.FAULTS), 'git-lock' in f)",
+        "from daemon import wiring; f = wiring.faults();"
+        "print(f['other-fault'].__name__, len(f) - len(wiring.FAULTS), 'git-lock' in f)",
     )
     assert done.stdout == "Other 1 True\n", done.stderr
 
