@@ -1,0 +1,65 @@
+"""git-health: looking at an unchanged repository must cost next to nothing."""
+
+from daemon.core.model import Repository, Status, Target
+from daemon.core.settings import Aws
+from daemon.ports.world import LocalWorld
+from probes.git import GitHealth
+from tests.benchmarks.harness import (
+    Bench,
+    MeasurementError,
+    Row,
+    Samples,
+    at_most,
+    cpu_used_ms,
+    in_turns,
+    spawn,
+)
+from tests.benchmarks.places import LARGE, repository
+
+ROUNDS, TICKS = 15, 10
+EVERY_S = 10.0
+
+
+def ticks(bench: Bench) -> list[Row]:
+    """CPU of one look at 200,000 unchanged objects, children included, against ``git status``."""
+    path = repository(bench, LARGE)
+    env = bench.environment()
+    world = LocalWorld(aws=Aws(), private=bench.scratch)
+    target = Target(name="clone", repository=Repository(worktree=(str(path),)))
+    warm = GitHealth(refresh=1e9)
+
+    def look(probe: GitHealth, times: int) -> float:
+        began_ms = cpu_used_ms()
+        for _ in range(times):
+            reading = probe.observe(target, world)
+            if reading.status is not Status.OK:
+                raise MeasurementError(f"git-health says {reading}")
+        return (cpu_used_ms() - began_ms) / times
+
+    found = in_turns(
+        bench.rounds(ROUNDS),
+        {
+            "tick": lambda: look(warm, TICKS),
+            "status": lambda: spawn(("git", "status"), cwd=path, env=env).cpu_ms,
+            "refresh": lambda: look(GitHealth(), 1),
+        },
+    )
+    status = Samples("ms CPU", tuple(found["status"]))
+    share = EVERY_S / GitHealth().refresh
+    mixed = tuple(t * (1 - share) + r * share for t, r in zip(found["tick"], found["refresh"], strict=True))
+    return [
+        Row(
+            what=f"git-health, unchanged, {LARGE:,} objects",
+            chaosd=Samples("ms CPU", tuple(found["tick"])),
+            yardstick="git status",
+            theirs=status,
+            limit=at_most(1 / 4),
+        ),
+        Row(
+            what=f"git-health every {EVERY_S:g} s, refresh included",
+            chaosd=Samples("ms CPU", mixed),
+            yardstick="git status every 10 s",
+            theirs=status,
+            note=f"a look that asks git anew, as every {GitHealth().refresh:g} s, and the first one, is in it",
+        ),
+    ]
