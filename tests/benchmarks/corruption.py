@@ -14,7 +14,7 @@ from daemon.core.model import Order, Outcome, Repository, Target, Undo
 from daemon.core.settings import Aws
 from daemon.ports.journal import Journal
 from daemon.ports.world import LocalWorld
-from faults.git import GitCorrupt
+from faults.git.corrupt import GitCorrupt
 from tests.benchmarks.harness import (
     Bench,
     Cost,

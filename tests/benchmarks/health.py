@@ -3,7 +3,7 @@
 from daemon.core.model import Repository, Status, Target
 from daemon.core.settings import Aws
 from daemon.ports.world import LocalWorld
-from probes.git import GitHealth
+from probes.git.health import GitHealth
 from tests.benchmarks.harness import (
     Bench,
     MeasurementError,
@@ -44,13 +44,17 @@ def ticks(bench: Bench) -> list[Row]:
             "refresh": lambda: look(GitHealth(), 1),
         },
     )
-    status = Samples("ms CPU", tuple(found["status"]))
+    return _rows(found["tick"], found["status"], found["refresh"])
+
+
+def _rows(tick: list[float], asked: list[float], refresh: list[float]) -> list[Row]:
     share = EVERY_S / GitHealth().refresh
-    mixed = tuple(t * (1 - share) + r * share for t, r in zip(found["tick"], found["refresh"], strict=True))
+    mixed = tuple(t * (1 - share) + r * share for t, r in zip(tick, refresh, strict=True))
+    status = Samples("ms CPU", tuple(asked))
     return [
         Row(
             what=f"git-health, unchanged, {LARGE:,} objects",
-            chaosd=Samples("ms CPU", tuple(found["tick"])),
+            chaosd=Samples("ms CPU", tuple(tick)),
             yardstick="git status",
             theirs=status,
             limit=at_most(1 / 4),

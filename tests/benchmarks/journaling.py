@@ -11,7 +11,7 @@ from daemon.core.model import Order, Repository, Target
 from daemon.core.settings import Aws
 from daemon.ports.journal import Journal
 from daemon.ports.world import LocalWorld
-from faults.git import GitCorrupt
+from faults.git.corrupt import GitCorrupt
 from tests.benchmarks.harness import Bench, Row, Samples, at_most, in_turns, milliseconds
 from tests.benchmarks.places import new_repository
 
