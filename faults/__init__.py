@@ -4,20 +4,16 @@ A new fault is one module, one line in this table, and one scenario for the cont
 Third parties add theirs through the entry points ``chaosd.faults``.
 """
 
-from collections.abc import Mapping
-
 from daemon.core.seams import Fault
-from faults.ecs import EcsTaskStop
-from faults.git import GitCorrupt, GitLock
-from faults.interrupt import InterruptSignal
-from faults.sqs.burst import SqsBurst
-from faults.sqs.interrupt import InterruptMessage
+from daemon.core.table import Table
 
-CATALOGUE: Mapping[str, type[Fault]] = {
-    "ecs-task-stop": EcsTaskStop,
-    "git-corrupt": GitCorrupt,
-    "git-lock": GitLock,
-    "interrupt-message": InterruptMessage,
-    "interrupt-signal": InterruptSignal,
-    "sqs-burst": SqsBurst,
-}
+CATALOGUE: Table[type[Fault]] = Table(
+    {
+        "ecs-task-stop": "faults.ecs:EcsTaskStop",
+        "git-corrupt": "faults.git.corrupt:GitCorrupt",
+        "git-lock": "faults.git.lock:GitLock",
+        "interrupt-message": "faults.sqs.interrupt:InterruptMessage",
+        "interrupt-signal": "faults.interrupt:InterruptSignal",
+        "sqs-burst": "faults.sqs.burst:SqsBurst",
+    }
+)

@@ -4,28 +4,20 @@ A new probe is one module and one line in this table (docs/add-a-probe.md). Thir
 entry points ``chaosd.probes``.
 """
 
-from collections.abc import Mapping
-
 from daemon.core.seams import Probe
-from probes.command import Command
-from probes.ecs import EcsService
-from probes.git import GitFsck, GitHealth
-from probes.http import Http
-from probes.logs import LogErrors
-from probes.pipeline.canary import PipelineCanary
-from probes.process import Process
-from probes.s3 import S3Freshness
-from probes.sqs import SqsBacklog
+from daemon.core.table import Table
 
-CATALOGUE: Mapping[str, type[Probe]] = {
-    "command": Command,
-    "ecs-service": EcsService,
-    "git-fsck": GitFsck,
-    "git-health": GitHealth,
-    "http": Http,
-    "log-errors": LogErrors,
-    "pipeline-canary": PipelineCanary,
-    "process": Process,
-    "s3-freshness": S3Freshness,
-    "sqs-backlog": SqsBacklog,
-}
+CATALOGUE: Table[type[Probe]] = Table(
+    {
+        "command": "probes.command:Command",
+        "ecs-service": "probes.ecs:EcsService",
+        "git-fsck": "probes.git.fsck:GitFsck",
+        "git-health": "probes.git.health:GitHealth",
+        "http": "probes.http:Http",
+        "log-errors": "probes.logs:LogErrors",
+        "pipeline-canary": "probes.pipeline.canary:PipelineCanary",
+        "process": "probes.process:Process",
+        "s3-freshness": "probes.s3:S3Freshness",
+        "sqs-backlog": "probes.sqs:SqsBacklog",
+    }
+)

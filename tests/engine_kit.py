@@ -113,7 +113,7 @@ class SteppedWatch:
     def __init__(self, lookouts: Sequence[Lookout], world: Any, sink: Callable[[Sequence[Observed]], None]) -> None:
         self._lookouts, self._world, self._sink = lookouts, world, sink
         self._seen: dict[str, list[Observation]] = {o.name: [] for o in lookouts}
-        self.phase = Phase.BEFORE
+        self._phase = Phase.BEFORE
 
     def __enter__(self) -> Self:
         return self
@@ -121,10 +121,13 @@ class SteppedWatch:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def enter(self, phase: Phase) -> None:
+        self._phase = phase
+
     def wait(self, timeout_s: float, *, until: Callable[[], bool], stop: Flag) -> bool:
         deadline = self._world.clock.instant().mono_s + timeout_s
         while True:
-            new = [Observed(phase=self.phase, observation=o.look(self._world)) for o in self._lookouts]
+            new = [Observed(phase=self._phase, observation=o.look(self._world)) for o in self._lookouts]
             for one in new:
                 self._seen[one.observation.probe].append(one.observation)
             self._sink(new)

@@ -123,7 +123,7 @@ class Injector:
             finally:
                 # The only way out of an injection, whatever happened: the same revert as at every start.
                 self._parts.reverter.revert(proposed.injection)
-            watch.phase = Phase.AFTER
+            watch.enter(Phase.AFTER)
             self._await_recovery(proposed, watch, stop)
 
     def _steady_before(self, proposed: Plan, watch: Watch, stop: StopSwitch) -> bool:
@@ -138,7 +138,7 @@ class Injector:
         return False
 
     def _strike(self, proposed: Plan, undo: Undo, fault: Fault, watch: Watch, stop: StopSwitch) -> None:
-        watch.phase = Phase.DURING
+        watch.enter(Phase.DURING)
         started, error = self._now(), None
         try:
             if not stop.is_set():
@@ -146,6 +146,7 @@ class Injector:
         except Exception as broken:  # noqa: BLE001  the effect is unknown now: journal it, revert anyway
             error = str(broken) or repr(broken)
         self._record(proposed, Injected(started=started, finished=self._now(), error=error))
+        watch.enter(Phase.DURING)  # once more, so that the impact is looked for at once
         if error is None:
             left_s = proposed.duration_s - (self._now().mono_s - started.mono_s)
             watch.wait(max(0.0, left_s), until=lambda: self._healed(proposed, watch, started.mono_s), stop=stop)

@@ -46,7 +46,9 @@ class Lookout:
 class Watch(Protocol):
     """Fast looking during one experiment. A context manager; leaving it ends the looking."""
 
-    phase: Phase
+    def enter(self, phase: Phase) -> None:
+        """Begin a phase: what is seen from now on belongs to it, and every probe looks at once."""
+        ...
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -74,13 +76,18 @@ class ThreadedWatch:
         self._sink = sink
         self._news = threading.Condition()
         self._over = threading.Event()
+        self._now = {o.name: threading.Event() for o in self._lookouts}
         self._seen: dict[str, list[Observation]] = {o.name: [] for o in self._lookouts}
         self._unsent: list[Observed] = []
         self._threads = [
             threading.Thread(target=self._sample, args=(o,), name=f"watch-{o.name}", daemon=True)
             for o in self._lookouts
         ]
-        self.phase = Phase.BEFORE
+        self._phase = Phase.BEFORE
+
+    def enter(self, phase: Phase) -> None:
+        self._phase = phase
+        self._wake()
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -92,7 +99,12 @@ class ThreadedWatch:
     ) -> None:
         # A look that is still under way is not waited for: a slow probe must not hold up the verdict.
         self._over.set()
+        self._wake()
         self._flush()
+
+    def _wake(self) -> None:
+        for now in self._now.values():
+            now.set()
 
     def wait(self, timeout_s: float, *, until: Callable[[], bool], stop: Flag) -> bool:
         clock = self._world.clock
@@ -118,15 +130,17 @@ class ThreadedWatch:
             return {name: tuple(seen) for name, seen in self._seen.items()}
 
     def _sample(self, lookout: Lookout) -> None:
+        now = self._now[lookout.name]
         while not self._over.is_set():
+            now.clear()
             observation = lookout.look(self._world)
             if self._over.is_set():
                 return
             with self._news:
                 self._seen[lookout.name].append(observation)
-                self._unsent.append(Observed(phase=self.phase, observation=observation))
+                self._unsent.append(Observed(phase=self._phase, observation=observation))
                 self._news.notify_all()
-            self._world.clock.wait(self._over, self._every_s)
+            self._world.clock.wait(now, self._every_s)
 
     def _flush(self) -> None:
         with self._news:

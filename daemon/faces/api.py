@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BODY_MAX = 1 << 20
 WAIT_MAX_S = 25.0
+LOOP_S = 30
 STATUS_OF = {2: 400, 4: 500, 5: 404, 75: 409, 77: 403, 78: 422}
 
 
@@ -209,7 +210,8 @@ class Server:
     """Serves one application on one address, on threads of its own."""
 
     def __init__(self, application: Application, listen: Tcp | Path) -> None:
-        common: dict[str, Any] = {"threads": 4, "map": {}, "ident": "chaosd", "clear_untrusted_proxy_headers": True}
+        # Its loop looks around at this interval though nothing happens; sockets wake it whenever something does.
+        common: dict[str, Any] = {"threads": 4, "map": {}, "ident": "chaosd", "asyncore_loop_timeout": LOOP_S}
         if isinstance(listen, Tcp):
             self._server = waitress.create_server(application, host=listen.host, port=listen.port, **common)
         else:

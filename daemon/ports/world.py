@@ -4,13 +4,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Sqs
 from daemon.core.seams import Commands, Files, Git, Http, ProcessTable
 from daemon.core.settings import Aws
 from daemon.ports.clock import SystemClock
 from daemon.ports.files import LocalFiles
 
 if TYPE_CHECKING:
+    from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Sqs
     from daemon.ports.aws import AwsPort
     from daemon.ports.local import LocalCommands
 
@@ -69,17 +69,17 @@ class LocalWorld:
         return AwsPort(region=self._aws_settings.region, endpoint_url=self._aws_settings.endpoint_url)
 
     @property
-    def ecs(self) -> Ecs:
+    def ecs(self) -> "Ecs":
         return self._aws.ecs
 
     @property
-    def sqs(self) -> Sqs:
+    def sqs(self) -> "Sqs":
         return self._aws.sqs
 
     @property
-    def s3(self) -> S3:
+    def s3(self) -> "S3":
         return self._aws.s3
 
     @property
-    def logs(self) -> CloudWatchLogs:
+    def logs(self) -> "CloudWatchLogs":
         return self._aws.logs

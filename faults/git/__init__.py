@@ -3,8 +3,3 @@
 ``entry`` makes the undo record from them, ``edits`` applies it and ``reversal`` takes it back: a mode never
 touches a file itself.
 """
-
-from faults.git.corrupt import GitCorrupt
-from faults.git.lock import GitLock
-
-__all__ = ("GitCorrupt", "GitLock")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PLUGIN = """
-from faults.git import GitLock
+from faults.git.lock import GitLock
 class Other(GitLock):
     name = "other-fault"
 """

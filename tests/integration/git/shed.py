@@ -13,7 +13,8 @@ from typing import Any
 from daemon.core.model import Order, Repository, Target, Undo
 from daemon.ports.files import LocalFiles
 from daemon.ports.git import LocalGit
-from faults.git import GitCorrupt, GitLock
+from faults.git.corrupt import GitCorrupt
+from faults.git.lock import GitLock
 from tests.fakes import Death, FakeClock, FakeWorld
 
 ENVIRONMENT = {

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.core.errors import RefusedError
 from daemon.core.model import Outcome
-from faults.git import GitCorrupt
+from faults.git.corrupt import GitCorrupt
 from tests.fakes import FakeWorld, Switch
 from tests.integration.git.shed import MODES, NAMES, copy, git, order_of, picture, run, through_json
 

@@ -13,7 +13,8 @@ from daemon.core.errors import ChaosdError, TargetAbsentError
 from daemon.core.model import Reading, Repository, Status, Target
 from daemon.core.seams import Completed
 from daemon.ports.git import LocalGit
-from probes.git import GitFsck, GitHealth
+from probes.git.fsck import GitFsck
+from probes.git.health import GitHealth
 from tests.fakes import FakeWorld, Switch
 from tests.integration.git.shed import (
     MODES,

@@ -13,7 +13,8 @@ import pytest
 from daemon.core.errors import ChaosdError, ConfigError, RefusedError, TargetAbsentError
 from daemon.core.model import Order, Outcome, Target
 from daemon.core.parameters import build, describe
-from faults.git import GitCorrupt, GitLock
+from faults.git.corrupt import GitCorrupt
+from faults.git.lock import GitLock
 from tests.fakes import FakeWorld, Switch
 from tests.integration.git.shed import MODES, NAMES, commit, copy, git, order_of, picture, world_of
 

@@ -9,7 +9,8 @@ import pytest
 from daemon.core.model import Outcome
 from daemon.core.seams import FileStat
 from daemon.ports.files import LocalFiles
-from faults.git import GitCorrupt, GitLock
+from faults.git.corrupt import GitCorrupt
+from faults.git.lock import GitLock
 from tests.fakes import FakeWorld, Switch
 from tests.integration.git.shed import MODES, NAMES, commit, git, order_of, picture, through_json, world_of
 

@@ -60,7 +60,7 @@ def test_a_watch_collects_hands_on_and_wakes_its_waiter(world: FakeWorld) -> Non
     sent: list[Any] = []
     answer = lookout(lambda n: Reading(status=Status.FAILING if n < 3 else Status.OK))
     with ThreadedWatch([answer], world=world, every_s=0.005, sink=sent.extend) as watch:
-        watch.phase = Phase.DURING
+        watch.enter(Phase.DURING)
         ok = watch.wait(
             10, until=lambda: any(o.status is Status.OK for o in watch.series()["p"]), stop=StopSwitch()
         )
@@ -76,6 +76,14 @@ def test_a_watch_stops_at_the_switch_and_at_its_time(world: FakeWorld) -> None:
         assert watch.wait(0.01, until=lambda: False, stop=stop) is False
         stop.set("now")
         assert watch.wait(3600, until=lambda: False, stop=stop) is False
+
+
+def test_entering_a_phase_makes_every_probe_look_at_once(world: FakeWorld) -> None:
+    answer = lookout(lambda _: Reading(status=Status.OK))
+    with ThreadedWatch([answer], world=world, every_s=3600, sink=lambda _: None) as watch:
+        assert watch.wait(10, until=lambda: len(watch.series()["p"]) == 1, stop=StopSwitch())
+        watch.enter(Phase.AFTER)
+        assert watch.wait(10, until=lambda: len(watch.series()["p"]) == 2, stop=StopSwitch())
 
 
 def test_a_slow_probe_does_not_hold_up_the_end_of_a_watch(world: FakeWorld) -> None:
