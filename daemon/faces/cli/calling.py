@@ -1,6 +1,5 @@
 """Questions to the running daemon; a daemon that goes away meanwhile is one clear error."""
 
-from http.client import HTTPException
 from typing import Any
 
 from daemon.core.errors import ChaosdError
@@ -13,7 +12,7 @@ def ask(client: Client, verb: str, path: str, body: object = None, *, timeout_s:
     """Return the daemon's answer; raises the ChaosdError it answered with, or one that says that it is gone."""
     try:
         return client.call(verb, path, body, timeout_s=timeout_s)
-    except (OSError, HTTPException) as error:
+    except OSError as error:
         raise ChaosdError(
             f"the daemon did not answer: {error or type(error).__name__}",
             hint="see its log; `chaosd status` tells what is outstanding, `chaosd recover` undoes it",
