@@ -14,7 +14,6 @@ from daemon.core.gitobjects import (
     commit_links,
     idx_bucket,
     idx_holds,
-    is_id,
     object_id,
     tree_entries,
     verify_loose,
@@ -146,7 +145,7 @@ def _parse(clone: Clone, named: Named, data: bytes) -> tuple[Named, ...]:
     return tuple(
         Named(entry.id, entry.kind, entry.name)
         for entry in tree_entries(found.payload, clone.algorithm)
-        if entry.mode != SUBMODULE and is_id(entry.id, clone.algorithm)
+        if entry.mode != SUBMODULE
     )
 
 
