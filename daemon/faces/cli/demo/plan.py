@@ -32,7 +32,7 @@ RECLAIM = {"mode": "spot-reclaim", "grace": "2s"}
 # Long enough for the repair of a slow worker, short enough to end before the next begins.
 ACTS = (
     Act(name="lock-a-clone", fault="git-lock", slot_s=13, hold_s=10, parameters={"mode": "index-lock"}),
-    Act(name="interrupt-a-message", fault="interrupt-message", slot_s=10, hold_s=4, parameters=SEND),
+    Act(name="interrupt-a-message", fault="interrupt-message", slot_s=15, hold_s=3, parameters=SEND),
     Act(name="corrupt-a-clone", fault="git-corrupt", slot_s=14, hold_s=10, parameters=CORRUPT),
     Act(name="stop-a-task", fault="ecs-task-stop", slot_s=11, hold_s=5, parameters={"mode": "oldest"}),
     Act(name="burst-the-queue", fault="sqs-burst", slot_s=18, hold_s=20, parameters=BURST),
