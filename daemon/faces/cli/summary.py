@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from daemon.faces.cli.text import coloured, fields, number, seconds, span
+from daemon.faces.cli.text import coloured, fields, number, span
 
 HEALERS = {"worker": "the worker", "revert": "our revert"}
 
@@ -71,11 +71,6 @@ def preview(document: Mapping[str, Any]) -> str:
     lines = [f"dry run: {kind(head)} on {head['target']}, nothing was touched", "would:"]
     lines += [f"  - {action}" for action in document["actions"]] or ["  - do nothing"]
     return "\n".join(lines)
-
-
-def hold(value_s: float) -> str:
-    """Return how long the fault stays, for a progress line."""
-    return f"held for {seconds(value_s)}"
 
 
 def _aligned(rows: list[tuple[str, str]]) -> str:

@@ -103,3 +103,21 @@ def test_it_ends_when_its_starter_has_gone(chaosd: Cli, repository: Path) -> Non
     child = chaosd.begin("run", "-c", config, "--listen", "127.0.0.1:0", "--until-stdin-closes")  # stdin: /dev/null
     child.communicate(timeout=60)
     assert child.returncode in {143, -signal.SIGTERM}
+
+
+def test_monitor_shows_what_the_daemon_sees(daemon: Cli) -> None:
+    shown = daemon("monitor", COLUMNS="80")
+    assert shown.code == 0
+    assert "git-health" not in shown.out  # it is shown by the name it has in the configuration
+    assert "repository" in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_monitor_watches_until_it_is_interrupted(daemon: Cli) -> None:
+    child = daemon.begin("monitor", "--watch", "--every", "200ms")
+    threading.Event().wait(1.5)
+    assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (0, "")
+    assert "repository" in out

@@ -1,12 +1,14 @@
 """How numbers, spans and injections read."""
 
+import json
 from typing import Any
 
 import pytest
 
+from daemon.faces import shapes
 from daemon.faces.cli import tables
 from daemon.faces.cli.summary import summary
-from daemon.faces.cli.text import fields, number, seconds, span
+from daemon.faces.cli.text import fields, number, seconds, span, write_json
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,11 @@ def test_numbers_have_no_needless_digits() -> None:
         "1.5,2",
         "a=1",
     ]
+
+
+def test_a_document_begins_with_the_schema_version(capsys: pytest.CaptureFixture[str]) -> None:
+    write_json({"a": "é"})
+    assert json.loads(capsys.readouterr().out) == {"schema_version": shapes.SCHEMA_VERSION, "a": "é"}
 
 
 def test_fields_are_aligned_and_empty_ones_left_out() -> None:
