@@ -124,13 +124,7 @@ class Daemon:
         hosts = ("localhost", "127.0.0.1", "::1", api.listen.host) if isinstance(api.listen, Tcp) else ()
         public = Application(desk, trusted=False, token=token, hosts=hosts)
         address = Path(api.listen.path) if isinstance(api.listen, UnixSocket) else api.listen
-        try:
-            return Server(public, address), Server(Application(desk, trusted=True), state.socket)
-        except OSError as error:
-            raise ConfigError(
-                f"nothing was started: cannot listen on {address}: {error.strerror or error}",
-                hint="choose another api.listen, or stop what listens there",
-            ) from error
+        return _listen(public, address), _listen(Application(desk, trusted=True), state.socket)
 
     def _fire(self, experiment: ExperimentSetting) -> None:
         request = Request(
@@ -197,6 +191,17 @@ def serve(settings: Settings, state: StateDirectory, *, started: Callable[[str],
         name = signal.Signals(caught[0]).name
         undone = daemon.stop(f"{name} received")
     return 128 + caught[0] if undone else 4
+
+
+def _listen(application: Application, address: Tcp | Path) -> Server:
+    try:
+        return Server(application, address)
+    except OSError as error:
+        where = f"{address.host}:{address.port}" if isinstance(address, Tcp) else address
+        raise ConfigError(
+            f"nothing was started: cannot listen on {where}: {error.strerror or error}",
+            hint="choose another api.listen, or stop what listens there",
+        ) from error
 
 
 def _token(path: str | None) -> str | None:

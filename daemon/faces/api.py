@@ -23,6 +23,7 @@ from daemon.engine.control import Control, Run
 from daemon.faces import shapes
 from daemon.faces.metrics import Metrics
 from daemon.ports.journal import Journal
+from daemon.ports.state import socket_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -216,9 +217,10 @@ class Server:
             self._server = waitress.create_server(application, host=listen.host, port=listen.port, **common)
         else:
             listen.unlink(missing_ok=True)  # the state directory's lock says that nobody else serves here
-            self._server = waitress.create_server(
-                application, unix_socket=str(listen), unix_socket_perms="600", **common
-            )
+            with socket_name(listen) as name:
+                self._server = waitress.create_server(
+                    application, unix_socket=name, unix_socket_perms="600", **common
+                )
         self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
 
     @property

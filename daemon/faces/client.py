@@ -18,6 +18,7 @@ from daemon.core.errors import (
     UndoFailedError,
     UsageError,
 )
+from daemon.ports.state import socket_name
 
 _BY_EXIT: dict[int, type[ChaosdError]] = {
     kind.exit_code: kind for kind in (UsageError, UndoFailedError, TargetAbsentError, BusyError, ConfigError)
@@ -44,9 +45,9 @@ class Client:
         """Send one request and return the decoded answer; raises the ChaosdError the daemon answered with."""
         text = b"" if body is None else json.dumps(body).encode()
         head = f"{verb} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, socket_name(self._path) as name:
             connection.settimeout(timeout_s)
-            connection.connect(str(self._path))
+            connection.connect(name)
             connection.sendall(f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text)
             answer = _read(connection)
         return _decode(answer)

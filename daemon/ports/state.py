@@ -3,7 +3,8 @@
 import errno
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,30 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
+
+
+SOCKET_NAME_MAX = 100  # bytes; the kernel takes 108 on Linux, 104 on macOS
+
+
+@contextmanager
+def socket_name(path: Path) -> Iterator[str]:
+    """Yield a name for a Unix socket that is short enough for the kernel; it is good inside the context only.
+
+    In a deep directory we go through ``/proc/self/fd``, where there is one. Raises ChaosdError where there is none.
+    """
+    if len(os.fsencode(path)) <= SOCKET_NAME_MAX:
+        yield str(path)
+        return
+    if not Path("/proc/self/fd").exists():
+        raise ChaosdError(
+            f"no socket at {path}: the path is longer than the {SOCKET_NAME_MAX} bytes a socket's name may have",
+            hint="name a shorter directory with --state-dir or CHAOSD_STATE_DIR",
+        )
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
 
 
 class StateDirectory:

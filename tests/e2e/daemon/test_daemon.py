@@ -182,6 +182,23 @@ def test_a_halt_undoes_at_once_survives_a_restart_and_is_lifted(start: Start, re
     await_event(again.log, "fault.injected", again.process)
 
 
+def test_a_deep_state_directory_has_a_socket_all_the_same(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / "state"
+    config = tmp_path / "chaosd.yaml"
+    config.write_text('version: 1\napi: {listen: "127.0.0.1:0"}\n')
+    log = tmp_path / "log"
+    with log.open("w") as err:
+        process = subprocess.Popen([CHAOSD, "-c", str(config), "--state-dir", str(deep), "run"], stderr=err)
+    try:
+        await_event(log, "daemon.started", process)
+        assert Client(deep / "control.sock").call("GET", "/api/v1/status")["daemon"]["pid"] == process.pid
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_control_over_tcp_needs_the_token_and_a_host_we_know(start: Start) -> None:
     daemon = start()
     url = daemon.address + "/api/v1/halt"
