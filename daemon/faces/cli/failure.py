@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from daemon.core.errors import ChaosdError
+from daemon.faces.cli.signals import SignalError
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -34,6 +35,8 @@ def report(words: Sequence[str]) -> Iterator[Ended]:
         ended.code = _tell(words, _usage(error), _usage_hint(error), error.exit_code)
     except click.ClickException as error:
         ended.code = _tell(words, error.format_message(), "", error.exit_code)
+    except SignalError as error:
+        ended.code = _tell(words, str(error), "", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         ended.code = _tell(words, "interrupted", "", INTERRUPTED)
     except BrokenPipeError:

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
-from daemon.core.errors import ChaosdError
-
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -50,8 +48,11 @@ def noted(then: Callable[[], None] | None = None) -> Iterator[Caught]:
             signal.signal(number, signal.SIG_IGN if caught.numbers else handler)
 
 
-class SignalError(ChaosdError):
-    """A signal ended what may simply be broken off (exit 128 + its number)."""
+class SignalError(BaseException):
+    """A signal ended what may simply be broken off (exit 128 + its number).
+
+    Like KeyboardInterrupt no Exception: whoever takes an error for an answer must not swallow it.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(f"{signal.Signals(number).name} received")
