@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-from daemon.core.errors import RefusedError, UsageError
+from daemon.core.errors import UsageError
 from daemon.core.model import Json
 from daemon.faces.cli.session import Session, common
-from daemon.faces.cli.text import write_json
 from daemon.faces.cli.types import DURATION, SETTING, who
 
 DEFAULT_S = 30.0
@@ -67,17 +66,3 @@ def _asked(words: Mapping[str, Any]) -> dict[str, Json]:
         "seed": words["seed"],
         "by": who(),
     }
-
-
-def show(session: Session, document: Mapping[str, Any], code: int) -> int:
-    """Print the finished injection as the session wants it and return the exit code."""
-    if session.json:
-        write_json(document)
-        return code
-    if document["verdict"] == "refused":
-        hint = f"journalled as {document['injection']['id']}; `chaosd history` lists it"
-        raise RefusedError("; ".join(document["reasons"]), rule="guard", hint=hint)
-    from daemon.faces.cli.summary import summary
-
-    click.echo(summary(document, code))
-    return code

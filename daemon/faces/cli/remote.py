@@ -8,10 +8,10 @@ import click
 from daemon.core.errors import ConfigError, UsageError
 from daemon.core.events import Verdict
 from daemon.faces.cli.calling import UNDO_S, ask
-from daemon.faces.cli.inject import show
 from daemon.faces.cli.progress import Line
 from daemon.faces.cli.session import Session
 from daemon.faces.cli.signals import noted
+from daemon.faces.cli.summary import show
 from daemon.faces.cli.text import write_json
 from daemon.faces.client import Client
 from daemon.faces.shapes import EXIT_OF

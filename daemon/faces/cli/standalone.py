@@ -15,10 +15,10 @@ from daemon.core.parameters import build, nearest
 from daemon.core.plan import Request
 from daemon.core.settings import Settings
 from daemon.faces import shapes
-from daemon.faces.cli.inject import show
 from daemon.faces.cli.progress import Follower, Line
 from daemon.faces.cli.session import Session
 from daemon.faces.cli.signals import Caught, noted
+from daemon.faces.cli.summary import show
 from daemon.faces.cli.text import write_json
 from daemon.ports.state import StateDirectory
 

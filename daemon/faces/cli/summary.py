@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from daemon.faces.cli.text import coloured, fields, number, span
+import click
+
+from daemon.core.errors import RefusedError
+from daemon.faces.cli.session import Session
+from daemon.faces.cli.text import coloured, fields, number, span, write_json
 
 HEALERS = {"worker": "the worker", "revert": "our revert"}
 
@@ -76,3 +80,15 @@ def preview(document: Mapping[str, Any]) -> str:
 def _aligned(rows: list[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
     return fields([(name.ljust(width), value) for name, value in rows])
+
+
+def show(session: Session, document: Mapping[str, Any], code: int) -> int:
+    """Print the finished injection as the session wants it and return the exit code."""
+    if session.json:
+        write_json(document)
+        return code
+    if document["verdict"] == "refused":
+        hint = f"journalled as {document['injection']['id']}; `chaosd history` lists it"
+        raise RefusedError("; ".join(document["reasons"]), rule="guard", hint=hint)
+    click.echo(summary(document, code))
+    return code

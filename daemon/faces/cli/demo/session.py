@@ -4,15 +4,15 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from daemon.core.errors import ChaosdError
 from daemon.faces.cli.demo import leftovers, plan
+from daemon.faces.cli.demo.ended import Ended
 from daemon.faces.cli.demo.process import DaemonProcess
-from daemon.faces.cli.demo.view import GOOD, View
+from daemon.faces.cli.demo.view import View
 from daemon.faces.cli.lab import translated
 from daemon.faces.cli.signals import Fuse, SignalError, interruptible
 from daemon.lab import lab
@@ -31,24 +31,6 @@ class Wish:
     at_least_s: float
     defect: str | None
     port: int | None
-
-
-@dataclass(slots=True)
-class Ended:
-    """How it ended: one document an act (its first that was not refused), and what is left behind."""
-
-    results: list[dict[str, Any]] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    metrics_url: str = ""
-    interrupted: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        if self.interrupted:
-            return 128 + self.interrupted
-        good = all(result["verdict"] in GOOD for result in self.results)
-        return 0 if good and not self.missing and not self.left else 1
 
 
 class Demo:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import click
 from rich.console import Group
@@ -13,11 +13,9 @@ from rich.text import Text
 
 from daemon.core.seams import Clock
 from daemon.faces.cli import tables
+from daemon.faces.cli.demo.ended import GOOD, Ended
 from daemon.faces.cli.demo.plan import ACTS
 from daemon.faces.cli.text import number, span
-
-if TYPE_CHECKING:
-    from daemon.faces.cli.demo.session import Ended
 
 Document = Mapping[str, Any]
 STEPS = {
@@ -28,7 +26,6 @@ STEPS = {
     "superseded": "healed, watching",
     "revert-failed": "undo failed",
 }
-GOOD = frozenset({"recovered", "no-impact"})
 WITHOUT_RESULT = frozenset({"refused"})
 
 
@@ -124,7 +121,7 @@ class View:
         return tables.table(columns, rows)
 
 
-def final(ended: "Ended") -> None:
+def final(ended: Ended) -> None:
     """Print the table of results, what is missing, and what is left."""
     rows: list[list[str | Text]] = [
         [f"{r['injection']['fault']}\n{r['injection']['mode']}", *_numbers(r), tables.word(r["verdict"])]
