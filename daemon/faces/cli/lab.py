@@ -31,8 +31,15 @@ def up(session: Session, directory: str | None, tasks: int, defect: str | None) 
     """Start the lab in the background and print the chaosd.yaml that points at it."""
     from daemon.lab import lab as lab_of
 
-    with translated(), interruptible():
-        info = lab_of.up(_directory(session, directory), tasks=tasks, defect=defect, ready=_tell)
+    with translated(), interruptible() as fuse:
+
+        def ready(step: str) -> None:
+            click.echo(f"chaosd: {step}", err=True)
+            fuse.arm()  # from here on the lab ends what it has begun
+
+        fuse.armed = False
+        info = lab_of.up(_directory(session, directory), tasks=tasks, defect=defect, ready=ready)
+        fuse.armed = False
     config = info.directory / "chaosd.yaml"
     config.write_text(info.config_yaml())
     if session.json:
@@ -102,7 +109,3 @@ def translated() -> Iterator[None]:
 
 def _directory(session: Session, named: str | None) -> Path:
     return Path(named).absolute() if named else session.state.path / "lab"
-
-
-def _tell(step: str) -> None:
-    click.echo(f"chaosd: {step}", err=True)

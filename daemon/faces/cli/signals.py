@@ -29,7 +29,8 @@ class Caught:
 def noted(then: Callable[[], None] | None = None) -> Iterator[Caught]:
     """Take note of SIGINT, SIGTERM and SIGHUP while the block runs; ``then`` is called at each, in the main thread.
 
-    A signal that was ignored before (``nohup``) stays ignored.
+    A SIGHUP that was ignored before (``nohup``) stays ignored. The others do not: a shell ignores SIGINT for what
+    it runs in the background, but whoever sends it to a program that breaks things wants that to end.
     """
     caught = Caught()
 
@@ -38,7 +39,7 @@ def noted(then: Callable[[], None] | None = None) -> Iterator[Caught]:
         if then is not None:
             then()
 
-    watched = [n for n in WATCHED if signal.getsignal(n) is not signal.SIG_IGN]
+    watched = [n for n in WATCHED if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, note) for number in watched}
     try:
         yield caught

@@ -64,11 +64,13 @@ class Demo:
 
     @contextmanager
     def _lab(self, fuse: Fuse) -> Iterator[LabInfo]:
+        def ready(step: str) -> None:
+            self._view.say(step)
+            fuse.arm()  # from here on the lab ends what it has begun
+
         self._view.say(f"starting the lab in {self._wish.directory}")
-        with (
-            translated(),
-            lab.run_foreground(self._wish.directory, defect=self._wish.defect, ready=self._view.say) as info,
-        ):
+        fuse.armed = False
+        with translated(), lab.run_foreground(self._wish.directory, defect=self._wish.defect, ready=ready) as info:
             try:
                 yield info
             finally:
