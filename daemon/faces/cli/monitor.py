@@ -1,6 +1,7 @@
 """``chaosd monitor``: what the probes see, what is active, and the latest verdicts; once or live."""
 
 from collections.abc import Mapping
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,16 +41,22 @@ def monitor(session: Session, watch: bool, every_s: float) -> int:
 
 
 def _watch(session: Session, every_s: float) -> int:
-    from threading import Event
-
+    """Refresh in place on a terminal; elsewhere print one page after the other. Ctrl-C is how it ends: exit 0."""
     from rich.live import Live
 
+    out, never = tables.console(), Event()
     try:
-        with interruptible(), Live(_page(session, _found(session)), console=tables.console(), screen=False) as live:
-            while not Event().wait(every_s):
-                live.update(_page(session, _found(session)), refresh=True)
+        with interruptible():
+            if not out.is_terminal:
+                while True:
+                    out.print(_page(session, _found(session)))
+                    out.file.flush()
+                    never.wait(every_s)
+            with Live(_page(session, _found(session)), console=out, auto_refresh=False) as live:
+                while not never.wait(every_s):
+                    live.update(_page(session, _found(session)), refresh=True)
     except SignalError:
-        return 0  # to end it is how it ends
+        return 0
     return 0
 
 
