@@ -53,7 +53,7 @@ DEFECTS: Mapping[Defect, Planted] = {
     Defect.ACK_BEFORE_WORK: Planted(
         "Deletes the message before the work: a task killed at work loses the instruction.",
         breaks=("no-lost-instruction",),
-        shows=("basic + task-killed",),
+        shows=("basic + ecs-task-stop",),
     ),
     Defect.BRANCH_FROM_CURRENT_HEAD: Planted(
         "Starts a new thread's branch where the clone happens to stand: it carries another thread's commits.",
@@ -73,12 +73,12 @@ DEFECTS: Mapping[Defect, Planted] = {
     Defect.RESET_HARD_ON_RECOVERY: Planted(
         "Pushes when idle, and resets the branch to the remote when it starts or a step failed: commits are lost.",
         breaks=("no-lost-instruction", "no-stash-left"),
-        shows=("basic + task-killed", "basic + lock"),
+        shows=("basic + ecs-task-stop", "basic + git-lock"),
     ),
     Defect.KEEP_STALE_LOCK: Planted(
         "Never removes a stale git lock: one left behind stops this clone for good.",
         breaks=("repository-sound", "queue-drained"),
-        shows=("basic + lock",),
+        shows=("basic + git-lock",),
     ),
     Defect.ADD_ALL_WITH_CONFLICT_MARKERS: Planted(
         "Merges what the remote has, and adds and commits a conflict as it lies there.",
@@ -101,7 +101,7 @@ DEFECTS: Mapping[Defect, Planted] = {
         shows=("common-file", "basic + push-refused"),
     ),
     Defect.DEPLOY_BEFORE_COMMIT: Planted(
-        "Uploads the site before the commit: it shows the commit before, always.",
+        "Uploads the site before the work: it shows the commit before, always.",
         breaks=("deployment-fresh",),
         shows=("basic", "switching"),
     ),
@@ -128,7 +128,7 @@ DEFECTS: Mapping[Defect, Planted] = {
     Defect.RECLONE_LOSES_UNPUSHED: Planted(
         "Pushes when idle, and clones anew when anything is wrong with the clone: what was not pushed is gone.",
         breaks=("no-lost-instruction",),
-        shows=("basic + git-corrupt", "basic + head-garbage"),
+        shows=("basic + git-corrupt",),
     ),
     Defect.CRASH_LOOP_ON_POISON: Planted(
         "Ends at a message that it cannot read, and takes the same one up first whenever it starts again.",

@@ -148,9 +148,9 @@ class Pipeline:
         self.clone.fetch(branch)
         self.clone.switch(branch)
         if again or not self.clone.find(command):
-            self.clone.edit(command, again=again)
             if early:
                 self._deploy(command, self.clone.head())
+            self.clone.edit(command, again=again)
             self._build(command)
             self.clone.commit(command)
         refs = self.clone.refs(branch)

@@ -1,0 +1,91 @@
+"""Disturbances by an outside party: chaosd neither makes nor reads them."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from daemon.lab.model import LabInfo
+from daemon.lab.provision import Clients
+
+HANG_S = 45  # of one hanging connection: longer than a message may take
+
+
+@contextmanager
+def _hook(remote: Path, text: str) -> Iterator[None]:
+    hook = remote / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    fresh = hook.with_suffix(".new")
+    fresh.write_text(f"#!/bin/sh\n{text}\n")
+    fresh.chmod(0o755)
+    fresh.replace(hook)
+    try:
+        yield
+    finally:
+        hook.unlink(missing_ok=True)
+
+
+def _push_refused(info: LabInfo, _: Clients) -> contextlib.AbstractContextManager[None]:
+    return _hook(info.remote, "echo 'closed for maintenance' >&2; exit 1")
+
+
+def _remote_hangs(info: LabInfo, _: Clients) -> contextlib.AbstractContextManager[None]:
+    return _hook(info.remote, f"exec sleep {HANG_S}")
+
+
+@contextmanager
+def _bucket_gone(info: LabInfo, aws: Clients) -> Iterator[None]:
+    """Take the bucket away, and bring it back with what was in it."""
+    page = _page(info, aws)
+    if page:
+        aws.s3.delete_object(Bucket=info.bucket, Key=info.key)
+    aws.s3.delete_bucket(Bucket=info.bucket)
+    try:
+        yield
+    finally:
+        aws.s3.create_bucket(Bucket=info.bucket, CreateBucketConfiguration={"LocationConstraint": info.region})
+        if page:
+            # Unless the worker was quicker: its page is newer.
+            with contextlib.suppress(ClientError):
+                aws.s3.put_object(Bucket=info.bucket, Key=info.key, IfNoneMatch="*", **page)
+
+
+def _page(info: LabInfo, aws: Clients) -> dict[str, Any]:
+    try:
+        found = aws.s3.get_object(Bucket=info.bucket, Key=info.key)
+    except ClientError:
+        return {}
+    with found["Body"] as stream:
+        return {"Body": stream.read(), "ContentType": found["ContentType"], "Metadata": found["Metadata"]}
+
+
+DISTURBANCES: Mapping[str, Callable[[LabInfo, Clients], contextlib.AbstractContextManager[None]]] = {
+    "push-refused": _push_refused,
+    "remote-hangs": _remote_hangs,
+    "bucket-gone": _bucket_gone,
+}
+
+
+@contextmanager
+def disturbed(name: str, hold_s: float, info: LabInfo, aws: Clients) -> Iterator[None]:
+    """Disturb the lab from the beginning of the block for ``hold_s`` seconds, or until the block ends."""
+    over = threading.Event()
+    begun = threading.Event()
+
+    def hold() -> None:
+        with DISTURBANCES[name](info, aws):
+            begun.set()
+            over.wait(hold_s)
+
+    holder = threading.Thread(target=hold, name=f"outside-{name}")
+    holder.start()
+    try:
+        begun.wait(10)
+        yield
+    finally:
+        over.set()
+        holder.join()
