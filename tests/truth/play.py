@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 from daemon.lab import lab
 from daemon.lab.model import LabInfo
@@ -40,13 +41,13 @@ class Stage:
     aws: Clients
     directory: Path
 
-    def start(self, state: str, *arguments: str) -> "subprocess.Popen[str]":
-        """Start chaosd with JSON output and a state directory of its own."""
+    def start(self, state: str, *arguments: str, output: IO[str] | None = None) -> "subprocess.Popen[str]":
+        """Start chaosd with JSON output, into ``output`` or a pipe, and a state directory of its own."""
         config = ("-c", str(self.directory / "chaosd.yaml"), "--state-dir", str(self.directory / state))
         return subprocess.Popen(
-            [CHAOSD, *config, "-o", "json", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            [CHAOSD, *config, *(() if arguments[0] == "run" else ("-o", "json")), *arguments],
+            stdout=output or subprocess.PIPE,
+            stderr=subprocess.DEVNULL if output else subprocess.PIPE,
             text=True,
             env={**os.environ, **CREDENTIALS},
         )
