@@ -1,0 +1,36 @@
+"""The report as one HTML file: no script, no request to anywhere, everything from the target escaped."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from daemon.faces.report import charts, words
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """Return the document as a self-contained page."""
+    environment = Environment(
+        loader=PackageLoader("daemon.faces.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["evidence"] = _evidence
+    page = environment.get_template("report.html.j2")
+    return page.render(
+        **document,
+        outcome=words.outcome(document),
+        words=words,
+        tones=charts.TONES,
+        overview=charts.overview(document),
+        anatomy=charts.anatomy(document),
+        distributions=[(row, charts.distribution(row)) for row in document["statistics"]],
+    )
+
+
+def _evidence(value: object) -> str:
+    """Return any JSON in a form to read and to copy."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
