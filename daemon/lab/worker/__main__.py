@@ -26,6 +26,7 @@ from daemon.lab.worker.site import Site
 from daemon.lab.worker.slots import Slot, claim
 
 CHECK_SHARE = 20  # at most one part in 20 of the idle time goes into checking the clone
+CHECK_PAUSE_MAX_S = 10.0  # unless that would leave a broken clone broken for long
 STOPPED_CODE = 128 + signal.SIGTERM
 NO_ANSWER_PAUSE_S = 0.5
 
@@ -75,7 +76,8 @@ class Worker:
         except (GitError, PushRejected, OSError) as error:
             say("clone.not_checked", level="WARNING", why=str(error))
         ended_s = time.monotonic()
-        self.check_at_s = ended_s + max(self.settings.check_every_s, CHECK_SHARE * (ended_s - started_s))
+        pause_s = min(CHECK_SHARE * (ended_s - started_s), CHECK_PAUSE_MAX_S)
+        self.check_at_s = ended_s + max(self.settings.check_every_s, pause_s)
 
     def _push_leftovers(self) -> None:
         clone = self.pipeline.clone
