@@ -130,7 +130,10 @@ def honest_response(checks: Sequence[Check]) -> Check:
             for one in named.values()
             if one.branch in by_branch and ledger.answered(one.token)
         ]
-        return found({e.token: e for e in reversed(lies)}.values())
+        first: dict[str | None, Evidence] = {}
+        for lie in lies:
+            first.setdefault(lie.token, lie)
+        return found(first.values())
 
     return check
 

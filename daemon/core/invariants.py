@@ -80,14 +80,20 @@ INVARIANTS: Mapping[str, Invariant] = {
 }
 
 
-def judge(ledger: Ledger, limits: Limits, *, without: Collection[str] = ()) -> tuple[Result, ...]:
+def judge(
+    ledger: Ledger,
+    limits: Limits,
+    *,
+    without: Collection[str] = (),
+    table: Mapping[str, Invariant] = INVARIANTS,
+) -> tuple[Result, ...]:
     """Check every invariant that applies to the target, in the table's order. Pure, and never raises.
 
     What the target does not have (``ledger.absent``) makes an invariant inapplicable: it is left out, and
     ``inapplicable`` names it.
     """
     skipped = {*without, *inapplicable(ledger)}
-    return tuple(_result(name, one, ledger, limits) for name, one in INVARIANTS.items() if name not in skipped)
+    return tuple(_result(name, one, ledger, limits) for name, one in table.items() if name not in skipped)
 
 
 def inapplicable(ledger: Ledger) -> Mapping[str, str]:

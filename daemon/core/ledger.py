@@ -228,10 +228,16 @@ class Ledger:
         return said[-1] if said else None
 
     def took_s(self, one: Sent) -> tuple[float, float | None]:
-        """Return the least and most seconds to the last stage the target has; most None: not seen there."""
+        """Return the least and most seconds to the last stage the target has; most None: not seen there.
+
+        A deployment that was overtaken before it was seen took no longer than until the last change there.
+        """
         stages = self.stages.get(one.token, Stages())
         least_s = stages.pushed_after.mono_s - one.at.mono_s if stages.pushed_after else 0.0
-        ends = [stages.pushed] if Part.DEPLOYMENT in self.absent else [stages.pushed, stages.deployed]
+        deployed, shown = stages.deployed, self.deployed
+        if deployed is None and stages.pushed and shown and shown.unchanged_since > stages.pushed:
+            deployed = shown.unchanged_since
+        ends = [stages.pushed] if Part.DEPLOYMENT in self.absent else [stages.pushed, deployed]
         known = [e.mono_s for e in ends if e is not None]
         return max(0.0, least_s), max(known) - one.at.mono_s if len(known) == len(ends) else None
 
