@@ -131,7 +131,7 @@ def compare(earlier: Sequence[RecoveryTime], later: Sequence[RecoveryTime]) -> C
     runs = (len(earlier), len(later))
     if min(runs) < RUNS_MIN or not any(not t.censored for t in (*earlier, *later)):
         return Comparison(change=Change.TOO_FEW, runs=runs)
-    within_s = min(max(t for t, _ in lower(side)) for side in (earlier, later))
+    within_s = min(_followed(earlier), _followed(later), max(t for t, _ in upper([*earlier, *later])))
     if within_s <= 0:
         return Comparison(change=Change.TOO_FEW, runs=runs)
     difference_s, error_s = _difference(middle(earlier), middle(later), within_s)
@@ -179,6 +179,12 @@ def _quantile(p: float, runs: int, low: Sequence[Step], high: Sequence[Step]) ->
         low_s=next((s.at_s for s in low if s.low <= left or s.share == 0), None),
         high_s=next((s.at_s for s in high if s.high < left), None),
     )
+
+
+def _followed(times: Sequence[RecoveryTime]) -> float:
+    """Return how far the curve is known: without an end once every run has recovered."""
+    last_s = max(t for t, _ in lower(times))
+    return last_s if any(t.censored and t.lo_s == last_s for t in times) else math.inf
 
 
 def _difference(earlier: Sequence[Exact], later: Sequence[Exact], within_s: float) -> tuple[float, float]:
