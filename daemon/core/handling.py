@@ -30,6 +30,17 @@ def deployment_fresh(ledger: Ledger, _: Limits) -> Finding:
         if one.token not in shown.holds and any(o.token in shown.holds for o, _ in done if o.branch == branch)
     ]
     evidence += [
+        Evidence(
+            what="unpublished-deployment",
+            detail=f"{shown.place} shows {shown.commit} of {c.branch}, which the remote has not",
+            branch=c.branch,
+            commit=c.commit,
+            see=f"git -C {ledger.remote} cat-file -t {shown.commit}",
+        )
+        for c in ledger.new_conditions()
+        if c.what == "ahead" and c.commit and shown.commit and c.commit.startswith(shown.commit)
+    ]
+    evidence += [
         of_message("not-deployed", one, f"pushed; {shown.place} has shown {shown.commit} since before it was sent")
         for one in last.values()
         if one.token not in shown.holds and shown.unchanged_since.mono_s < one.at.mono_s

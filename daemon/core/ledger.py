@@ -57,6 +57,7 @@ class Place(StrEnum):
     LINE = "file"
     STASH = "stash"
     DANGLING = "dangling commit"
+    UNPUSHED = "unpushed commit"
     DIRTY = "dirty tree"
 
 

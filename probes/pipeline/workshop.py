@@ -104,6 +104,9 @@ class Workshop:
             untracked = self.world.git.run(clone.root, "rev-parse", "--quiet", "--verify", f"{stash}^3")
             if untracked.code == 0:
                 yield from self._commit(clone, untracked.out.strip(), Place.STASH)
+        for one in read_log(self._ask(clone, "log", *LOG, "--branches", "--not", "--remotes")):
+            for token in one.tokens:
+                yield Sighting(token=token, place=Place.UNPUSHED, repository=clone.root, commit=one.id)
         for commit in self._dangling(clone):
             yield from self._commit(clone, commit, Place.DANGLING)
         yield from self._dirty(clone)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from daemon.core.settings import Settings
 
 ALL = "all"
+SHOWN_MOST = 3  # pieces of evidence for one invariant; all of them are in the JSON
 LONG = frozenset({"soak"})  # half an hour: only by name
 
 
@@ -157,6 +158,9 @@ def _invariants(document: "Mapping[str, Any]") -> Any:
     for v in document["violations"]:
         see = v["evidence"].get("see")
         evidence.setdefault(v["invariant"], []).append(v["evidence"]["detail"] + (f"\n  {see}" if see else ""))
+    for said in evidence.values():
+        if len(said) > SHOWN_MOST:
+            said[SHOWN_MOST:] = [f"and {len(said) - SHOWN_MOST} more (-o json)"]
     rows = [
         [i["name"], i["standing"], "\n".join(evidence.get(i["name"], [i["reason"] or i["summary"]]))]
         for i in document["invariants"]
