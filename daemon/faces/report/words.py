@@ -23,14 +23,14 @@ def span(bracket: Sequence[float] | None) -> str:
 
 
 def quantile(found: Mapping[str, Any]) -> str:
-    """Return a quantile with its confidence interval, or why there is none."""
+    """Return a quantile with its confidence interval (95 %), or why there is none."""
     if found["known"] == "too-few":
         return f"too few: needs {found['runs_needed']} runs"
     low, high = found["confidence"]
-    interval = f"95 % CI {_end(low)} to {_end(high)} s"
+    interval = f"CI {_end(low)} to {_end(high)} s"
     if found["known"] == "beyond":
-        return f"beyond {seconds(found['beyond'])} ({interval})"
-    return f"{span(found['seconds'])} ({interval})"
+        return f"beyond {seconds(found['beyond'])}, {interval}"
+    return f"{span(found['seconds'])}, {interval}"
 
 
 def recovery(experiment: Mapping[str, Any]) -> str:
@@ -60,7 +60,7 @@ def difference(found: Mapping[str, Any]) -> str:
         return UNKNOWN
     low, high = found["confidence"]
     return (
-        f"{found['difference']:+.2f} s on average (95 % CI {low:+.2f} to {high:+.2f} s)"
+        f"{found['difference']:+.2f} s on average, CI {low:+.2f} to {high:+.2f} s,"
         f" within the first {_number(found['within'])} s"
     )
 

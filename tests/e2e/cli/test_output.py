@@ -10,7 +10,10 @@ import pytest
 
 from tests.e2e.cli.conftest import CHAOSD, Cli
 
-VERBS = "run demo lab inject recover revert halt resume status health probe monitor history show report faults probes config"
+VERBS = (
+    "run demo lab inject recover revert halt resume status health probe monitor history show report "
+    "faults probes config"
+)
 
 
 def test_help_lists_every_verb_with_one_line(chaosd: Cli) -> None:
