@@ -7,6 +7,8 @@ would have given, wherever in their brackets these lie. See docs/decisions/010-s
 
 import math
 import warnings
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -117,7 +119,11 @@ def curve(times: Sequence[Exact]) -> tuple[Step, ...]:
         warnings.simplefilter("ignore", RuntimeWarning)
         limits = survival.confidence_interval(confidence_level=CONFIDENCE, method="log-log")
     columns = (survival.quantiles, survival.probabilities, limits.low.probabilities, limits.high.probabilities)
-    return tuple(_step(times, *map(float, row)) for row in zip(*columns, strict=True))
+    ends, events = sorted(t for t, _ in times), Counter(t for t, censored in times if not censored)
+    return tuple(
+        Step(at_s, share, len(ends) - bisect_left(ends, at_s), events[at_s], low, high)
+        for at_s, share, low, high in (map(float, row) for row in zip(*columns, strict=True))
+    )
 
 
 def quantiles(times: Sequence[RecoveryTime]) -> tuple[Quantile, ...]:
@@ -155,12 +161,6 @@ def compare(earlier: Sequence[RecoveryTime], later: Sequence[RecoveryTime]) -> C
 
 def _sample(times: Sequence[Exact]) -> stats.CensoredData:
     return stats.CensoredData.right_censored([t for t, _ in times], [censored for _, censored in times])
-
-
-def _step(times: Sequence[Exact], at_s: float, share: float, low: float, high: float) -> Step:
-    at_risk = sum(1 for t, _ in times if t >= at_s)
-    events = sum(1 for t, censored in times if t == at_s and not censored)
-    return Step(at_s, share, at_risk, events, low, high)
 
 
 def _quantile(p: float, runs: int, low: Sequence[Step], high: Sequence[Step]) -> Quantile:
