@@ -32,5 +32,9 @@ def render(document: Mapping[str, Any]) -> str:
 
 
 def _evidence(value: object) -> str:
-    """Return any JSON in a form to read and to copy."""
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    """Return any JSON in a form to read and to copy; words and lists of words as they are."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

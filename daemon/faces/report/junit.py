@@ -11,9 +11,7 @@ from typing import Any
 from daemon.faces.report import words
 
 OUTCOMES: Mapping[str, str] = {
-    "not-recovered": "failure",
-    "violated": "failure",
-    "undo-failed": "failure",
+    **dict.fromkeys(words.DEVIATED, "failure"),
     "aborted": "error",
     "inconclusive": "error",
     "refused": "skipped",

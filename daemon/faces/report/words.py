@@ -10,6 +10,7 @@ CHANGES = {
     "too-few": "too few runs",
 }
 UNKNOWN = "unknown"
+DEVIATED = ("not-recovered", "violated", "undo-failed")
 
 
 def seconds(value_s: float | None) -> str:
@@ -98,7 +99,10 @@ def outcome(document: Mapping[str, Any]) -> str:
     summary = document["summary"]
     if summary["injections"] == summary["verdicts"]["refused"]:
         return "Nothing was tested, so nothing is known"
-    return "Everything held or recovered" if summary["held"] else "Not everything held"
+    if summary["held"]:
+        return "Everything held or recovered"
+    deviated = any(summary["verdicts"][v] for v in DEVIATED)
+    return "Not everything held" if deviated else "Not everything is known"
 
 
 def counts(document: Mapping[str, Any]) -> str:

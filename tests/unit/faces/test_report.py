@@ -296,6 +296,7 @@ def test_an_experiment_under_way_has_no_verdict_and_does_not_hold() -> None:
     assert found["experiments"][1]["verdict"] is None
     assert found["statistics"][0]["runs"] == 1
     assert "none yet" in html.render(found)
+    assert words.outcome(found) == "Not everything is known"
     assert parsed(found).attrib["errors"] == "1"
 
 
