@@ -95,7 +95,11 @@ class Observer:
         changed = self._seen(Part.REMOTE, self._look_at_remote, False)
         changed |= self._seen(Part.QUEUE, self._look_at_queue, False)
         changed |= self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)
-        changed |= self._seen(Part.RESPONSES, lambda: self._look_at_answers(sent), False)
+        if self._seen(Part.RESPONSES, lambda: self._look_at_answers(sent), False):
+            # What is answered should be there by now: looking at once tells the times apart.
+            changed = True
+            self._seen(Part.REMOTE, self._look_at_remote, False)
+            self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)
         self._looked = began
         return changed
 
