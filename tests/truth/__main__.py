@@ -1,6 +1,7 @@
 """``python -m tests.truth``: the matrix defect x (scenario, fault) in a real lab. Exit 1 on miss or false alarm."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -75,4 +76,5 @@ def _tell(text: str, *, error: bool = False) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the lab is taken down
     sys.exit(main(sys.argv[1:]))

@@ -32,17 +32,19 @@ class Cell:
 
 
 #: Two workers are never idle: most moments are in the middle of some message's work.
-BUSY = {"messages": "14", "gap": "0.4"}
+BUSY = {"messages": "30", "gap": "400ms"}
 #: The longest wait of all: what is not done by then is stuck.
 MOST = "40s"
+#: Nothing moves for that long: more than the queue's visibility timeout.
+SETTLE = "14s"
 
 CELLS: Mapping[str, Cell] = {
     "basic": Cell(scenario="basic"),
-    "switching": Cell(scenario="switching", settings={"messages": "4"}),
+    "switching": Cell(scenario="switching", settings={"messages": "8", "sessions": "4", "gap": "500ms"}),
     "rapid-switching": Cell(scenario="rapid-switching"),
     # Half a second is in the middle of the first one's build.
-    "interrupt": Cell(scenario="interrupt", settings={"messages": "4", "gap": "0.5"}),
-    "common-file": Cell(scenario="basic", settings={"messages": "8", "gap": "0"}),
+    "interrupt": Cell(scenario="interrupt", settings={"messages": "4", "gap": "500ms"}),
+    "common-file": Cell(scenario="basic", settings={"messages": "8", "gap": "0ms"}),
     "one-session-two-threads": Cell(scenario="switching", settings={"messages": "6", "overlap": "common"}),
     "duplicate-delivery": Cell(scenario="duplicate-delivery"),
     "poison": Cell(scenario="poison", settings={"messages": "4"}),
@@ -50,36 +52,36 @@ CELLS: Mapping[str, Cell] = {
         scenario="basic",
         settings=BUSY,
         disturbance=Inject(fault="ecs-task-stop", mode="random", hold="30s"),
-        after_s=(0.5, 2.5),
+        after_s=(0.0, 3.0),
     ),
     "basic + interrupt-signal": Cell(
         scenario="basic",
         settings=BUSY,
         disturbance=Inject(fault="interrupt-signal", mode="sigterm", hold="30s"),
-        after_s=(0.5, 2.5),
+        after_s=(0.0, 3.0),
     ),
     "basic + git-lock": Cell(
-        scenario="basic", settings=BUSY, disturbance=Inject(fault="git-lock", mode="index-lock"), after_s=(0.5, 2.5)
+        scenario="basic", settings=BUSY, disturbance=Inject(fault="git-lock", mode="index-lock"), after_s=(0.0, 3.0)
     ),
     "basic + git-corrupt": Cell(
         scenario="basic",
         settings=BUSY,
         disturbance=Inject(fault="git-corrupt", mode="head-garbage"),
-        after_s=(0.5, 2.5),
+        after_s=(0.0, 3.0),
     ),
     "basic + push-refused": Cell(
         scenario="basic",
-        settings={"messages": "3", "gap": "0.3"},
+        settings={"messages": "3", "gap": "300ms"},
         disturbance=Outside(name="push-refused", hold_s=10.0),
     ),
     "basic + remote-hangs": Cell(
         scenario="basic",
-        settings={"messages": "3", "gap": "0.3"},
+        settings={"messages": "3", "gap": "300ms"},
         disturbance=Outside(name="remote-hangs", hold_s=6.0),
     ),
     "basic + bucket-gone": Cell(
         scenario="basic",
-        settings={"messages": "3", "gap": "0.3"},
+        settings={"messages": "3", "gap": "300ms"},
         disturbance=Outside(name="bucket-gone", hold_s=10.0),
     ),
 }

@@ -37,12 +37,12 @@ class Verdict:
 def outcome(document: Mapping[str, Any], *, worker: str, cell: str, seed: int) -> Outcome:
     """Read one document. No scenario in it, or one not passed that names nothing, is a problem, not a success."""
     violations: list[tuple[str, str]] = []
-    problem = "" if document.get("scenarios") else "the document holds no scenario"
+    problem = "" if document.get("scenarios") else f"no scenario was run: {document.get('error')}"
     for scenario in document.get("scenarios", ()):
         named = scenario["violations"]
         violations += [(v["invariant"], _words(v["evidence"])) for v in named]
         if not scenario["passed"] and not named:
-            problem = f"not passed, and no invariant is named: {scenario.get('unknown') or scenario.get('reasons')}"
+            problem = f"not passed, and no invariant is named: {scenario.get('unknown')}"
     return Outcome(
         worker=worker,
         cell=cell,

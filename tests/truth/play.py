@@ -14,12 +14,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from daemon.lab import lab
 from daemon.lab.model import LabInfo
 from daemon.lab.provision import Clients, clients
-from tests.truth.cells import CELLS, MOST, Inject, Outside
+from tests.truth.cells import CELLS, MOST, SETTLE, Inject, Outside
 from tests.truth.matrix import CORRECT, Outcome, outcome
 from tests.truth.outside import disturbed
 
@@ -27,8 +27,10 @@ CHAOSD = str(Path(sys.executable).parent / "chaosd")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 SCENARIO_TIMEOUT_S = 150.0
 UNDO_TIMEOUT_S = 60.0
+WAITS = {"most": MOST, "settle": SETTLE}
 BUILD_S = 0.5
 TASKS = 2
+TARGET = "editor"
 _numbers = count(1)
 
 
@@ -73,15 +75,16 @@ def staged(worker: str) -> Iterator[Stage]:
 def play(stage: Stage, name: str, seed: int) -> Outcome:
     """Play a cell once and read the verdict."""
     cell, started_s = CELLS[name], time.monotonic()
-    words = [f"--set={key}={value}" for key, value in ({"most": MOST} | dict(cell.settings)).items()]
+    words = [f"--set={key}={value}" for key, value in (WAITS | dict(cell.settings)).items()]
     scenario = stage.start(f"state-{next(_numbers)}", "scenario", "run", cell.scenario, "--seed", str(seed), *words)
+    beside: list[dict[str, Any]] = []
     with ExitStack() as around:
         around.callback(_end, scenario)
         if isinstance(cell.disturbance, Outside):
             around.enter_context(disturbed(cell.disturbance.name, cell.disturbance.hold_s, stage.info, stage.aws))
         if isinstance(cell.disturbance, Inject):
             after_s = random.Random(seed).uniform(*cell.after_s)
-            around.enter_context(_injected(stage, cell.disturbance, seed, after_s))
+            around.enter_context(_injected(stage, cell.disturbance, seed, after_s, beside))
         try:
             out, err = scenario.communicate(timeout=SCENARIO_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -92,19 +95,38 @@ def play(stage: Stage, name: str, seed: int) -> Outcome:
     except (ValueError, KeyError, TypeError) as error:
         words = f"exit {scenario.returncode}, {type(error).__name__} {error}: {err.strip()[-300:]}"
         return Outcome(worker=stage.worker, cell=name, seed=seed, problem=words)
+    if isinstance(cell.disturbance, Inject) and not any(_has_struck(one) for one in beside):
+        return replace(found, took_s=took_s, problem=f"the fault did not strike: {beside}"[:600])
     return replace(found, took_s=took_s)
 
 
+def _has_struck(document: dict[str, Any]) -> bool:
+    return bool(document.get("injection", {}).get("injected_at"))
+
+
 @contextmanager
-def _injected(stage: Stage, wanted: Inject, seed: int, after_s: float) -> Iterator[None]:
-    """Inject ``after_s`` seconds from now, beside the block; undone when the block ends."""
+def _injected(
+    stage: Stage, wanted: Inject, seed: int, after_s: float, documents: list[dict[str, Any]]
+) -> Iterator[None]:
+    """Inject ``after_s`` seconds from now, beside the block; undone when the block ends, and then documented."""
     over = threading.Event()
     started: list[subprocess.Popen[str]] = []
 
     def inject() -> None:
         if over.wait(after_s):
             return
-        words = ("inject", wanted.fault, "--mode", wanted.mode, "--for", wanted.hold, "--seed", str(seed))
+        words = (
+            "inject",
+            wanted.fault,
+            "--target",
+            TARGET,
+            "--mode",
+            wanted.mode,
+            "--for",
+            wanted.hold,
+            "--seed",
+            str(seed),
+        )
         started.append(stage.start(f"state-{next(_numbers)}", *words))
 
     injector = threading.Thread(target=inject, name="injector")
@@ -115,15 +137,18 @@ def _injected(stage: Stage, wanted: Inject, seed: int, after_s: float) -> Iterat
         over.set()
         injector.join()
         for process in started:
-            _end(process)
+            text = _end(process)
+            documents.append(json.loads(text) if text.startswith("{") else {"error": text})
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def _end(process: "subprocess.Popen[str]") -> str:
     """Ask chaosd to undo and leave; it has as long as an undo may take."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
+    if process.stdout is None or process.stdout.closed:
+        return ""
     try:
-        process.communicate(timeout=UNDO_TIMEOUT_S)
+        return process.communicate(timeout=UNDO_TIMEOUT_S)[0]
     except subprocess.TimeoutExpired:
         process.kill()
-        process.communicate()
+        return process.communicate()[0]
