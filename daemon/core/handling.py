@@ -1,9 +1,9 @@
 """Checks of how messages were handled: deployment, queue, answers, and the target's own limits."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from daemon.core.evidence import HELD, Evidence, Finding, Standing, found, of_message, unknown
-from daemon.core.ledger import Effect, Ledger, Sent, Stages
+from daemon.core.ledger import Deployed, Effect, Ledger, Sent, Stages
 from daemon.core.model import Instant, Limits
 
 Check = Callable[[Ledger, Limits], Finding]
@@ -24,27 +24,7 @@ def deployment_fresh(ledger: Ledger, _: Limits) -> Finding:
         one, _at = done[-1]
         return found([of_message("not-deployed", one, "pushed, and nothing is deployed at all")])
     last = {one.branch: one for one, _ in done}
-    evidence = [
-        of_message("stale-deployment", one, f"is on {branch}; {shown.place} shows {shown.commit}, an older commit")
-        for branch, one in last.items()
-        if one.token not in shown.holds and any(o.token in shown.holds for o, _ in done if o.branch == branch)
-    ]
-    evidence += [
-        Evidence(
-            what="unpublished-deployment",
-            detail=f"{shown.place} shows {shown.commit} of {c.branch}, which the remote has not",
-            branch=c.branch,
-            commit=c.commit,
-            see=f"git -C {ledger.remote} cat-file -t {shown.commit}",
-        )
-        for c in ledger.new_conditions()
-        if c.what == "ahead" and c.commit and shown.commit and c.commit.startswith(shown.commit)
-    ]
-    evidence += [
-        of_message("not-deployed", one, f"pushed; {shown.place} has shown {shown.commit} since before it was sent")
-        for one in last.values()
-        if one.token not in shown.holds and shown.unchanged_since.mono_s < one.at.mono_s
-    ]
+    evidence = [*_older(last, shown, done), *_unpublished(ledger, shown), *_untouched(last, shown)]
     if evidence or any(one.token in shown.holds for one in last.values()):
         return found(evidence)
     if shown.commit is None:
@@ -52,10 +32,40 @@ def deployment_fresh(ledger: Ledger, _: Limits) -> Finding:
     return unknown(f"{shown.place} shows {shown.commit}, which is none of ours: overtaken by other work?")
 
 
+Last = Mapping[str | None, Sent]
+
+
+def _older(last: Last, shown: Deployed, done: Sequence[tuple[Sent, Instant]]) -> Iterator[Evidence]:
+    for branch, one in last.items():
+        earlier = any(o.token in shown.holds for o, _ in done if o.branch == branch)
+        if earlier and one.token not in shown.holds:
+            detail = f"is on {branch}; {shown.place} shows {shown.commit}, an older commit"
+            yield of_message("stale-deployment", one, detail)
+
+
+def _unpublished(ledger: Ledger, shown: Deployed) -> Iterator[Evidence]:
+    for c in ledger.new_conditions():
+        if c.what == "ahead" and c.commit and shown.commit and c.commit.startswith(shown.commit):
+            yield Evidence(
+                what="unpublished-deployment",
+                detail=f"{shown.place} shows {shown.commit} of {c.branch}, which the remote has not",
+                branch=c.branch,
+                commit=c.commit,
+                see=f"git -C {ledger.remote} cat-file -t {shown.commit}",
+            )
+
+
+def _untouched(last: Last, shown: Deployed) -> Iterator[Evidence]:
+    for one in last.values():
+        if one.token not in shown.holds and shown.unchanged_since.mono_s < one.at.mono_s:
+            detail = f"pushed; {shown.place} has shown {shown.commit} since before it was sent"
+            yield of_message("not-deployed", one, detail)
+
+
 def _done(ledger: Ledger) -> Iterator[tuple[Sent, Instant]]:
     """Yield the messages that are on the remote with when they were seen there, oldest first."""
     pushed = [(one, ledger.stages.get(one.token, Stages()).pushed) for one in ledger.wanted()]
-    known = [(one, at) for one, at in pushed if at is not None]
+    known = [(one, at) for one, at in pushed if at is not None and ledger.published(one.token)]
     yield from sorted(known, key=lambda pair: (pair[1], pair[0].sequence))
 
 
