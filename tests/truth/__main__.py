@@ -60,7 +60,7 @@ def _played(
 def _wish(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.truth", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="runs of the correct worker for each cell")
-    parser.add_argument("--tries", type=int, default=2, help="runs of a defect for each cell, until it shows")
+    parser.add_argument("--tries", type=int, default=4, help="runs of a defect for each cell, until it shows")
     parser.add_argument("--only", action="append", default=[], choices=[str(d) for d in Defect], metavar="DEFECT")
     parser.add_argument("--cell", action="append", default=[], choices=list(CELLS), metavar="CELL")
     parser.add_argument("--no-correct", action="store_true", help="leave the correct worker out")

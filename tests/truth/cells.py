@@ -32,7 +32,7 @@ class Cell:
 
 
 #: Two workers are never idle: most moments are in the middle of some message's work.
-BUSY = {"messages": "30", "gap": "400ms"}
+BUSY = {"messages": "16", "gap": "700ms"}
 #: The longest wait of all: what is not done by then is stuck.
 MOST = "40s"
 #: Nothing moves for that long: more than the queue's visibility timeout.
