@@ -31,7 +31,8 @@ class Answers:
     def look(self, sent: Sequence[Sent]) -> bool:
         """Look for new answers; True when there were some. Raises ChaosdError."""
         facts = self.world.sqs.facts(self.url)
-        if not sent or facts.visible <= self._others:
+        self._others = min(self._others, facts.visible)  # their addressees have taken some
+        if not sent or facts.visible == self._others:
             return False
         held: list[Received] = []
         before = len(self.found)
