@@ -52,22 +52,22 @@ CELLS: Mapping[str, Cell] = {
         scenario="basic",
         settings=BUSY,
         disturbance=Inject(fault="ecs-task-stop", mode="random", hold="30s"),
-        after_s=(0.0, 3.0),
+        after_s=(5.0, 8.0),
     ),
     "basic + interrupt-signal": Cell(
         scenario="basic",
         settings=BUSY,
         disturbance=Inject(fault="interrupt-signal", mode="sigterm", hold="30s"),
-        after_s=(0.0, 3.0),
+        after_s=(5.0, 8.0),
     ),
     "basic + git-lock": Cell(
-        scenario="basic", settings=BUSY, disturbance=Inject(fault="git-lock", mode="index-lock"), after_s=(0.0, 3.0)
+        scenario="basic", settings=BUSY, disturbance=Inject(fault="git-lock", mode="index-lock"), after_s=(5.0, 8.0)
     ),
     "basic + git-corrupt": Cell(
         scenario="basic",
         settings=BUSY,
         disturbance=Inject(fault="git-corrupt", mode="head-garbage"),
-        after_s=(0.0, 3.0),
+        after_s=(5.0, 8.0),
     ),
     "basic + push-refused": Cell(
         scenario="basic",
