@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers check truth soak bench torture fmt lock clean
+.PHONY: help demo test lint types layers check truth accuracy soak bench torture fmt lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -47,6 +47,10 @@ SEEDS ?= 20
 ONLY  ?=
 truth: $(VENV)/.dev  ## the matrix of planted defects, and SEEDS runs of the correct worker; ONLY=DEFECT for one
 	$(BIN)/python -m tests.truth --seeds $(SEEDS) $(addprefix --only ,$(ONLY))
+
+SEED ?= 1
+accuracy: $(VENV)/.dev  ## recovery against 50 outages of known length, from a party chaosd does not read; SEED=N
+	$(BIN)/python -m tests.accuracy --seed $(SEED)
 
 MINUTES ?= 30
 soak: $(VENV)/.dev  ## the daemon and a long scenario for MINUTES: memory, journal size, no violation
