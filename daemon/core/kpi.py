@@ -41,10 +41,9 @@ def _messages(ledger: Ledger, limits: Limits) -> tuple[Kpi, ...]:
     known = [s for s in took if s is not None]
     goal, unseen = f"< {limits.message_s:g} s", len(took) - len(known)
     note = f"{unseen} of {len(took)} not seen at their last stage" if unseen else ""
-    slowest = max(known) if known and not unseen else None
-    met = None if slowest is None else slowest < limits.message_s
-    if known and max(known) >= limits.message_s:
-        met = None if met is None else False
+    late = bool(known) and max(known) >= limits.message_s
+    slowest = max(known) if known and (late or not unseen) else None
+    met = None if slowest is None else not late
     return (
         Kpi(name="message, slowest", value=slowest, unit="s", goal=goal, met=met, note=note),
         Kpi(name="message, median", value=median(known) if known else None, unit="s", goal="", met=None, note=note),
