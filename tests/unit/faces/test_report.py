@@ -148,6 +148,26 @@ def test_the_page_is_readable_without_seeing_it(everything: dict[str, Any]) -> N
     assert "prefers-color-scheme:dark" in html.render(everything)
 
 
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_every_text_stands_out_from_its_ground(theme: int) -> None:
+    source = html.render(document([]))
+    palette = re.findall(r":root\{(.*?)\}", source, re.DOTALL)[theme]
+    colours = dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{6})", palette))
+    grounds = [(tone, f"{tone}-bg") for tone in ("good", "calm", "bad", "warn", "mute")]
+    grounds += [
+        (ink, ground) for ink in ("ink", "soft", "link", "bad", "good", "warn") for ground in ("page", "card")
+    ]
+    for ink, ground in grounds:
+        bright, dark = sorted((luminance(colours[ink]), luminance(colours[ground])), reverse=True)
+        assert (bright + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
 def test_junit_fails_what_deviated_errs_on_the_unknown_and_skips_the_refused(everything: dict[str, Any]) -> None:
     [suite] = parsed(everything)
     cases = suite.findall("testcase")
