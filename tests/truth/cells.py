@@ -33,6 +33,8 @@ class Cell:
 
 #: Two workers are never idle: most moments are in the middle of some message's work.
 BUSY = {"messages": "16", "gap": "700ms"}
+#: The last ones are sent while the outside party is at it.
+CALM = {"messages": "8", "gap": "1s"}
 #: The longest wait of all: what is not done by then is stuck.
 MOST = "40s"
 #: Nothing moves for that long: more than the queue's visibility timeout.
@@ -71,17 +73,20 @@ CELLS: Mapping[str, Cell] = {
     ),
     "basic + push-refused": Cell(
         scenario="basic",
-        settings={"messages": "3", "gap": "300ms"},
-        disturbance=Outside(name="push-refused", hold_s=10.0),
+        settings=CALM,
+        disturbance=Outside(name="push-refused", hold_s=14.0),
+        after_s=(3.0, 4.0),
     ),
     "basic + remote-hangs": Cell(
         scenario="basic",
-        settings={"messages": "3", "gap": "300ms"},
+        settings=CALM,
         disturbance=Outside(name="remote-hangs", hold_s=6.0),
+        after_s=(3.0, 4.0),
     ),
     "basic + bucket-gone": Cell(
         scenario="basic",
-        settings={"messages": "3", "gap": "300ms"},
-        disturbance=Outside(name="bucket-gone", hold_s=10.0),
+        settings=CALM,
+        disturbance=Outside(name="bucket-gone", hold_s=14.0),
+        after_s=(3.0, 4.0),
     ),
 }

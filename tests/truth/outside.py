@@ -71,20 +71,19 @@ DISTURBANCES: Mapping[str, Callable[[LabInfo, Clients], contextlib.AbstractConte
 
 
 @contextmanager
-def disturbed(name: str, hold_s: float, info: LabInfo, aws: Clients) -> Iterator[None]:
-    """Disturb the lab from the beginning of the block for ``hold_s`` seconds, or until the block ends."""
+def disturbed(name: str, after_s: float, hold_s: float, info: LabInfo, aws: Clients) -> Iterator[None]:
+    """Disturb the lab ``after_s`` seconds from now for ``hold_s`` seconds, or until the block ends."""
     over = threading.Event()
-    begun = threading.Event()
 
     def hold() -> None:
+        if over.wait(after_s):
+            return
         with DISTURBANCES[name](info, aws):
-            begun.set()
             over.wait(hold_s)
 
     holder = threading.Thread(target=hold, name=f"outside-{name}")
     holder.start()
     try:
-        begun.wait(10)
         yield
     finally:
         over.set()

@@ -77,13 +77,14 @@ def play(stage: Stage, name: str, seed: int) -> Outcome:
     cell, started_s = CELLS[name], time.monotonic()
     words = [f"--set={key}={value}" for key, value in (WAITS | dict(cell.settings)).items()]
     scenario = stage.start(f"state-{next(_numbers)}", "scenario", "run", cell.scenario, "--seed", str(seed), *words)
+    after_s = random.Random(seed).uniform(*cell.after_s)
     beside: list[dict[str, Any]] = []
     with ExitStack() as around:
         around.callback(_end, scenario)
         if isinstance(cell.disturbance, Outside):
-            around.enter_context(disturbed(cell.disturbance.name, cell.disturbance.hold_s, stage.info, stage.aws))
+            name_of, hold_s = cell.disturbance.name, cell.disturbance.hold_s
+            around.enter_context(disturbed(name_of, after_s, hold_s, stage.info, stage.aws))
         if isinstance(cell.disturbance, Inject):
-            after_s = random.Random(seed).uniform(*cell.after_s)
             around.enter_context(_injected(stage, cell.disturbance, seed, after_s, beside))
         try:
             out, err = scenario.communicate(timeout=SCENARIO_TIMEOUT_S)
