@@ -113,6 +113,7 @@ def summarise(measured: Sequence[Measured], *, within: int, over: int) -> Summar
     """Judge a whole run; ``within`` and ``over`` say how many outages of each kind were due."""
     inner, outer = [m for m in measured if not m.over], [m for m in measured if m.over]
     inside = [m for m in inner if m.inside]
+    lags, calls = [m.lag_s for m in inner], [m.call_s for m in inner]
     errors = [m.error_s for m in inner if m.error_s is not None]
     wrong = [m for m in outer if m.verdict == "recovered"]
     error_s = median(errors) if errors else float("inf")
@@ -126,9 +127,10 @@ def summarise(measured: Sequence[Measured], *, within: int, over: int) -> Summar
         misses.append(f"only {len(inside)} of {len(inner)} in their bracket, at least {INSIDE_LEAST:.0%} must be")
     if error_s >= ERROR_MOST_S:
         misses.append(f"median error {error_s * 1000:.0f} ms, must be below {ERROR_MOST_S * 1000:.0f} ms")
+    if lags and median(lags) >= ERROR_MOST_S:
+        misses.append(f"median {median(lags) * 1000:.0f} ms from call to death: the brackets begin too early")
     misses += [f"{m.lane}: {m.length_s:.1f} s, limit {m.limit_s:g} s, called recovered" for m in wrong]
     widths = [m.bracket[1] - m.bracket[0] for m in inner if m.bracket]
-    lags, calls = [m.lag_s for m in inner], [m.call_s for m in inner]
     censored, late = sum(m.censored for m in outer), sum(m.verdict == "not-recovered" for m in outer)
     return Summary(
         lines=(
@@ -137,7 +139,7 @@ def summarise(measured: Sequence[Measured], *, within: int, over: int) -> Summar
             f"width of the brackets: {_spread(widths)}",
             f"from call to death: {_spread(lags)}; of it the injecting call itself: {_spread(calls)}",
             f"for comparison, outage alone in that bracket: {sum(m.length_inside for m in inner)} of {len(inner)}",
-            f"over the limit: {len(outer)}; called recovered {len(wrong)}, censored {censored}, not-recovered {late}",
+            f"over the limit: {len(outer)}; called recovered {len(wrong)}, censored {censored}, late {late}",
         ),
         misses=tuple(misses),
     )

@@ -62,6 +62,12 @@ def test_wide_brackets_hold_everything_and_are_a_miss() -> None:
     assert "median error" in missed(wide, wide, GOOD, within=3)
 
 
+def test_brackets_that_begin_long_before_the_outage_are_a_miss() -> None:
+    early = replace(GOOD, injected_s=99.0, bracket=(2.9, 3.1))
+    assert early.inside
+    assert "begin too early" in missed(early, within=1)
+
+
 def test_beyond_the_limit_only_recovered_is_wrong() -> None:
     censored = replace(LATE, verdict="undo-failed", censored=True, bracket=None)
     assert missed(GOOD, LATE, censored, within=1, over=2) == ""
