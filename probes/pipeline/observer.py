@@ -87,7 +87,7 @@ class Observer:
         self._counts, self._looked = (counts, counts), self.world.clock.instant()
         self._before = tuple(self._several(Part.CLONES, self.workshop.begin))
         self._unseen_before = dict(self._blind)
-        self._look_at_deployment()
+        self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)  # it may come back, and be looked at then
 
     def look(self, sent: Sequence[Sent]) -> bool:
         began = self.world.clock.instant()

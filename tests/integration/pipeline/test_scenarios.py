@@ -206,6 +206,13 @@ def test_what_goes_out_of_sight_is_unknown_and_not_passed(shop: Shop, port: str,
     assert not course.passed
 
 
+def test_a_deployment_that_comes_back_is_judged(shop: Shop) -> None:
+    s3 = shop.world.s3
+    shop.world.cut("s3")
+    shop.world.clock.at(0.3, lambda: setattr(shop.world, "s3", s3))
+    assert shop.run("basic").passed
+
+
 def break_remote(shop: Shop) -> None:
     shop.remote.rename(shop.root / "gone.git")
 
