@@ -23,7 +23,7 @@ class Outside:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One scenario with its parameters, and what disturbs it ``after_s`` (least, most) seconds from its start."""
+    """One scenario, its parameters, and what disturbs it ``after_s`` (least, most) seconds after the first push."""
 
     scenario: str
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ SETTLE = "14s"
 CELLS: Mapping[str, Cell] = {
     "basic": Cell(scenario="basic"),
     "switching": Cell(scenario="switching", settings={"messages": "8", "sessions": "4", "gap": "500ms"}),
-    "rapid-switching": Cell(scenario="rapid-switching"),
+    "rapid-switching": Cell(scenario="rapid-switching", settings={"messages": "12", "sessions": "4"}),
     # Half a second is in the middle of the first one's build.
     "interrupt": Cell(scenario="interrupt", settings={"messages": "4", "gap": "500ms"}),
     "common-file": Cell(scenario="basic", settings={"messages": "8", "gap": "0ms"}),
@@ -54,39 +54,36 @@ CELLS: Mapping[str, Cell] = {
         scenario="basic",
         settings=BUSY,
         disturbance=Inject(fault="ecs-task-stop", mode="random", hold="30s"),
-        after_s=(5.0, 8.0),
+        after_s=(0.0, 4.0),
     ),
     "basic + interrupt-signal": Cell(
         scenario="basic",
         settings=BUSY,
         disturbance=Inject(fault="interrupt-signal", mode="sigterm", hold="30s"),
-        after_s=(5.0, 8.0),
+        after_s=(0.0, 4.0),
     ),
     "basic + git-lock": Cell(
-        scenario="basic", settings=BUSY, disturbance=Inject(fault="git-lock", mode="index-lock"), after_s=(5.0, 8.0)
+        scenario="basic", settings=BUSY, disturbance=Inject(fault="git-lock", mode="index-lock"), after_s=(0.0, 4.0)
     ),
     "basic + git-corrupt": Cell(
         scenario="basic",
         settings=BUSY,
         disturbance=Inject(fault="git-corrupt", mode="head-garbage"),
-        after_s=(5.0, 8.0),
+        after_s=(0.0, 4.0),
     ),
     "basic + push-refused": Cell(
         scenario="basic",
         settings=CALM,
         disturbance=Outside(name="push-refused", hold_s=14.0),
-        after_s=(3.0, 4.0),
     ),
     "basic + remote-hangs": Cell(
         scenario="basic",
         settings=CALM,
         disturbance=Outside(name="remote-hangs", hold_s=6.0),
-        after_s=(3.0, 4.0),
     ),
     "basic + bucket-gone": Cell(
         scenario="basic",
         settings=CALM,
         disturbance=Outside(name="bucket-gone", hold_s=14.0),
-        after_s=(3.0, 4.0),
     ),
 }

@@ -1,6 +1,7 @@
 """Disturbances by an outside party: chaosd neither makes nor reads them."""
 
 import contextlib
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from botocore.exceptions import ClientError
 from daemon.lab.model import LabInfo
 from daemon.lab.provision import Clients
 
+FIRST_PUSH_S = 6.0
+POLL_S = 0.2
 HANG_S = 45  # of one hanging connection: longer than a message may take
 
 
@@ -70,13 +73,33 @@ DISTURBANCES: Mapping[str, Callable[[LabInfo, Clients], contextlib.AbstractConte
 }
 
 
+def tips(info: LabInfo) -> str:
+    """Return the remote's branches with their commits."""
+    command = ("git", "-C", str(info.remote), "for-each-ref")
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+
+
+def await_work(info: LabInfo, before: str, after_s: float, over: threading.Event) -> bool:
+    """Wait until the remote is not as ``before`` any more, and then ``after_s``; False when ``over`` is set first.
+
+    A worker that pushes late must not put it off for good.
+    """
+    for _ in range(round(FIRST_PUSH_S / POLL_S)):
+        if tips(info) != before:
+            break
+        if over.wait(POLL_S):
+            return False
+    return not over.wait(after_s)
+
+
 @contextmanager
 def disturbed(name: str, after_s: float, hold_s: float, info: LabInfo, aws: Clients) -> Iterator[None]:
-    """Disturb the lab ``after_s`` seconds from now for ``hold_s`` seconds, or until the block ends."""
+    """Disturb the lab ``after_s`` after the first push for ``hold_s`` seconds, or until the block ends."""
     over = threading.Event()
+    before = tips(info)
 
     def hold() -> None:
-        if over.wait(after_s):
+        if not await_work(info, before, after_s, over):
             return
         with DISTURBANCES[name](info, aws):
             over.wait(hold_s)

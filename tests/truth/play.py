@@ -21,7 +21,7 @@ from daemon.lab.model import LabInfo
 from daemon.lab.provision import Clients, clients
 from tests.truth.cells import CELLS, MOST, SETTLE, Inject, Outside
 from tests.truth.matrix import CORRECT, Outcome, outcome
-from tests.truth.outside import disturbed
+from tests.truth.outside import await_work, disturbed, tips
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -109,12 +109,13 @@ def _has_struck(document: dict[str, Any]) -> bool:
 def _injected(
     stage: Stage, wanted: Inject, seed: int, after_s: float, documents: list[dict[str, Any]]
 ) -> Iterator[None]:
-    """Inject ``after_s`` seconds from now, beside the block; undone when the block ends, and then documented."""
+    """Inject ``after_s`` seconds after the first push; undone when the block ends, and then documented."""
     over = threading.Event()
+    before = tips(stage.info)
     started: list[subprocess.Popen[str]] = []
 
     def inject() -> None:
-        if over.wait(after_s):
+        if not await_work(stage.info, before, after_s, over):
             return
         words = (
             "inject",
