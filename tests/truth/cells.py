@@ -47,7 +47,10 @@ CELLS: Mapping[str, Cell] = {
     # Half a second is in the middle of the first one's build.
     "interrupt": Cell(scenario="interrupt", settings={"messages": "4", "gap": "500ms"}),
     "common-file": Cell(scenario="basic", settings={"messages": "8", "gap": "0ms"}),
-    "one-session-two-threads": Cell(scenario="switching", settings={"messages": "6", "overlap": "common"}),
+    # Three threads for two workers: one of them has to take two.
+    "one-session-three-threads": Cell(
+        scenario="switching", settings={"messages": "6", "sessions": "3", "overlap": "common"}
+    ),
     "duplicate-delivery": Cell(scenario="duplicate-delivery"),
     "poison": Cell(scenario="poison", settings={"messages": "4"}),
     "basic + ecs-task-stop": Cell(

@@ -6,7 +6,7 @@ from tests.truth.__main__ import main
 
 DEFECTS = {
     "not-idempotent": "duplicate-delivery",
-    "thread-read-only-on-session-change": "one-session-two-threads",
+    "thread-read-only-on-session-change": "one-session-three-threads",
 }
 
 

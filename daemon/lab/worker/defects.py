@@ -143,7 +143,7 @@ DEFECTS: Mapping[Defect, Planted] = {
     Defect.THREAD_READ_ONLY_ON_SESSION_CHANGE: Planted(
         "Reads a message's thread only when the session is new: later threads go to the first one's branch.",
         breaks=("right-branch",),
-        shows=("one-session-two-threads",),
+        shows=("one-session-three-threads",),
     ),
     Defect.DETACHED_HEAD_COMMITS: Planted(
         "Checks out the branch's commit, not the branch: its commits belong to no branch and are not pushed.",
