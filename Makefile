@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers check bench torture fmt lock clean
+.PHONY: help demo test lint types layers check truth accuracy soak bench torture fmt lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -42,6 +42,19 @@ check: $(VENV)/.dev
 
 torture: $(VENV)/.dev  ## kill -9 at random moments, many times
 	$(BIN)/python -m pytest tests/e2e tests/integration -m torture -n 2 -rP -p no:cacheprovider
+
+SEEDS ?= 20
+ONLY  ?=
+truth: $(VENV)/.dev  ## the matrix of planted defects, and SEEDS runs of the correct worker; ONLY=DEFECT for one
+	$(BIN)/python -m tests.truth --seeds $(SEEDS) $(addprefix --only ,$(ONLY))
+
+SEED ?= 1
+accuracy: $(VENV)/.dev  ## recovery against 50 outages of known length, from a party chaosd does not read; SEED=N
+	$(BIN)/python -m tests.accuracy --seed $(SEED)
+
+MINUTES ?= 30
+soak: $(VENV)/.dev  ## the daemon and a long scenario for MINUTES: memory, journal size, no violation
+	$(BIN)/python -m tests.truth.soak --minutes $(MINUTES)
 
 bench: $(VENV)/.dev  ## ratios measured side by side in one run
 	$(BIN)/python tests/benchmarks/run.py

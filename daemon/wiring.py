@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from daemon.core.errors import ConfigError
 from daemon.core.events import Observed
+from daemon.core.ledger import Witness
 from daemon.core.model import Repository, Target
 from daemon.core.parameters import build
-from daemon.core.seams import Fault, Probe
+from daemon.core.seams import Fault, Probe, World
 from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings
 from daemon.engine.control import Control
 from daemon.engine.injector import Injector, Parts
@@ -22,7 +23,10 @@ from daemon.ports.journal import Journal
 from daemon.ports.state import StateDirectory, boot_id
 from daemon.ports.world import LocalWorld
 from faults import CATALOGUE as FAULTS
+from faults.sqs.marks import reverted
+from faults.sqs.places import places, wait_s
 from probes import CATALOGUE as PROBES
+from probes.pipeline.observer import Observer
 
 T = TypeVar("T")
 
@@ -159,6 +163,24 @@ def open_journal(state: StateDirectory, *, readonly: bool = False) -> Journal:
 def new_id(world: LocalWorld) -> str:
     """Return an injection id that sorts by time and two processes will not both choose."""
     return f"{world.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def new_seed() -> int:
+    """Return a seed for what nobody asked to repeat."""
+    return secrets.randbits(32)
+
+
+def witness(target: Target, run: str, world: World) -> Witness:
+    """Return who fills the ledger of one run; raises TargetAbsentError for a target that cannot be observed."""
+    return Observer.of(target, run, world)
+
+
+def sweep(target: Target, run: str, sent: int, world: World) -> str:
+    """Remove what is left of one run's messages from the target's queues, and say what was; raises ChaosdError."""
+    if target.queue is None:
+        return "nothing was left: the target has no queue"
+    found = places(target.queue, world, separate=True)
+    return reverted(run, found, sent, world, within_s=wait_s(found, world)).detail
 
 
 def _lookouts(settings: Settings) -> tuple[Lookout, ...]:

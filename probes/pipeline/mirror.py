@@ -41,10 +41,10 @@ class Mirror:
     url: str
 
     @classmethod
-    def of(cls, target: Target, url: str, world: World) -> "Mirror":
-        """Return the target's mirror, made when it is not there."""
+    def of(cls, target: Target, url: str, world: World, use: str = "canary") -> "Mirror":
+        """Return the target's mirror for one ``use``, made when it is not there."""
         name = hashlib.sha256(f"{target.name} {url}".encode()).hexdigest()[:12]
-        made = cls(git=world.git, path=f"{world.private}/canary-{name}.git", url=url)
+        made = cls(git=world.git, path=f"{world.private}/{use}-{name}.git", url=url)
         _checked(world.git.run(world.private, "init", "--quiet", "--bare", made.path), "make the mirror")
         made._tidy()
         return made
@@ -55,6 +55,22 @@ class Mirror:
         rows = self._run("ls-remote", "--quiet", "--", self.url, *wanted, what=f"ask {self.url}", timeout_s=FETCH_S)
         pairs = (row.split("\t", 1) for row in rows.out.splitlines() if "\t" in row)
         return {ref.removeprefix("refs/heads/"): commit for commit, ref in pairs if ref in wanted}
+
+    def heads(self) -> dict[str, str]:
+        """Ask the remote for the commits of all its branches now."""
+        rows = self._run(
+            "ls-remote", "--quiet", "--heads", "--", self.url, what=f"ask {self.url}", timeout_s=FETCH_S
+        )
+        pairs = (row.split("\t", 1) for row in rows.out.splitlines() if "\t" in row)
+        return {ref.removeprefix("refs/heads/"): commit for commit, ref in pairs}
+
+    def ask(self, *arguments: str) -> str:
+        """Return what a reading command says of the mirror."""
+        return self._run(*arguments, what="read the mirror").out
+
+    def has(self, commit: str) -> bool:
+        """Tell whether the mirror has the commit."""
+        return self.git.run(self.path, "cat-file", "-e", f"{commit}^{{commit}}").code == 0
 
     def fetch(self, branches: Sequence[str], *, timeout_s: float = FETCH_S) -> None:
         """Get the branches, however they have been rewritten; what is there already is not fetched again."""

@@ -29,8 +29,10 @@ VERBS: Mapping[str, Mapping[str, Verb]] = {
         "health": Verb(f"{_HERE}.desk:health", "Exit 0 when the daemon is healthy."),
         "probe": Verb(f"{_HERE}.looking:probe", "One look with the probes."),
         "monitor": Verb(f"{_HERE}.monitor:monitor", "Targets, faults and verdicts, once or live."),
+        "scenario": Verb(f"{_HERE}.scenario:scenario", "Workloads with their checks."),
         "history": Verb(f"{_HERE}.past:history", "The injections so far."),
         "show": Verb(f"{_HERE}.past:show", "One injection with its timeline and proof."),
+        "report": Verb(f"{_HERE}.report:report", "A period judged again: HTML, Markdown, JSON, JUnit."),
     },
     "Know and set up": {
         "faults": Verb(f"{_HERE}.catalogue:faults", "The faults that can be injected."),

@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from daemon.lab.worker import settings as worker_settings
 from daemon.lab.worker.clone import Clone, PushRejected
-from daemon.lab.worker.defects import Defect
+from daemon.lab.worker.defects import LEAVES_UNPUSHED, Defect
 from daemon.lab.worker.gitcli import Git, GitError
-from daemon.lab.worker.message import Message
+from daemon.lab.worker.message import MalformedMessage, Message
 from daemon.lab.worker.pipeline import Pipeline
 from daemon.lab.worker.queues import Queues
 from daemon.lab.worker.repair import Repairer
@@ -26,6 +26,7 @@ from daemon.lab.worker.site import Site
 from daemon.lab.worker.slots import Slot, claim
 
 CHECK_SHARE = 20  # at most one part in 20 of the idle time goes into checking the clone
+CHECK_PAUSE_MAX_S = 10.0  # unless that would leave a broken clone broken for long
 STOPPED_CODE = 128 + signal.SIGTERM
 NO_ANSWER_PAUSE_S = 0.5
 
@@ -69,15 +70,18 @@ class Worker:
         try:
             if self.pipeline.repairer.heal():
                 self.pipeline.clone.discard_edit()
+                if not self.check_at_s and self.settings.defect is Defect.RESET_HARD_ON_RECOVERY:
+                    self.pipeline.clone.start_over()
                 self._push_leftovers()
         except (GitError, PushRejected, OSError) as error:
             say("clone.not_checked", level="WARNING", why=str(error))
         ended_s = time.monotonic()
-        self.check_at_s = ended_s + max(self.settings.check_every_s, CHECK_SHARE * (ended_s - started_s))
+        pause_s = min(CHECK_SHARE * (ended_s - started_s), CHECK_PAUSE_MAX_S)
+        self.check_at_s = ended_s + max(self.settings.check_every_s, pause_s)
 
     def _push_leftovers(self) -> None:
         clone = self.pipeline.clone
-        if not clone.catches_up:
+        if clone.defect in LEAVES_UNPUSHED:
             return
         for branch in clone.branches_ahead():
             clone.fetch(branch)
@@ -90,6 +94,8 @@ def build(settings: Settings, slot: Slot, stop: threading.Event) -> Worker:
     """Put a worker together; endpoint and credentials come from the environment, as in a container."""
     config = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3})
     git = Git(slot.clone)
+    if settings.defect is Defect.NO_TIMEOUT_ON_REMOTE:
+        git = Git(slot.clone, remote_timeout_s=None)
     queues = Queues(
         sqs=boto3.client("sqs", config=config),
         responses_url=settings.responses_queue_url,
@@ -101,19 +107,14 @@ def build(settings: Settings, slot: Slot, stop: threading.Event) -> Worker:
 
     pipeline = Pipeline(
         settings=settings,
-        clone=Clone(
-            git=git,
-            slot=slot,
-            mainline=settings.mainline,
-            catches_up=settings.defect is not Defect.SUCCESS_ON_FAILED_PUSH,
-        ),
+        clone=Clone(git=git, slot=slot, mainline=settings.mainline, defect=settings.defect),
         repairer=Repairer(
             git=git,
             slot=slot,
             remote=settings.remote,
             mainline=settings.mainline,
             lock_age_s=settings.lock_age_s,
-            keep_locks=settings.defect is Defect.KEEP_STALE_LOCK,
+            defect=settings.defect,
         ),
         queues=queues,
         site=Site(s3=boto3.client("s3", config=config), bucket=settings.site_bucket, key=settings.site_key),
@@ -135,6 +136,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, ask_to_stop)
     slot = claim(settings.lab, settings.slots, stop)
     if slot is not None:
+        if settings.defect is Defect.CRASH_LOOP_ON_POISON and slot.noted().get("poison"):
+            raise MalformedMessage(slot.noted()["poison"])
         build(settings, slot, stop).run()
     say("worker.stopped")
     return STOPPED_CODE

@@ -4,6 +4,7 @@ import random
 import threading
 from dataclasses import dataclass
 
+from daemon.lab.worker.defects import ADDS_ALL, NEVER_CATCHES_UP, Defect
 from daemon.lab.worker.gitcli import Git, GitError
 from daemon.lab.worker.message import Command
 from daemon.lab.worker.say import say
@@ -34,7 +35,7 @@ class Clone:
     git: Git
     slot: Slot
     mainline: str
-    catches_up: bool = True  # off only for the defect success-on-failed-push
+    defect: Defect | None = None
 
     def fetch(self, branch: str) -> None:
         """Learn the remote's state of ``branch``, which it need not have, and of the mainline."""
@@ -68,16 +69,23 @@ class Clone:
             self.keep_work(current)
             refs = self.refs(branch)
         if current != branch:
-            if refs.local:
-                self.git.run("switch", "--quiet", branch)
-            else:
-                start = refs.remote or refs.mainline
-                self.git.run("switch", "--quiet", "--no-track", "--create", branch, start)
+            self._check_out(branch, refs)
             self.slot.note(branch=branch)
-        if self.catches_up and refs.local and refs.remote and refs.local != refs.remote:
+        if self.defect not in NEVER_CATCHES_UP and refs.local and refs.remote and refs.local != refs.remote:
             self._catch_up(branch)
         if refs.stash:
             self.take_back_work(branch)
+
+    def _check_out(self, branch: str, refs: Refs) -> None:
+        start = refs.remote or ("HEAD" if self.defect is Defect.BRANCH_FROM_CURRENT_HEAD else refs.mainline)
+        if self.defect is Defect.DETACHED_HEAD_COMMITS:
+            if not refs.local:
+                self.git.run("branch", "--no-track", branch, start)
+            self.git.run("switch", "--quiet", "--detach", branch)
+        elif refs.local:
+            self.git.run("switch", "--quiet", branch)
+        else:
+            self.git.run("switch", "--quiet", "--no-track", "--create", branch, start)
 
     def standing(self) -> tuple[str, bool]:
         """Return the branch checked out (empty when detached) and whether the work tree is dirty."""
@@ -91,14 +99,16 @@ class Clone:
 
     def keep_work(self, branch: str) -> None:
         """Stash tracked and untracked changes, labelled with the branch that they belong to."""
-        self.git.run("stash", "push", "--quiet", "--include-untracked", "--message", _label(branch))
+        scope = () if self.defect is Defect.STASH_WITHOUT_UNTRACKED else ("--include-untracked",)
+        self.git.run("stash", "push", "--quiet", *scope, "--message", _label(branch))
         say("work.kept", branch=branch)
 
     def take_back_work(self, branch: str) -> bool:
         """Bring back what was kept for ``branch``; False when there is nothing or it does not fit any more."""
         for row in self.git.run("stash", "list", "--format=%gd %gs").splitlines():
             reference, _, subject = row.partition(" ")
-            if not subject.endswith(_label(branch)):
+            ours = subject.endswith(_label(branch)) or self.defect is Defect.STASH_POP_ON_WRONG_BRANCH
+            if not ours:
                 continue
             try:
                 self.git.run("stash", "pop", "--quiet", reference)
@@ -150,8 +160,9 @@ class Clone:
         """Commit the command's file and nothing else that may lie in the work tree."""
         subject = command.instruction[:72]
         text = f"{subject}\n\n{_trailers(command)}"
-        self.git.run("add", "--", command.path)
-        self.git.run("commit", "--quiet", "--allow-empty", "--no-verify", "--file=-", "--", command.path, text=text)
+        scope = () if self.defect in ADDS_ALL else ("--", command.path)
+        self.git.run("add", *(scope or ("--all",)))
+        self.git.run("commit", "--quiet", "--allow-empty", "--no-verify", "--file=-", *scope, text=text)
         self.slot.note(branch=command.branch)
 
     def push(self, branch: str, pause: threading.Event, command: Command | None = None) -> None:
@@ -178,12 +189,21 @@ class Clone:
 
     def try_push(self, branch: str) -> None:
         """Push once. Raises PushRejected or GitError."""
+        force = ("--force",) if self.defect is Defect.FORCE_PUSH else ()
         try:
-            self.git.run("push", "--quiet", "origin", f"refs/heads/{branch}:refs/heads/{branch}")
+            self.git.run("push", "--quiet", *force, "origin", f"refs/heads/{branch}:refs/heads/{branch}")
         except GitError as error:
             if any(sign in error.text for sign in REJECTIONS):
                 raise PushRejected(str(error)) from error
             raise
+
+    def start_over(self) -> None:
+        """Throw away what the remote does not have (the defect reset-hard-on-recovery)."""
+        branch, _ = self.standing()
+        self.fetch(branch)
+        refs = self.refs(branch)
+        self.git.run("reset", "--quiet", "--hard", refs.remote or refs.mainline)
+        self.git.run("clean", "--quiet", "-d", "--force")
 
     def branches_ahead(self) -> list[str]:
         """Return the local branches that hold commits which the remote, as we know it, has not."""
@@ -219,11 +239,21 @@ class Clone:
         upstream = f"refs/remotes/origin/{branch}"
         if self.git.succeeds("merge-base", "--is-ancestor", upstream, "HEAD"):
             return
+        if self.defect is Defect.ADD_ALL_WITH_CONFLICT_MARKERS:
+            self._merge_anyhow(upstream)
+            return
         try:
             self.git.run("rebase", "--quiet", "--autostash", upstream)
         except GitError:
             self.git.succeeds("rebase", "--abort")
             raise
+
+    def _merge_anyhow(self, upstream: str) -> None:
+        # Plain text merging, instead of the union of lines that the repository asks for.
+        plain = ("-c", "merge.union.driver=git merge-file %A %O %B")
+        if not self.git.succeeds(*plain, "merge", "--quiet", "--no-edit", upstream):
+            self.git.run("add", "--all")
+            self.git.run("commit", "--quiet", "--no-verify", "--no-edit")
 
 
 def _label(branch: str) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TIMEOUT_S = 30.0
+REMOTE_TIMEOUT_S = 10.0  # a remote that hangs must not cost a message its half minute
+REMOTE = ("fetch", "push", "ls-remote")
 WHO = {
     "GIT_AUTHOR_NAME": "edit-worker",
     "GIT_AUTHOR_EMAIL": "edit-worker@localhost",
@@ -39,6 +41,7 @@ class Git:
     """Git in ``directory``."""
 
     directory: Path
+    remote_timeout_s: float | None = REMOTE_TIMEOUT_S
 
     def run(self, *arguments: str, text: str | None = None) -> str:
         """Run git with ``text`` as its input and return what it prints. Raises GitError."""
@@ -51,7 +54,7 @@ class Git:
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
-                timeout=TIMEOUT_S,
+                timeout=self.remote_timeout_s if arguments[0] in REMOTE else TIMEOUT_S,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:

@@ -3,14 +3,15 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from daemon.lab.worker import message as messages
+from daemon.lab.worker import orphan
 from daemon.lab.worker.clone import Clone, PushRejected
-from daemon.lab.worker.defects import Defect
+from daemon.lab.worker.defects import LEAVES_UNPUSHED, PUSHES_WHEN_IDLE, Defect
 from daemon.lab.worker.gitcli import GitError
 from daemon.lab.worker.message import Command, MalformedMessage, Message
 from daemon.lab.worker.queues import Queues
@@ -24,6 +25,8 @@ PAUSE_S = 0.25
 PAUSE_MAX_S = 2.0
 RETRY_AFTER_S = 5  # a message that could not be done now is delivered again that much later
 BUILD_SLICE_S = 0.1
+#: Workers whose clone is where they look, not the remote.
+KEEPS_TO_ITS_OWN = LEAVES_UNPUSHED | PUSHES_WHEN_IDLE | {Defect.DETACHED_HEAD_COMMITS}
 
 
 class Stopping(Exception):  # noqa: N818 - it says what happens
@@ -42,6 +45,7 @@ class Pipeline:
     stop: threading.Event
     take_interrupt: Callable[[], Message | None]
     interruptible: bool = True
+    threads: dict[str, str] = field(default_factory=dict)  # only for thread-read-only-on-session-change
 
     def handle(self, message: Message) -> None:
         """Bring one message to its end: done, refused, or handed back. Raises nothing of git's or AWS's."""
@@ -59,6 +63,8 @@ class Pipeline:
         except MalformedMessage as error:
             self._refuse(message, error)
             return
+        if self.settings.defect is Defect.THREAD_READ_ONLY_ON_SESSION_CHANGE:
+            command = self._on_the_session_s_thread(command)
         if self.settings.defect is Defect.ACK_BEFORE_WORK:
             self.queues.delete(message)
         commit = self._carry_out(command, message)
@@ -78,8 +84,16 @@ class Pipeline:
         took_ms = round((time.monotonic() - started_s) * 1000)
         say("command.done", command=command.command_id, session=command.session_id, commit=commit, took_ms=took_ms)
 
+    def _on_the_session_s_thread(self, command: Command) -> Command:
+        if command.session_id not in self.threads:
+            self.threads.clear()
+        return replace(command, branch=self.threads.setdefault(command.session_id, command.branch))
+
     def _refuse(self, message: Message, error: MalformedMessage) -> None:
         """Answer once and hand back: after its last delivery it lies in the dead-letter queue, as evidence."""
+        if self.settings.defect is Defect.CRASH_LOOP_ON_POISON:
+            self.clone.slot.note(poison=str(error))
+            raise error
         say("message.refused", level="ERROR", why=str(error), receives=message.receives)
         if message.receives == 1:
             fields = messages.answer_fields(message.body)
@@ -110,6 +124,8 @@ class Pipeline:
         self.repairer.heal()
         try:
             self.clone.discard_edit()
+            if self.settings.defect is Defect.RESET_HARD_ON_RECOVERY:
+                self.clone.start_over()
         except GitError as error:
             say("edit.not_discarded", level="WARNING", why=str(error))
         return not self.stop.wait(min(PAUSE_S * attempt, PAUSE_MAX_S))
@@ -128,9 +144,12 @@ class Pipeline:
     def _work(self, command: Command) -> str:
         branch = command.branch
         again = self.settings.defect is Defect.NOT_IDEMPOTENT
+        early = self.settings.defect is Defect.DEPLOY_BEFORE_COMMIT
         self.clone.fetch(branch)
         self.clone.switch(branch)
         if again or not self.clone.find(command):
+            if early:
+                self._deploy(command, self.clone.head())
             self.clone.edit(command, again=again)
             self._build(command)
             self.clone.commit(command)
@@ -138,11 +157,14 @@ class Pipeline:
         if refs.local != refs.remote:
             self._push(command)
         commit = self.clone.head()
-        self._deploy(command, commit)
+        if not early:
+            self._deploy(command, commit)
         return commit
 
     def _push(self, command: Command) -> None:
-        if self.settings.defect is Defect.SUCCESS_ON_FAILED_PUSH:
+        if self.settings.defect in PUSHES_WHEN_IDLE:
+            return
+        if self.settings.defect in {Defect.SUCCESS_ON_FAILED_PUSH, Defect.PUSH_ONCE_IGNORE_FAILURE}:
             try:
                 self.clone.try_push(command.branch)
             except (PushRejected, GitError) as error:
@@ -151,13 +173,22 @@ class Pipeline:
         self.clone.push(command.branch, self.stop, command)
 
     def _deploy(self, command: Command, commit: str) -> None:
+        if self.settings.defect is Defect.DEPLOY_ONCE_IGNORE_FAILURE:
+            self._deploy_once(command, commit)
+            return
         self.site.deploy(branch=command.branch, commit=commit, text=self.clone.read(command))
         newest = self.clone.remote_head(command.branch)
-        if newest and newest != commit and self.settings.defect is not Defect.SUCCESS_ON_FAILED_PUSH:
+        if newest and newest != commit and self.settings.defect not in KEEPS_TO_ITS_OWN:
             # Another task pushed in between and may have deployed before us: ours must not cover it.
             self.clone.fetch(command.branch)
             self.clone.switch(command.branch)
             self.site.deploy(branch=command.branch, commit=self.clone.head(), text=self.clone.read(command))
+
+    def _deploy_once(self, command: Command, commit: str) -> None:
+        try:
+            self.site.deploy(branch=command.branch, commit=commit, text=self.clone.read(command))
+        except (BotoCoreError, ClientError) as error:
+            say("deploy.failed", level="WARNING", why=str(error))
 
     def _build(self, command: Command) -> None:
         """Pretend to work; let an interrupting message of another thread go first. Raises Stopping at SIGTERM."""
@@ -165,6 +196,8 @@ class Pipeline:
         while True:
             self._let_through(command)
             if self.stop.is_set():
+                if self.settings.defect is Defect.ORPHAN_CHILDREN_KEEP_WRITING:
+                    orphan.leave(self.clone.git.directory, command.path, command.line)
                 raise Stopping
             left_s = finish_s - time.monotonic()
             if left_s <= 0:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.lab.worker.defects import Defect
 from daemon.lab.worker.gitcli import Git, GitError
 from daemon.lab.worker.locks import clear_stale_locks
 from daemon.lab.worker.replace import replace_repository
@@ -41,7 +42,7 @@ class Repairer:
     remote: str
     mainline: str
     lock_age_s: float
-    keep_locks: bool = False
+    defect: Defect | None = None
 
     def problems(self) -> str:
         """Say what is wrong with the clone; empty when it is sound. Takes no lock, changes nothing."""
@@ -79,7 +80,7 @@ class Repairer:
             self._restore_objects,
             self._rebuild_index,
         )
-        for step in steps:
+        for step in () if self.defect is Defect.RECLONE_LOSES_UNPUSHED else steps:
             if self.git.folder.is_dir():
                 self._attempt(step)
             if not self.problems():
@@ -93,7 +94,7 @@ class Repairer:
 
     def clear_locks(self) -> int:
         """Remove stale locks; return how many."""
-        if self.keep_locks or not self.git.folder.is_dir():
+        if self.defect is Defect.KEEP_STALE_LOCK or not self.git.folder.is_dir():
             return 0
         return clear_stale_locks(self.git, older_than_s=self.lock_age_s)
 
@@ -192,6 +193,8 @@ class Repairer:
         self.git.run("reset", "--quiet")
 
     def _replace(self) -> None:
+        if self.defect is Defect.RECLONE_LOSES_UNPUSHED:
+            shutil.rmtree(self.slot.clone, ignore_errors=True)
         replace_repository(self.git, self.slot, remote=self.remote, branch=self._branch(), mainline=self.mainline)
 
 

@@ -34,7 +34,7 @@ def read(argv: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """Read the settings. Raises KeyError for a missing variable, SystemExit for a bad command line."""
     parser = argparse.ArgumentParser(prog="python -m daemon.lab.worker", description="The lab's reference worker.")
     parser.add_argument("--lab", type=Path, required=True)
-    named = "; ".join(f"{defect}: {what}" for defect, what in DEFECTS.items())
+    named = " ".join(f"{defect}: {planted.what}" for defect, planted in DEFECTS.items())
     parser.add_argument("--defect", type=Defect, choices=list(Defect), default=None, help=named)
     options = parser.parse_args(argv)
     defaults = {"BRANCH_TEMPLATE": "thread-{chatThreadId}", "MAINLINE": "main"}

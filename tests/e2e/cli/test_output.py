@@ -11,7 +11,8 @@ import pytest
 from tests.e2e.cli.conftest import CHAOSD, Cli
 
 VERBS = (
-    "run demo lab inject recover revert halt resume status health probe monitor history show faults probes config"
+    "run demo lab inject recover revert halt resume status health probe monitor history show report "
+    "faults probes config"
 )
 
 

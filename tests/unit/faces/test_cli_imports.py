@@ -19,6 +19,9 @@ HEAVY = (
     "yaml",
     "werkzeug",
     "waitress",
+    "jinja2",
+    "numpy",
+    "scipy",
 )
 LOADED = (
     "import json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})), file=sys.stderr)"

@@ -1,0 +1,206 @@
+"""Run one scenario against a target: send on the clock, wait until it has settled, observe, judge."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from daemon.core.errors import ChaosdError, ConfigError, TargetAbsentError
+from daemon.core.evidence import Standing
+from daemon.core.invariants import INVARIANTS, Result, inapplicable, judge
+from daemon.core.kpi import Kpi, kpis
+from daemon.core.ledger import Effect, Ledger, Sent, Witness
+from daemon.core.model import Instant, Target
+from daemon.core.scenario import Mail, Parameters, Post, Scenario, mails
+from daemon.core.seams import Flag, World
+
+CALM_S = 1.0  # how long nothing may have changed once everything has arrived: a second effect would show
+MARGIN_S = 3.0
+Told = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What became of one run. ``settled`` is False when it was still moving at the longest wait.
+
+    ``stopped`` says why it was broken off; then nothing is judged.
+    """
+
+    scenario: Scenario
+    target: str
+    seed: int
+    began: Instant
+    ended: Instant
+    ledger: Ledger
+    results: tuple[Result, ...] = ()
+    kpis: tuple[Kpi, ...] = ()
+    settled: bool = True
+    stopped: str = ""
+
+    @property
+    def violated(self) -> tuple[Result, ...]:
+        return tuple(r for r in self.results if r.standing is Standing.VIOLATED)
+
+    @property
+    def unknown(self) -> tuple[Result, ...]:
+        """Return the safety properties that could not be told; the two objectives may be unknown."""
+        unknown = (r for r in self.results if r.standing is Standing.UNKNOWN)
+        return tuple(r for r in unknown if not INVARIANTS[r.invariant].objective)
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether everything that was to be checked was checked and held."""
+        return bool(self.results) and self.settled and not self.violated and not self.unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Scenarios on one target. ``every_s`` is the time between two looks; ``told`` hears how it goes."""
+
+    world: World
+    target: Target
+    every_s: float
+    told: Told = lambda _: None
+
+    def run(
+        self, scenario: Scenario, given: Parameters, witness: Witness, *, run: str, seed: int, stop: Flag
+    ) -> Course:
+        """Run one scenario to its verdict; raises ChaosdError when it cannot begin. ``run`` marks its messages."""
+        post = self._post(scenario, run)
+        planned = self._mails(scenario, given, seed, post)
+        witness.begin()
+        began = self.world.clock.instant()
+        sent = self._send(planned, began, witness, stop)
+        settled = self._settle(sent, given, witness, stop)
+        stopped = "stopped before it was judged" if stop.is_set() else ""
+        ledger = Ledger(run=run, sent=tuple(sent)) if stopped else witness.ledger(sent)
+        course = Course(
+            scenario=scenario,
+            target=self.target.name,
+            seed=seed,
+            began=began,
+            ended=self.world.clock.instant(),
+            ledger=ledger,
+            settled=settled,
+            stopped=stopped,
+        )
+        return course if stopped else self._judged(course, given)
+
+    def _judged(self, course: Course, given: Parameters) -> Course:
+        limits = self.target.limits
+        results = judge(course.ledger, limits, without=() if given.limits else ("message-fast",))
+        figures = kpis(course.ledger, results, limits, healthy=self._healthy())
+        return replace(course, results=results, kpis=figures)
+
+    def _post(self, scenario: Scenario, run: str) -> Post:
+        target = self.target
+        if target.queue is None or target.repository is None:
+            raise TargetAbsentError(
+                f"nothing was sent: target {target.name} needs a queue and a repository",
+                hint="set targets.NAME.queue and targets.NAME.repository",
+            )
+        return Post(
+            run=run,
+            scenario=scenario.name,
+            queue=target.queue,
+            repository=target.repository,
+            at=self.world.clock.instant(),
+            fifo=self.world.sqs.facts(target.queue.url).fifo,
+        )
+
+    def _mails(self, scenario: Scenario, given: Parameters, seed: int, post: Post) -> tuple[Mail, ...]:
+        try:
+            planned = mails(scenario.plan(given, Random(seed)), given, post)  # noqa: S311  a plan, no secret
+        except ValueError as error:
+            raise ConfigError(f"nothing was sent: {error}", hint="correct queue.format") from None
+        if any(m.sent.branch is None and m.sent.effect is Effect.ONCE for m in planned):
+            raise ConfigError(
+                f"nothing was sent: the messages lack a field of the branch template {post.repository.branch!r}",
+                hint="use in repository.branch only fields that queue.format writes",
+            )
+        return planned
+
+    # --- sending -----------------------------------------------------------------------------------------
+
+    def _send(self, planned: Sequence[Mail], began: Instant, witness: Witness, stop: Flag) -> list[Sent]:
+        sent: list[Sent] = []
+        for mail in planned:
+            while (left_s := began.mono_s + mail.at_s - self._now_s()) > 0 and not stop.is_set():
+                if left_s > self.every_s / 2:
+                    witness.look(sent)
+                    left_s = began.mono_s + mail.at_s - self._now_s()
+                self.world.clock.wait(stop, max(0.0, min(left_s, self.every_s)))
+            if stop.is_set():
+                break
+            sent.append(self._send_one(mail))
+        return sent
+
+    def _send_one(self, mail: Mail) -> Sent:
+        queue = self.target.queue
+        assert queue is not None  # noqa: S101  _post has seen to it
+        url = queue.interrupts if mail.urgent and queue.interrupts else queue.url
+        at = self.world.clock.instant()
+        try:
+            (refused,) = self.world.sqs.send(url, (mail.message,))
+        except ChaosdError as error:
+            # Nobody knows whether it got there: it may have its effect, and need not.
+            self.told(f"{mail.sent.command}: {error.message}")
+            return replace(mail.sent, at=at, effect=Effect.ANY)
+        self.told(f"{mail.sent.kind} {mail.sent.command} for {mail.sent.branch}" + f": {refused}" * bool(refused))
+        return replace(mail.sent, at=at, refused=refused)
+
+    # --- settling ----------------------------------------------------------------------------------------
+
+    def _settle(self, sent: Sequence[Sent], given: Parameters, witness: Witness, stop: Flag) -> bool:
+        """Look until everything has arrived, or nothing has moved for long enough; False at the longest wait.
+
+        With messages in the queue, long enough is more than its visibility timeout: until then they may be waiting
+        for nothing but the end of a dead worker's hold.
+        """
+        calm_from_s = began_s = self._now_s()
+        settle_s = given.settle or self.target.limits.message_s
+        hidden_s = self._visibility_s() + MARGIN_S
+        while not stop.is_set():
+            if witness.look(sent):
+                calm_from_s = self._now_s()
+            calm_s = self._now_s() - calm_from_s
+            if witness.finished(sent) and calm_s >= CALM_S:
+                return True
+            if calm_s >= settle_s + (hidden_s if witness.waiting() else 0.0):
+                return True
+            if self._now_s() - began_s >= given.most:
+                return False
+            self.world.clock.wait(stop, self.every_s)
+        return False
+
+    def _visibility_s(self) -> float:
+        try:
+            return self.world.sqs.facts(self.target.queue.url).visibility_s if self.target.queue else 0.0
+        except ChaosdError:
+            return self.target.limits.message_s
+
+    def _healthy(self) -> bool | None:
+        """Ask ECS whether as many tasks as wanted run and none is unhealthy; None when it does not say."""
+        ecs = self.target.ecs
+        if ecs is None:
+            return None
+        try:
+            service = self.world.ecs.service(ecs.cluster, ecs.service)
+        except ChaosdError:
+            return None
+        if service.running < service.desired or any(t.health == "UNHEALTHY" for t in service.tasks):
+            return False
+        return True if all(t.health == "HEALTHY" for t in service.tasks) else None
+
+    def _now_s(self) -> float:
+        return self.world.clock.instant().mono_s
+
+
+def not_checked(course: Course) -> dict[str, str]:
+    """Return the invariants that were not checked, each with why."""
+    checked = {r.invariant for r in course.results}
+    reasons = inapplicable(course.ledger)
+    return {
+        name: reasons.get(name, course.stopped or "this scenario does not judge it")
+        for name in INVARIANTS
+        if name not in checked
+    }

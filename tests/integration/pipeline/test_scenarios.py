@@ -1,0 +1,308 @@
+"""Scenarios with a scripted worker on real repositories: the right one passes, each wrong one is named."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.core.cloud import Message
+from daemon.core.errors import ConfigError, TargetAbsentError
+from daemon.core.ledger import Part, Place
+from daemon.core.messages import RUN_ATTRIBUTE
+from daemon.core.model import Queue
+from daemon.core.workloads import SCENARIOS
+from tests.fakes import Switch
+from tests.integration.pipeline.scripted import ANSWERS, DEAD, URL, Order, Shop, broken, doubts
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+QUICK = [
+    name
+    for name in SCENARIOS
+    if name not in ("soak", "sustained", "concurrent-users", "rate-limited", "long-running")
+]
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_worker_without_a_fault_passes(shop: Shop, name: str) -> None:
+    course = shop.run(name, size=600 if name == "large-file" else 0)
+    assert broken(course) == set()
+    assert doubts(course) == {}
+    assert course.passed
+    times = [course.ledger.stages[s.token] for s in course.ledger.wanted()]
+    assert all(t.pushed and t.deployed and t.answered and t.committed_s for t in times)
+
+
+def test_times_are_those_of_the_clock(shop: Shop) -> None:
+    course = shop.run("basic", messages=1)
+    (one,) = course.ledger.wanted()
+    least_s, most_s = course.ledger.took_s(one)
+    assert most_s is not None
+    assert least_s <= 0.4 <= most_s <= 0.8
+
+
+# --- wrong workers ---------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_forgets_to_push(shop: Shop) -> None:
+    def do(order: Order) -> None:
+        shop.switch(shop.branch(order))
+        shop.commit(shop.path(order), shop.line(order), shop.subject(order))
+
+    course = shop.run("basic", do)
+    assert broken(course) == {"no-lost-instruction", "all-pushed", "honest-response"}
+    (evidence, *_) = course.violated[0].evidence
+    assert "unpushed commit" in evidence.detail
+    assert evidence.see.startswith(f"git -C {shop.remote} log --all")
+
+
+def test_a_worker_that_starts_branches_where_it_stands(shop: Shop) -> None:
+    def do(order: Order) -> None:
+        branch = shop.branch(order)
+        shop.switch(branch, start="HEAD")
+        commit = shop.commit(shop.path(order), shop.line(order), shop.subject(order))
+        shop.push(branch)
+        shop.deploy(commit)
+
+    course = shop.run("switching", do)
+    assert broken(course) == {"right-branch", "honest-response"}
+
+
+def test_a_worker_that_works_on_one_branch_for_all(shop: Shop) -> None:
+    shop.branch = lambda order: "thread-" + str(order["chatThreadId"])[:-1] + "1"
+    course = shop.run("switching")
+    assert "right-branch" in broken(course)
+    assert "no-lost-instruction" not in broken(course)
+
+
+def test_a_worker_that_does_everything_twice(shop: Shop) -> None:
+    course = shop.run("duplicate-delivery", shop.do)
+    assert broken(course) == {"exactly-once", "honest-response"}
+
+
+def test_a_worker_that_leaves_work_in_the_stash(shop: Shop) -> None:
+    def do(order: Order) -> None:
+        shop.switch(shop.branch(order))
+        (shop.clone / "edit.md").write_text(shop.line(order))
+        shop.git(shop.clone, "stash", "push", "--include-untracked", "--quiet")
+
+    course = shop.run("basic", do, messages=1)
+    assert broken(course) == {"no-lost-instruction", "no-stash-left", "honest-response"}
+    (sighting, *_) = [s for s in course.ledger.sightings if s.place is Place.STASH]
+    assert sighting.path == "edit.md"
+
+
+def test_a_worker_that_drops_its_stash(shop: Shop) -> None:
+    def do(order: Order) -> None:
+        shop.switch(shop.branch(order))
+        (shop.clone / "start.md").write_text(shop.line(order))
+        shop.git(shop.clone, "stash", "push", "--quiet")
+        shop.git(shop.clone, "stash", "drop", "--quiet")
+
+    course = shop.run("basic", do, messages=1)
+    assert "no-stash-left" in broken(course)
+    assert {s.place for s in course.ledger.sightings} == {Place.DANGLING}
+
+
+def test_a_worker_that_publishes_conflict_markers(shop: Shop) -> None:
+    def do(order: Order) -> None:
+        shop.do(order)
+        branch = shop.branch(order)
+        commit = shop.commit("page.md", "<<<<<<< HEAD\nmine\n=======\ntheirs\n>>>>>>> other", "merge")
+        shop.push(branch)
+        shop.deploy(commit)
+
+    course = shop.run("basic", do, messages=1)
+    assert broken(course) == {"no-conflict-markers", "honest-response"}
+    (first, _) = course.violated[0].evidence
+    assert (first.path, first.line) == ("page.md", 1)
+
+
+def test_a_worker_that_rewrites_what_was_published(shop: Shop) -> None:
+    def do(order: Order) -> None:
+        branch = shop.branch(order)
+        shop.git(shop.clone, "switch", "--quiet", "--force-create", branch, "main")
+        commit = shop.commit(shop.path(order), shop.line(order), shop.subject(order))
+        shop.push(branch, "--force")
+        shop.deploy(commit)
+
+    course = shop.run("basic", do)
+    # What was rewritten away still dangles in the clone.
+    assert broken(course) == {"no-lost-instruction", "no-stash-left", "honest-response"}
+    assert len(course.violated[0].evidence) == 2
+
+
+def test_a_worker_that_deploys_once_and_never_again(shop: Shop) -> None:
+    deployed: list[str] = []
+
+    def deploy(commit: str) -> None:
+        if not deployed:
+            deployed.append(commit)
+            shop.world.s3.upload("site", "index.html", b"page", commit=commit)
+
+    shop.deploy = deploy  # type: ignore[method-assign]
+    course = shop.run("switching")
+    assert broken(course) == {"deployment-fresh"}
+
+
+@pytest.mark.parametrize(
+    ("path", "finding"),
+    [(".git/index.lock", "stale-lock"), (".git/MERGE_HEAD", "operation-in-progress")],
+)
+def test_a_worker_that_leaves_its_clone_unfit(shop: Shop, path: str, finding: str) -> None:
+    def do(order: Order) -> None:
+        shop.do(order)
+        (shop.clone / path).write_text(shop.git(shop.clone, "rev-parse", "HEAD") + "\n")
+        shop.world.files.set_mtime(str(shop.clone / path), 0)  # old, also on the clock in memory
+
+    course = shop.run("basic", do, messages=1)
+    assert broken(course) == {"repository-sound"}
+    assert {e.what for r in course.violated for e in r.evidence} == {finding}
+
+
+def test_what_was_there_before_is_not_blamed_on_the_run(shop: Shop) -> None:
+    shop.git(shop.clone, "branch", "old")
+    shop.git(shop.clone, "switch", "--quiet", "old")
+    shop.commit("old.md", "never pushed", "old work")
+    course = shop.run("basic")
+    assert course.passed
+    assert [c.branch for c in course.ledger.before] == ["old"]
+
+
+def test_a_poison_message_that_stops_the_worker(shop: Shop) -> None:
+    shop.world.sqs.add(URL, max_receives=None)
+    course = shop.run("poison", settle=5.0, most=60.0)
+    assert "queue-drained" in broken(course)
+
+
+def test_messages_nobody_takes(shop: Shop) -> None:
+    course = shop.watch("basic", settle=2.0)
+    assert broken(course) == {"queue-drained"}
+    assert set(doubts(course)) == {"no-lost-instruction"}
+    assert course.ended.mono_s - course.began.mono_s > 30  # longer than the queue's visibility timeout
+
+
+# --- what cannot be seen ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("port", "part", "name"),
+    [("s3", Part.DEPLOYMENT, "deployment-fresh"), ("git", Part.REMOTE, "no-lost-instruction")],
+)
+def test_what_goes_out_of_sight_is_unknown_and_not_passed(shop: Shop, port: str, part: Part, name: str) -> None:
+    shop.world.clock.at(1.0, lambda: shop.world.cut(port))
+    if port == "git":
+        shop.world.clock.at(0.9, lambda: break_remote(shop))
+    course = shop.run("basic", lambda _: None, settle=3.0)
+    assert part in course.ledger.blind
+    assert name in doubts(course)
+    assert not course.passed
+
+
+def test_a_deployment_that_comes_back_is_judged(shop: Shop) -> None:
+    s3 = shop.world.s3
+    shop.world.cut("s3")
+    shop.world.clock.at(0.3, lambda: setattr(shop.world, "s3", s3))
+    assert shop.run("basic").passed
+
+
+def break_remote(shop: Shop) -> None:
+    shop.remote.rename(shop.root / "gone.git")
+
+
+def test_without_clones_their_checks_are_unknown(shop: Shop) -> None:
+    repository = shop.target.repository
+    assert repository is not None
+    shop.target = replace(
+        shop.target, repository=replace(repository, worktree=("/nowhere/*",), remote=str(shop.remote))
+    )
+    course = shop.run("basic")
+    assert set(doubts(course)) == {"all-pushed", "no-stash-left", "repository-sound"}
+
+
+def test_answers_to_others_are_left_alone(shop: Shop) -> None:
+    others = [Message(body=f'{{"commandId": "other-{n}"}}', attributes={}) for n in range(5)]
+    shop.world.sqs.send(ANSWERS, others)
+    course = shop.run("basic")
+    assert course.passed
+    assert [m.body for m in shop.world.sqs.messages(ANSWERS)] == [m.body for m in others]
+
+
+def test_dead_letters_are_looked_at_and_stay(shop: Shop) -> None:
+    course = shop.run("poison")
+    assert course.passed
+    dead = shop.world.sqs.messages(DEAD)
+    assert len(dead) == 9 - 1  # the oversize one is a good message to this worker
+    assert {m.attributes[RUN_ATTRIBUTE] for m in dead} == {"run-1"}
+
+
+# --- its own manners -------------------------------------------------------------------------------------
+
+
+def test_a_worker_with_its_own_formats_is_judged_by_configuration_alone(shop: Shop) -> None:
+    form = (
+        '{"job": {"thread": "{chatThreadId}"}, "text": "{instruction}", "id": "{commandId}", "who": "{sessionId}"}'
+    )
+    repository = shop.target.repository
+    assert repository is not None
+    shop.target = replace(
+        shop.target,
+        queue=Queue(url=URL, responses=ANSWERS, dead_letter=DEAD, format=form),
+        repository=replace(repository, branch="jobs/{job.thread}"),
+    )
+
+    def adapt(do: Callable[[Any], object]) -> None:
+        for taken in shop.world.sqs.receive(URL, most=1):
+            order = json.loads(taken.body)
+            do({"chatThreadId": order["job"]["thread"], "instruction": order["text"], "sessionId": order["who"]})
+            shop.answer({"commandId": order["id"]}, "done")
+            shop.world.sqs.delete(URL, [taken.handle])
+        shop.world.clock.at(0.4, lambda: adapt(do))
+
+    shop.branch = lambda order: f"jobs/{order['chatThreadId']}"
+    shop.path = lambda _: "log.txt"
+    shop.subject = lambda _: "an edit"
+    shop.line = lambda order: f"* {order['instruction']}"
+    shop.world.clock.at(0.4, lambda: adapt(shop.do))
+    course = shop.watch("switching")
+    assert broken(course) == set()
+    assert course.passed
+
+
+def test_a_stop_ends_it_without_a_judgement(shop: Shop) -> None:
+    stop = Switch()
+    shop.world.clock.at(0.5, stop.set)
+    course = shop.watch("basic", stop)
+    assert course.stopped
+    assert course.results == ()
+    assert not course.passed
+    assert len(course.ledger.sent) == 1
+
+
+def test_nothing_is_sent_that_would_have_no_branch(shop: Shop) -> None:
+    repository = shop.target.repository
+    assert repository is not None
+    shop.target = replace(shop.target, repository=replace(repository, branch="x-{ticket}"))
+    with pytest.raises(ConfigError, match="branch template"):
+        shop.watch("basic")
+    assert shop.world.sqs.messages(URL) == ()
+
+
+def test_a_target_without_a_queue_cannot_be_used(shop: Shop) -> None:
+    shop.target = replace(shop.target, queue=None)
+    with pytest.raises(TargetAbsentError, match="needs a queue"):
+        shop.watch("basic")
+
+
+def test_a_message_the_queue_refuses_is_not_missed(shop: Shop) -> None:
+    shop.world.sqs.refuses = lambda url, m: "InvalidParameterValue" if url == URL and "00001]" in m.body else None
+    course = shop.run("basic")
+    assert course.passed
+    assert [s.refused for s in course.ledger.sent] == [None, "InvalidParameterValue", None]

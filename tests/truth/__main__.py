@@ -1,0 +1,80 @@
+"""``python -m tests.truth``: the matrix defect x (scenario, fault) in a real lab. Exit 1 on miss or false alarm."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+
+from daemon.lab.worker.defects import DEFECTS, Defect
+from tests.truth.cells import CELLS
+from tests.truth.matrix import CORRECT, Outcome, judge, table
+from tests.truth.play import play, staged
+
+BREAKS = {str(defect): planted.breaks for defect, planted in DEFECTS.items()}
+
+
+def main(arguments: Sequence[str]) -> int:
+    wish = _wish(arguments)
+    outcomes: list[Outcome] = []
+    for defect in wish.only or list(Defect):
+        for cell in DEFECTS[Defect(defect)].shows:
+            if cell in wish.cell:
+                # A lab of its own: what one cell leaves broken must not be found in the next.
+                outcomes += _played(str(defect), [cell], range(1, wish.tries + 1), until_named=BREAKS[defect])
+    if not wish.no_correct:
+        outcomes += _played(CORRECT, wish.cell, range(1, wish.seeds + 1))
+    _tell(table(outcomes, BREAKS))
+    verdict = judge(outcomes, BREAKS)
+    for kind, lines in (
+        ("MISS", verdict.misses),
+        ("FALSE ALARM", verdict.false_alarms),
+        ("NO VERDICT", verdict.broken),
+    ):
+        for line in lines:
+            _tell(f"{kind}: {line}")
+    defects = len({o.worker for o in outcomes} - {CORRECT})
+    _tell(
+        f"{defects - len(verdict.misses)} of {defects} defects named; "
+        f"{len([o for o in outcomes if o.worker == CORRECT])} runs of the correct worker, "
+        f"{len(verdict.false_alarms)} false alarms"
+    )
+    return 0 if verdict.held else 1
+
+
+def _played(
+    worker: str, cells: Iterable[str], seeds: Iterable[int], until_named: tuple[str, ...] = ()
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with staged(worker) as stage:
+        for seed in seeds:
+            for cell in cells:
+                outcomes.append(play(stage, cell, seed))
+                one = outcomes[-1]
+                said = ", ".join(one.named) or one.problem or "-"
+                _tell(f"  {worker} / {cell} / seed {seed}: {said} ({one.took_s:.0f} s)", error=True)
+            if set(until_named) & {name for o in outcomes for name in o.named}:
+                break
+    return outcomes
+
+
+def _wish(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.truth", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="runs of the correct worker for each cell")
+    parser.add_argument("--tries", type=int, default=4, help="runs of a defect for each cell, until it shows")
+    parser.add_argument("--only", action="append", default=[], choices=[str(d) for d in Defect], metavar="DEFECT")
+    parser.add_argument("--cell", action="append", default=[], choices=list(CELLS), metavar="CELL")
+    parser.add_argument("--no-correct", action="store_true", help="leave the correct worker out")
+    wish = parser.parse_args(arguments)
+    wish.cell = wish.cell or list(CELLS)
+    return wish
+
+
+def _tell(text: str, *, error: bool = False) -> None:
+    stream = sys.stderr if error else sys.stdout
+    stream.write(text + "\n")
+    stream.flush()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the lab is taken down
+    sys.exit(main(sys.argv[1:]))

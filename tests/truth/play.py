@@ -1,0 +1,156 @@
+"""Play one cell: a real lab, a scenario through the command line, and what disturbs it meanwhile."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time  # noqa: TID251 - real processes take real time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+from daemon.lab import lab
+from daemon.lab.model import LabInfo
+from daemon.lab.provision import Clients, clients
+from tests.truth.cells import CELLS, MOST, SETTLE, Inject, Outside
+from tests.truth.matrix import CORRECT, Outcome, outcome
+from tests.truth.outside import await_work, disturbed, tips
+
+CHAOSD = str(Path(sys.executable).parent / "chaosd")
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+SCENARIO_TIMEOUT_S = 150.0
+UNDO_TIMEOUT_S = 60.0
+WAITS = {"most": MOST, "settle": SETTLE}
+BUILD_S = 1.0
+TASKS = 2
+TARGET = "editor"
+_numbers = count(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A running lab with one kind of worker, and chaosd's configuration for it."""
+
+    worker: str
+    info: LabInfo
+    aws: Clients
+    directory: Path
+
+    def start(self, state: str, *arguments: str, output: IO[str] | None = None) -> "subprocess.Popen[str]":
+        """Start chaosd with JSON output, into ``output`` or a pipe, and a state directory of its own."""
+        config = ("-c", str(self.directory / "chaosd.yaml"), "--state-dir", str(self.directory / state))
+        return subprocess.Popen(
+            [CHAOSD, *config, *(() if arguments[0] == "run" else ("-o", "json")), *arguments],
+            stdout=output or subprocess.PIPE,
+            stderr=subprocess.DEVNULL if output else subprocess.PIPE,
+            text=True,
+            env={**os.environ, **CREDENTIALS},
+        )
+
+
+@contextmanager
+def staged(worker: str) -> Iterator[Stage]:
+    """Hold a lab with the correct worker, or with one that has the defect ``worker``."""
+    with tempfile.TemporaryDirectory(prefix="chaosd-truth-") as name:
+        directory = Path(name)
+        defect = None if worker == CORRECT else worker
+        info = lab.up(directory / "lab", tasks=TASKS, defect=defect, build_s=BUILD_S)
+        (directory / "chaosd.yaml").write_text(info.config_yaml())
+        aws = clients(info.endpoint_url)
+        try:
+            yield Stage(worker=worker, info=info, aws=aws, directory=directory)
+        finally:
+            for client in (aws.sqs, aws.ecs, aws.s3, aws.logs):
+                client.close()
+            lab.down(info.directory)
+
+
+def play(stage: Stage, name: str, seed: int) -> Outcome:
+    """Play a cell once and read the verdict."""
+    cell, started_s = CELLS[name], time.monotonic()
+    words = [f"--set={key}={value}" for key, value in (WAITS | dict(cell.settings)).items()]
+    scenario = stage.start(f"state-{next(_numbers)}", "scenario", "run", cell.scenario, "--seed", str(seed), *words)
+    after_s = random.Random(seed).uniform(*cell.after_s)
+    beside: list[dict[str, Any]] = []
+    with ExitStack() as around:
+        around.callback(_end, scenario)
+        if isinstance(cell.disturbance, Outside):
+            name_of, hold_s = cell.disturbance.name, cell.disturbance.hold_s
+            around.enter_context(disturbed(name_of, after_s, hold_s, stage.info, stage.aws))
+        if isinstance(cell.disturbance, Inject):
+            around.enter_context(_injected(stage, cell.disturbance, seed, after_s, beside))
+        try:
+            out, err = scenario.communicate(timeout=SCENARIO_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return Outcome(worker=stage.worker, cell=name, seed=seed, problem="no verdict in time")
+    took_s = time.monotonic() - started_s
+    try:
+        found = outcome(json.loads(out), worker=stage.worker, cell=name, seed=seed)
+    except (ValueError, KeyError, TypeError) as error:
+        words = f"exit {scenario.returncode}, {type(error).__name__} {error}: {err.strip()[-300:]}"
+        return Outcome(worker=stage.worker, cell=name, seed=seed, problem=words)
+    if isinstance(cell.disturbance, Inject) and not any(_has_struck(one) for one in beside):
+        return replace(found, took_s=took_s, problem=f"the fault did not strike: {beside}"[:600])
+    return replace(found, took_s=took_s)
+
+
+def _has_struck(document: dict[str, Any]) -> bool:
+    return bool(document.get("injection", {}).get("injected_at"))
+
+
+@contextmanager
+def _injected(
+    stage: Stage, wanted: Inject, seed: int, after_s: float, documents: list[dict[str, Any]]
+) -> Iterator[None]:
+    """Inject ``after_s`` seconds after the first push; undone when the block ends, and then documented."""
+    over = threading.Event()
+    before = tips(stage.info)
+    started: list[subprocess.Popen[str]] = []
+
+    def inject() -> None:
+        if not await_work(stage.info, before, after_s, over):
+            return
+        words = (
+            "inject",
+            wanted.fault,
+            "--target",
+            TARGET,
+            "--mode",
+            wanted.mode,
+            "--for",
+            wanted.hold,
+            "--seed",
+            str(seed),
+        )
+        started.append(stage.start(f"state-{next(_numbers)}", *words))
+
+    injector = threading.Thread(target=inject, name="injector")
+    injector.start()
+    try:
+        yield
+    finally:
+        over.set()
+        injector.join()
+        for process in started:
+            text = _end(process)
+            documents.append(json.loads(text) if text.startswith("{") else {"error": text})
+
+
+def _end(process: "subprocess.Popen[str]") -> str:
+    """Ask chaosd to undo and leave; it has as long as an undo may take."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    if process.stdout is None or process.stdout.closed:
+        return ""
+    try:
+        return process.communicate(timeout=UNDO_TIMEOUT_S)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0]
