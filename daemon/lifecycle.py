@@ -60,6 +60,7 @@ class Daemon:
 
     def start(self) -> None:
         """Undo what an earlier life left, then open for business. Raises JournalError."""
+        self._metrics.resume(self.station.journal.outstanding())
         for injection in self.station.control.recover():
             self._log.warning(
                 "injection.recovered", injection=injection.plan.injection, state=injection.state.value

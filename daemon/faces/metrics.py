@@ -5,7 +5,7 @@ labels: ids are in the log and the journal.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -15,6 +15,7 @@ from daemon.core.events import (
     Event,
     HealedBy,
     Injected,
+    Injection,
     Judged,
     Judgement,
     Plan,
@@ -44,6 +45,7 @@ class Metrics:
         self._kinds = {p.name: p.probe for p in settings.probes}
         self._latest: dict[str, Observation] = {}
         self._plans: dict[str, Plan] = {}
+        self._measured_once: dict[str, set[str]] = {}
         self._define()
         self._build_info.labels(version).set(1)
         self._start_at_zero()
@@ -151,26 +153,45 @@ class Metrics:
         self._latest[observation.probe] = observation
         self._success.labels(*on).set(reading.status is Status.OK)
         self._duration.labels(*on).set(observation.answered.mono_s - observation.asked.mono_s)
-        for measure, value in reading.measures.items():
-            self._value.labels(*on, measure).set(math.nan if reading.status is Status.UNKNOWN else value)
-        self._special(observation)
+        measures = self._measures(observation)
+        for measure, value in measures.items():
+            self._value.labels(*on, measure).set(value)
+        self._special(observation, measures)
         steady = self._settings.steady_state.get(observation.target, ())
         if observation.probe in steady:
             ok = all(n in self._latest and self._latest[n].status is Status.OK for n in steady)
             self._steady.labels(observation.target).set(ok)
 
-    def _special(self, observation: Observation) -> None:
-        kind, measures = self._kinds.get(observation.probe), observation.reading.measures
+    def _measures(self, observation: Observation) -> Mapping[str, float]:
+        """Return a look's figures, NaN for those only earlier looks had: an old figure must not pass for new."""
+        known = self._measured_once.setdefault(observation.probe, set())
+        fresh = {} if observation.status is Status.UNKNOWN else observation.reading.measures
+        known.update(fresh)
+        return {measure: fresh.get(measure, math.nan) for measure in tuple(known)}
+
+    def _special(self, observation: Observation, measures: Mapping[str, float]) -> None:
+        kind = self._kinds.get(observation.probe)
         if kind == "sqs-backlog":
             for state in QUEUE_STATES:
                 if state in measures:
                     self._queue.labels(observation.target, state).set(measures[state])
         elif kind == "pipeline-canary":
-            self._sent.labels(kind, observation.target).inc()
+            if observation.status is not Status.UNKNOWN:
+                self._sent.labels(kind, observation.target).inc()
             if "total_seconds" in measures:
                 self._message.labels(observation.target).set(measures["total_seconds"])
 
     # --- told by the lifecycle ---------------------------------------------------------------------------
+
+    def resume(self, outstanding: Sequence[Injection]) -> None:
+        """Take over what an earlier life of the daemon left: it is active until its undo is journalled."""
+        for left in outstanding:
+            plan = left.plan
+            self._plans[plan.injection] = plan
+            self._active.labels(plan.fault, plan.target).set(1)
+            wait_s = left.undo.wait_s if left.undo else 0.0
+            due_s = plan.planned_at.wall_s + plan.duration_s + wait_s
+            self._deadline.labels(plan.fault, plan.target).set(due_s)
 
     def skipped(self, reason: str) -> None:
         """Count a scheduled occurrence that was skipped."""

@@ -1,10 +1,21 @@
 """What Prometheus sees."""
 
+import math
 from pathlib import Path
 
 import pytest
 
-from daemon.core.model import Finding, Instant, Observation, Reading, Status, Target
+from daemon.core.model import (
+    Finding,
+    Instant,
+    Observation,
+    Outcome,
+    Reading,
+    Reversion,
+    Status,
+    Target,
+    Undo,
+)
 from daemon.core.settings import Every, ExperimentSetting, ProbeSetting, Sampling, Settings
 from daemon.faces.metrics import Metrics
 from tests.engine_kit import Darken, Kit, request
@@ -85,10 +96,43 @@ def test_unknown_is_no_success_and_no_steady_state(metrics: Metrics) -> None:
     metrics.looked(look("look", Status.OK, size=3))
     assert value(metrics, "steady_state", target="editor") == 1
     assert value(metrics, "probe_value", probe="look", target="editor", measure="size") == 3
-    metrics.looked(look("look", Status.UNKNOWN, size=3))
+    metrics.looked(look("look", Status.UNKNOWN))  # as the prober makes it: a port that is silent measures nothing
     assert value(metrics, "steady_state", target="editor") == 0
     assert value(metrics, "probe_success", probe="look", target="editor") == 0
-    assert value(metrics, "probe_value", probe="look", target="editor", measure="size") != 3
+    assert math.isnan(value(metrics, "probe_value", probe="look", target="editor", measure="size") or 0)
+
+
+def test_a_queue_nobody_can_count_and_a_canary_nobody_saw_keep_no_old_figure(metrics: Metrics) -> None:
+    metrics.looked(look("backlog", Status.OK, visible=4))
+    metrics.looked(look("canary", Status.OK, total_seconds=0.7))
+    metrics.looked(look("backlog", Status.UNKNOWN))
+    metrics.looked(look("canary", Status.UNKNOWN))
+    assert math.isnan(value(metrics, "queue_messages", target="editor", state="visible") or 0)
+    assert math.isnan(value(metrics, "message_seconds", target="editor") or 0)
+
+
+def test_a_fault_left_by_an_earlier_life_is_active_until_it_is_undone(tmp_path: Path, metrics: Metrics) -> None:
+    kit = Kit(tmp_path)
+    kit.control.run(request(broken="revert"))
+    metrics.resume(kit.journal.outstanding())
+    at = {"fault": Darken.name, "target": "editor"}
+    assert value(metrics, "fault_active", **at) == 1
+    kit.reverter._recorder._listeners = (metrics,)
+    kit.control.retry_failed()
+    assert value(metrics, "undo_failures_total", fault=Darken.name) == 3
+    assert value(metrics, "fault_active", **at) == 1
+    kit.lamp.put("better")  # type: ignore[union-attr]
+    kit.reverter._faults = {Darken.name: Mended}  # type: ignore[dict-item]
+    kit.control.retry_failed()
+    assert value(metrics, "fault_active", **at) == 0
+
+
+class Mended(Darken):
+    """The same fault, whose revert reaches the lamp again and finds another one."""
+
+    @classmethod
+    def revert(cls, undo: Undo, world: object) -> Reversion:
+        return Reversion(outcome=Outcome.SUPERSEDED, detail=f"{undo.mode} {world is None}")
 
 
 def test_queue_and_canary_have_series_of_their_own(metrics: Metrics) -> None:
