@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from daemon.core.course import Course
 from daemon.core.errors import ChaosdError, ConfigError, TargetAbsentError
-from daemon.core.evidence import Standing
-from daemon.core.invariants import INVARIANTS, Result, inapplicable, judge
-from daemon.core.kpi import Kpi, kpis
+from daemon.core.invariants import judge
+from daemon.core.kpi import kpis
 from daemon.core.ledger import Effect, Ledger, Sent, Witness
 from daemon.core.model import Instant, Target
 from daemon.core.scenario import Mail, Parameters, Post, Scenario, mails
@@ -16,40 +16,6 @@ from daemon.core.seams import Flag, World
 CALM_S = 1.0  # how long nothing may have changed once everything has arrived: a second effect would show
 MARGIN_S = 3.0
 Told = Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """What became of one run. ``settled`` is False when it was still moving at the longest wait.
-
-    ``stopped`` says why it was broken off; then nothing is judged.
-    """
-
-    scenario: Scenario
-    target: str
-    seed: int
-    began: Instant
-    ended: Instant
-    ledger: Ledger
-    results: tuple[Result, ...] = ()
-    kpis: tuple[Kpi, ...] = ()
-    settled: bool = True
-    stopped: str = ""
-
-    @property
-    def violated(self) -> tuple[Result, ...]:
-        return tuple(r for r in self.results if r.standing is Standing.VIOLATED)
-
-    @property
-    def unknown(self) -> tuple[Result, ...]:
-        """Return the safety properties that could not be told; the two objectives may be unknown."""
-        unknown = (r for r in self.results if r.standing is Standing.UNKNOWN)
-        return tuple(r for r in unknown if not INVARIANTS[r.invariant].objective)
-
-    @property
-    def passed(self) -> bool:
-        """Tell whether everything that was to be checked was checked and held."""
-        return bool(self.results) and self.settled and not self.violated and not self.unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +40,8 @@ class Workload:
         stopped = "stopped before it was judged" if stop.is_set() else ""
         ledger = Ledger(run=run, sent=tuple(sent)) if stopped else witness.ledger(sent)
         course = Course(
-            scenario=scenario,
+            scenario=scenario.name,
+            expects=scenario.expects,
             target=self.target.name,
             seed=seed,
             began=began,
@@ -193,14 +160,3 @@ class Workload:
 
     def _now_s(self) -> float:
         return self.world.clock.instant().mono_s
-
-
-def not_checked(course: Course) -> dict[str, str]:
-    """Return the invariants that were not checked, each with why."""
-    checked = {r.invariant for r in course.results}
-    reasons = inapplicable(course.ledger)
-    return {
-        name: reasons.get(name, course.stopped or "this scenario does not judge it")
-        for name in INVARIANTS
-        if name not in checked
-    }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from daemon.core.course import Course
 from daemon.core.evidence import Evidence
 from daemon.core.invariants import INVARIANTS, Result
 from daemon.core.kpi import Kpi
@@ -10,7 +11,6 @@ from daemon.core.ledger import Kind, Ledger, Sent, Stages
 from daemon.core.model import Instant
 from daemon.core.parameters import describe
 from daemon.core.scenario import Parameters, Scenario
-from daemon.engine.workload import Course, not_checked
 from daemon.faces.shapes import DIGITS, stamp, when
 
 
@@ -25,7 +25,7 @@ def scenario(one: Scenario) -> dict[str, Any]:
 def course(one: Course) -> dict[str, Any]:
     """Return one run of a scenario."""
     return {
-        "name": one.scenario.name,
+        "name": one.scenario,
         "target": one.target,
         "run": one.ledger.run,
         "seed": one.seed,
@@ -34,7 +34,7 @@ def course(one: Course) -> dict[str, Any]:
         "passed": one.passed,
         "settled": one.settled,
         "stopped": one.stopped or None,
-        "expects": list(one.scenario.expects),
+        "expects": list(one.expects),
         "messages": [_message(s, one.ledger) for s in one.ledger.sent],
         "violations": [violation(r, e) for r in one.violated for e in r.evidence],
         "unknown": [{"invariant": r.invariant, "reason": r.reason} for r in one.unknown],
@@ -47,7 +47,7 @@ def course(one: Course) -> dict[str, Any]:
             }
             for r in one.results
         ],
-        "not_checked": [{"invariant": name, "reason": why} for name, why in not_checked(one).items()],
+        "not_checked": [{"invariant": name, "reason": why} for name, why in one.not_checked.items()],
         "unseen": [{"part": part.value, "reason": why} for part, why in one.ledger.blind.items()],
         "kpi": {k.name: _kpi(k) for k in one.kpis},
     }

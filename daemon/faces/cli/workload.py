@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from daemon import wiring
+from daemon.core.course import Course
 from daemon.core.errors import ChaosdError
 from daemon.core.model import Target
 from daemon.core.scenario import Parameters, Scenario
 from daemon.core.settings import Settings
 from daemon.engine.stop import StopSwitch
-from daemon.engine.workload import Course, Workload
+from daemon.engine.workload import Workload
 from daemon.faces import courses
 from daemon.faces.cli import tables
 from daemon.faces.cli.scenario import described
