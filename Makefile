@@ -45,8 +45,9 @@ torture: $(VENV)/.dev  ## kill -9 at random moments, many times
 
 SEEDS ?= 20
 ONLY  ?=
-truth: $(VENV)/.dev  ## the matrix of planted defects, and SEEDS runs of the correct worker; ONLY=DEFECT for one
-	$(BIN)/python -m tests.truth --seeds $(SEEDS) $(addprefix --only ,$(ONLY))
+JOBS  ?= 2
+truth: $(VENV)/.dev  ## the matrix of planted defects, and SEEDS runs of the correct worker; ONLY=DEFECT, JOBS=2
+	$(BIN)/python -m tests.truth --seeds $(SEEDS) --jobs $(JOBS) $(addprefix --only ,$(ONLY))
 
 SEED ?= 1
 accuracy: $(VENV)/.dev  ## recovery against 50 outages of known length, from a party chaosd does not read; SEED=N

@@ -3,7 +3,10 @@
 import argparse
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from daemon.lab.worker.defects import DEFECTS, Defect
 from tests.truth.cells import CELLS
@@ -13,16 +16,31 @@ from tests.truth.play import play, staged
 BREAKS = {str(defect): planted.breaks for defect, planted in DEFECTS.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Plays that share a lab, in order. A defect's end with the first that names one of ``until_named``."""
+
+    worker: str
+    cell: str
+    seeds: range
+    until_named: tuple[str, ...] = ()
+
+    def play(self, over: threading.Event) -> list[Outcome]:
+        """Play until the seeds are through, the defect is named, or ``over`` is set."""
+        outcomes: list[Outcome] = []
+        with staged(self.worker) as stage:
+            for seed in self.seeds:
+                if over.is_set() or set(self.until_named) & {name for o in outcomes for name in o.named}:
+                    break
+                outcomes.append(one := play(stage, self.cell, seed))
+                said = ", ".join(one.named) or one.problem or "-"
+                _tell(f"  {self.worker} / {self.cell} / seed {seed}: {said} ({one.took_s:.0f} s)", error=True)
+        return outcomes
+
+
 def main(arguments: Sequence[str]) -> int:
     wish = _wish(arguments)
-    outcomes: list[Outcome] = []
-    for defect in wish.only or list(Defect):
-        for cell in DEFECTS[Defect(defect)].shows:
-            if cell in wish.cell:
-                # A lab of its own: what one cell leaves broken must not be found in the next.
-                outcomes += _played(str(defect), [cell], range(1, wish.tries + 1), until_named=BREAKS[defect])
-    if not wish.no_correct:
-        outcomes += _played(CORRECT, wish.cell, range(1, wish.seeds + 1))
+    outcomes = _played(list(_lanes(wish)), wish.jobs)
     _tell(table(outcomes, BREAKS))
     verdict = judge(outcomes, BREAKS)
     for kind, lines in (
@@ -41,20 +59,27 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if verdict.held else 1
 
 
-def _played(
-    worker: str, cells: Iterable[str], seeds: Iterable[int], until_named: tuple[str, ...] = ()
-) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    with staged(worker) as stage:
-        for seed in seeds:
-            for cell in cells:
-                outcomes.append(play(stage, cell, seed))
-                one = outcomes[-1]
-                said = ", ".join(one.named) or one.problem or "-"
-                _tell(f"  {worker} / {cell} / seed {seed}: {said} ({one.took_s:.0f} s)", error=True)
-            if set(until_named) & {name for o in outcomes for name in o.named}:
-                break
-    return outcomes
+def _lanes(wish: argparse.Namespace) -> Iterator[Lane]:
+    # A lab of its own for each: what one cell leaves broken must not be found in the next.
+    for defect in wish.only or list(Defect):
+        for cell in DEFECTS[Defect(defect)].shows:
+            if cell in wish.cell:
+                yield Lane(str(defect), cell, range(1, wish.tries + 1), BREAKS[defect])
+    if not wish.no_correct:
+        for cell in wish.cell:
+            yield Lane(CORRECT, cell, range(1, wish.seeds + 1))
+
+
+def _played(lanes: Sequence[Lane], jobs: int) -> list[Outcome]:
+    """Play ``jobs`` lanes at a time: most of it is waiting. An interruption waits for the plays under way."""
+    over = threading.Event()
+    with ThreadPoolExecutor(jobs) as pool:
+        running: list[Future[list[Outcome]]] = [pool.submit(lane.play, over) for lane in lanes]
+        try:
+            return [outcome for lane in running for outcome in lane.result()]
+        finally:
+            over.set()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _wish(arguments: Sequence[str]) -> argparse.Namespace:
@@ -63,6 +88,7 @@ def _wish(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tries", type=int, default=4, help="runs of a defect for each cell, until it shows")
     parser.add_argument("--only", action="append", default=[], choices=[str(d) for d in Defect], metavar="DEFECT")
     parser.add_argument("--cell", action="append", default=[], choices=list(CELLS), metavar="CELL")
+    parser.add_argument("--jobs", type=int, default=2, help="lanes at a time, a lab each")
     parser.add_argument("--no-correct", action="store_true", help="leave the correct worker out")
     wish = parser.parse_args(arguments)
     wish.cell = wish.cell or list(CELLS)
