@@ -60,17 +60,22 @@ class FileStat:
 
 
 class Files(Protocol):
-    """The file system. Paths are absolute strings; every change is durable (fsynced) when the call returns."""
+    """The file system. Paths are absolute strings; every change is durable (fsynced) when the call returns.
+
+    What changes something takes real paths: a symbolic link or ``..`` on the way is a RefusedError (rule
+    ``changed``), and a directory that is swapped for a link meanwhile is not followed.
+    """
 
     def lstat(self, path: str) -> FileStat | None: ...
     def resolve(self, path: str) -> str:
         """Return the real path, all symlinks followed; parts that do not exist are kept."""
         ...
 
-    def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30) -> bytes:
+    def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30, straight: bool = False) -> bytes:
         """Return at most ``limit`` bytes of a regular file from ``offset``, never following a symlink.
 
         Raises TargetAbsentError when it is absent, unreadable or no regular file.
+        ``straight``: nor one on the way to it, which then is a RefusedError; for what is kept or put back.
         """
         ...
 

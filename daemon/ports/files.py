@@ -1,6 +1,6 @@
-"""The local file system: every change atomic, durable when the call returns, and never through a symlink."""
+"""The local file system: every change atomic, durable when the call returns, and never through a symbolic link."""
 # The seam's paths are strings, and this is where they meet the system calls, one to one: no pathlib in between.
-# ruff: noqa: PTH102, PTH104, PTH106, PTH108, PTH120, PTH123, PTH207, PTH208
+# ruff: noqa: PTH119, PTH120, PTH123, PTH207, PTH208
 
 import errno
 import glob
@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError
 from daemon.core.seams import FileStat
+from daemon.ports.directory import held
 
 _PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
@@ -43,11 +44,14 @@ class LocalFiles:
         )
 
     def resolve(self, path: str) -> str:
-        return os.path.realpath(path)
-
-    def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30) -> bytes:
         try:
-            descriptor = os.open(path, _LOOK)
+            return os.path.realpath(path)
+        except OSError as error:  # a link that was replaced between seeing and reading it
+            raise _unreadable(path, error) from None
+
+    def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30, straight: bool = False) -> bytes:
+        try:
+            descriptor = _open_straight(path) if straight else os.open(path, _LOOK)
             with open(descriptor, "rb", buffering=0) as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise TargetAbsentError(f"not read: {path} is no regular file")
@@ -75,64 +79,68 @@ class LocalFiles:
         return tuple(sorted(found | {pattern}))
 
     def put(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> None:
-        with _changing(path):
-            _write(temporary, content, like)
-            os.rename(temporary, path)
-            _sync_directory(os.path.dirname(path))
+        with _changing(path) as (directory, name):
+            beside = _beside(path, temporary)
+            _write(directory, beside, content, like)
+            os.rename(beside, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.fsync(directory)
 
     def create(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> bool:
-        with _changing(path):
-            _write(temporary, content, like)
+        with _changing(path) as (directory, name):
+            beside = _beside(path, temporary)
+            _write(directory, beside, content, like)
             try:
-                os.link(temporary, path, follow_symlinks=False)
+                os.link(beside, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
             except FileExistsError:
                 created = False
             else:
                 created = True
-            os.unlink(temporary)
-            _sync_directory(os.path.dirname(path))
+            os.unlink(beside, dir_fd=directory)
+            os.fsync(directory)
             return created
 
     def remove(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
-        with _changing(path):
+        with _translated(path):
             try:
-                os.unlink(path)
+                with held(os.path.dirname(path)) as directory:
+                    os.unlink(os.path.basename(path), dir_fd=directory)
+                    _sync(directory, directory_mtime_ns)
             except FileNotFoundError:
                 return False
-            _sync_directory(os.path.dirname(path), directory_mtime_ns)
             return True
 
     def make_directory(self, path: str, like: FileStat) -> bool:
-        with _changing(path):
+        with _changing(path) as (directory, name):
             try:
-                os.mkdir(path, 0o700)
+                os.mkdir(name, 0o700, dir_fd=directory)
             except FileExistsError:
                 return False
-            descriptor = os.open(path, _LOOK | os.O_DIRECTORY)
+            descriptor = os.open(name, _LOOK | os.O_DIRECTORY, dir_fd=directory)
             try:
                 _dress(descriptor, like)
             except OSError:
-                os.rmdir(path)  # refused must mean nothing was touched
+                os.rmdir(name, dir_fd=directory)  # refused must mean nothing was touched
                 raise
             finally:
                 os.close(descriptor)
-            _sync_directory(os.path.dirname(path))
+            os.fsync(directory)
             return True
 
     def remove_directory(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
-        with _changing(path):
+        with _translated(path):
             try:
-                os.rmdir(path)
+                with held(os.path.dirname(path)) as directory:
+                    os.rmdir(os.path.basename(path), dir_fd=directory)
+                    _sync(directory, directory_mtime_ns)
             except OSError as error:
                 if error.errno in (*_ABSENT, *_SOMETHING_THERE):
                     return False
                 raise
-            _sync_directory(os.path.dirname(path), directory_mtime_ns)
             return True
 
     def set_mtime(self, path: str, mtime_ns: int) -> None:
-        with _changing(path):
-            descriptor = os.open(path, _LOOK)
+        with _changing(path) as (directory, name):
+            descriptor = os.open(name, _LOOK, dir_fd=directory)
             try:
                 _set_mtime(descriptor, mtime_ns)
             finally:
@@ -148,6 +156,11 @@ def _kind(mode: int) -> str:
 
 
 def _read(descriptor: int, limit: int) -> bytes:
+def _open_straight(path: str) -> int:
+    with held(os.path.dirname(path)) as directory:
+        return os.open(os.path.basename(path), _LOOK, dir_fd=directory)
+
+
     parts = []
     while limit > 0 and (part := os.read(descriptor, min(limit, 1 << 20))):
         parts.append(part)
@@ -155,17 +168,24 @@ def _read(descriptor: int, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _write(path: str, content: bytes, like: FileStat) -> None:
+def _beside(path: str, temporary: str) -> str:
+    """Return the temporary's name; it lies in the directory we hold, or nowhere."""
+    if os.path.dirname(path) != os.path.dirname(temporary):
+        raise ValueError(f"{temporary} is not beside {path}")
+    return os.path.basename(temporary)
+
+
+def _write(directory: int, name: str, content: bytes, like: FileStat) -> None:
     with suppress(FileNotFoundError):
-        os.unlink(path)  # left by a crash, perhaps read-only: it cannot be opened for writing again
-    descriptor = os.open(path, _WRITE, 0o600)
+        os.unlink(name, dir_fd=directory)  # left by a crash, perhaps read-only: it cannot be opened for writing
+    descriptor = os.open(name, _WRITE, 0o600, dir_fd=directory)
     try:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         _dress(descriptor, like)
     except OSError:
-        os.unlink(path)
+        os.unlink(name, dir_fd=directory)
         raise
     finally:
         os.close(descriptor)
@@ -185,20 +205,22 @@ def _set_mtime(descriptor: int, mtime_ns: int) -> None:
     os.fsync(descriptor)
 
 
-def _sync_directory(path: str, mtime_ns: int | None = None) -> None:
-    # Opened by its path at the last moment: an earlier descriptor could be that of a directory replaced meanwhile.
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if mtime_ns is None:
-            os.fsync(descriptor)
-        else:
-            _set_mtime(descriptor, mtime_ns)
-    finally:
-        os.close(descriptor)
+def _sync(directory: int, mtime_ns: int | None) -> None:
+    if mtime_ns is None:
+        os.fsync(directory)
+    else:
+        _set_mtime(directory, mtime_ns)
 
 
 @contextmanager
-def _changing(path: str) -> Iterator[None]:
+def _changing(path: str) -> Iterator[tuple[int, str]]:
+    """Hold the directory of what is changed and yield it with the name in it."""
+    with _translated(path), held(os.path.dirname(path)) as directory:
+        yield directory, os.path.basename(path)
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
     """Translate what the system says when a change fails."""
     try:
         yield
@@ -212,6 +234,8 @@ def _changing(path: str) -> Iterator[None]:
         if error.errno in _ABSENT:
             raise TargetAbsentError(f"not changed: {path}: {_reason(error)}") from None
         raise ChaosdError(
+        if error.errno == errno.ELOOP:
+            raise RefusedError(f"not changed: {path} is a symbolic link", rule="changed") from None
             f"not changed: {path}: {_reason(error)}",
             hint="free space or repair the file system, then `chaosd recover`",
         ) from None

@@ -52,7 +52,7 @@ class Look:
                 f"nothing was touched: {path} has {found.size} bytes, more than an undo record may save",
                 hint="choose another mode or another clone",
             )
-        return Snapshot(stat=found, content=self.files.read(path))
+        return Snapshot(stat=found, content=self.files.read(path, straight=True))
 
     def fresh(self, path: str) -> FileStat:
         """Return the stat a new file gets: mode and owner of ``path``, made now."""
@@ -176,6 +176,8 @@ def _missing(look: Look, path: str) -> tuple[str, ...]:
     """Return the directories above a path that do not exist, outermost first."""
     missing: list[str] = []
     while look.files.lstat(path := posixpath.dirname(path)) is None:
+        if path == look.clone.git_dir:
+            raise TargetAbsentError(f"nothing was touched: {path} is gone all of a sudden")
         missing.insert(0, path)
     return tuple(missing)
 

@@ -20,7 +20,7 @@ def look(world: World, path: str) -> Snapshot | None:
     if stat.kind != "file":
         return Snapshot(stat=stat, content=f"a {stat.kind}".encode())
     try:
-        return Snapshot(stat=stat, content=world.files.read(path))
+        return Snapshot(stat=stat, content=world.files.read(path, straight=True))
     except TargetAbsentError:
         if world.files.lstat(path) is None:
             return None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from daemon.core.errors import RefusedError
 from daemon.core.model import Json
 from daemon.core.seams import FileStat
 
@@ -113,6 +114,13 @@ class Record:
         """The content of every lock file we create: git never reads it, and we know it again."""
         return f"chaosd {self.injection}\n".encode()
 
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """Every path that injecting or reverting may change."""
+        edits = (path for edit in self.edits for path in (edit.path, edit.temporary))
+        directories = (directory.path for directory in self.directories)
+        return (*edits, *directories, *self.made, *((self.sentinel,) if self.sentinel else ()))
+
     def dump(self) -> dict[str, Json]:
         """Return JSON-ready data."""
         return {
@@ -129,7 +137,7 @@ class Record:
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> Self:
         like = data["made_like"]
-        return cls(
+        record = cls(
             injection=data["injection"],
             git_dir=data["git_dir"],
             inode=data["inode"],
@@ -139,6 +147,18 @@ class Record:
             made=tuple(data["made"]),
             made_like=None if like is None else _load_stat(like, kind="directory", size=0),
         )
+        for path in record.touched:
+            if not _below(path, record.git_dir):
+                raise RefusedError(
+                    f"not touched: the undo record of {record.injection} names {path}, outside of {record.git_dir}",
+                    rule="allow-list",
+                    hint="the journal was written by somebody else; look at it before anything is taken back",
+                )
+        return record
+
+
+def _below(path: str, git_dir: str) -> bool:
+    return path == git_dir or (path.startswith(f"{git_dir}/") and ".." not in path.split("/"))
 
 
 def digest(content: bytes) -> str:

@@ -34,6 +34,7 @@ def revert(record: Record, world: World) -> Reversion:
 
     Raises UndoFailedError when residue may remain.
     """
+    _expect_no_link(record, world)
     now = world.files.lstat(record.git_dir)
     if now is None or now.kind != "directory" or now.inode != record.inode:
         what = "is gone" if now is None else "was replaced"
@@ -49,6 +50,16 @@ def revert(record: Record, world: World) -> Reversion:
             f"not taken back completely: {error.message}", hint=error.hint or "`chaosd recover` tries again"
         ) from error
     return _conclude(results)
+
+
+def _expect_no_link(record: Record, world: World) -> None:
+    """Refuse to judge by a directory that only a link leads to: ours may still stand elsewhere."""
+    real = world.files.resolve(record.git_dir)
+    if real != record.git_dir:
+        raise UndoFailedError(
+            f"not taken back: the world has changed: {record.git_dir} now leads through a symbolic link to {real}",
+            hint="put the real directory back where it was, then `chaosd recover`",
+        )
 
 
 def _conclude(results: list[Result]) -> Reversion:

@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Iterable
 
 from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError
-from daemon.core.gitclone import Clone, open_clone, tip
+from daemon.core.gitclone import Clone, open_clone, outside, tip
 from daemon.core.gitobjects import MalformedError
 from daemon.core.gitwalk import Loose, packed, walk_loose
 from daemon.core.model import Order
@@ -28,10 +28,12 @@ def choose_clone(order: Order, files: Files) -> Clone:
             f"nothing was touched: {', '.join(repository.worktree)} does not exist",
             hint="check the repository's path",
         )
-    allowed = [path for path in paths if _allowed(files.resolve(path), order.allow_repositories)]
+    # Resolved once: what the allow-list was asked about is what is opened, whatever the path leads to by then.
+    real = [files.resolve(path) for path in paths]
+    allowed = [path for path in real if _allowed(path, order.allow_repositories)]
     if not allowed:
         raise RefusedError(
-            f"nothing was touched: {files.resolve(paths[0])} is not in the allow-list",
+            f"nothing was touched: {real[0]} is not in the allow-list",
             rule="allow-list",
             hint="add the real path, all symbolic links followed, to guard.allow.repositories",
         )
@@ -52,6 +54,8 @@ def _open(files: Files, paths: list[str]) -> tuple[list[Clone], list[ChaosdError
     for path in paths:
         try:
             clone = open_clone(files, path)
+            if clone.root != path:
+                raise outside(clone.root, path)
             clones[clone.root] = clone
         except (TargetAbsentError, RefusedError) as error:
             problems.append(error)
