@@ -7,6 +7,11 @@ from daemon.core.model import Instant
 from daemon.core.seams import Flag
 
 
+def boot_s() -> float:
+    """Return seconds since the machine began, sleep included (CLOCK_BOOTTIME); CLOCK_MONOTONIC where there is none."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class SystemClock:
     """Real time: CLOCK_MONOTONIC for differences, the epoch for people."""
 

@@ -1,0 +1,235 @@
+"""Kill chaosd, its guardian, or both, at a moment of an injection, and say what was left of it.
+
+The moments are found from outside: the journal is read through a connection that cannot write, processes are looked
+up in ``/proc``. Nothing in the product knows that it is being watched.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time  # noqa: TID251 - bounds the waits for real processes
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daemon.ports.journal import Journal
+
+CHAOSD = (str(Path(sys.executable).parent / "chaosd"),)
+COMM = "chaosd-guardian"
+STEPS = ("proposed", "planned", "injected", "reverted")
+DAEMON, GUARDIAN, BOTH, REVERTER = "daemon", "guardian", "both", "daemon, then the reverter"
+WHOM = (DAEMON, GUARDIAN, BOTH)
+
+
+def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 60.0, pause_s: float = 0.005) -> Any:
+    """Wait, bounded, until ``condition`` returns something true and return that."""
+    deadline_s, pause = time.monotonic() + timeout_s, threading.Event()
+    while not (found := condition()):
+        assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s: {what}"
+        pause.wait(pause_s)
+    return found
+
+
+def comm(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += map(int, task.read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def guardian_of(pid: int) -> int | None:
+    return next((p for p in children(pid) if comm(p) == COMM), None)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@dataclass
+class Chaosd:
+    """One chaosd as a process of its own; what it says goes to a file, so that nobody waits for its guardian."""
+
+    process: subprocess.Popen[bytes]
+    state: Path
+    said: Path
+
+    @property
+    def guardian(self) -> int:
+        """Return the guardian's pid; there is one almost from the beginning."""
+        return int(wait_for("a guardian", lambda: guardian_of(self.process.pid) or self.over))
+
+    @property
+    def over(self) -> bool:
+        return self.process.poll() is not None
+
+    def kill(self, *pids: int) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)  # both are ours: the one is our child, the other was looked up by its name
+
+
+@dataclass
+class Stage:
+    """Where a fault is played again and again: one state directory, one victim."""
+
+    directory: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    program: Sequence[str] = CHAOSD
+    words: Sequence[str] = ()
+    runs: int = 0
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "state"
+
+    def start(self, *words: str) -> Chaosd:
+        self.runs += 1
+        said = self.directory / f"said-{self.runs}"
+        with said.open("wb") as out:
+            process = subprocess.Popen(
+                [*self.program, *self.words, "--state-dir", str(self.state), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd=self.directory,
+                env={**os.environ, "NO_COLOR": "1", **self.environment},
+            )
+        return Chaosd(process, self.state, said)
+
+    def last(self) -> int:
+        """Return the number of the journal's newest event."""
+        try:
+            with closing(sqlite3.connect(f"file:{self.state}/journal.sqlite?mode=ro", uri=True)) as db:
+                return int(db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])
+        except sqlite3.Error:
+            return 0
+
+    def has(self, kind: str, since: int) -> bool:
+        """Tell whether the journal has an event of a kind after that one."""
+        try:
+            with closing(sqlite3.connect(f"file:{self.state}/journal.sqlite?mode=ro", uri=True)) as db:
+                query = "SELECT 1 FROM event WHERE kind = ? AND seq > ? LIMIT 1"
+                return db.execute(query, (kind, since)).fetchone() is not None
+        except sqlite3.Error:
+            return False
+
+    def count(self, kind: str) -> int:
+        with closing(sqlite3.connect(f"file:{self.state}/journal.sqlite?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM event WHERE kind = ?", (kind,)).fetchone()[0])
+
+    def outstanding(self) -> list[str]:
+        if not (self.state / "journal.sqlite").exists():
+            return []
+        journal = Journal(self.state / "journal.sqlite", clock_s=lambda: 0.0, readonly=True)
+        try:
+            return [f"{i.plan.injection} is {i.state}" for i in journal.outstanding()]
+        finally:
+            journal.close()
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A fault to be injected, and what is not as it was before: empty when there is no residue."""
+
+    name: str
+    words: tuple[str, ...]
+    residue: Callable[[], list[str]]
+    lasts_s: float = 1.2
+
+
+@dataclass
+class Table:
+    """What the harness saw, one line a victim."""
+
+    rows: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def note(self, victim: str, whom: str, left: Sequence[str], *, hurt: bool) -> None:
+        row = self.rows.setdefault(victim, Counter())
+        row.update([whom, "kills", *(["broken"] if hurt else []), *(["residue"] if left else [])])
+
+    def __str__(self) -> str:
+        head = f"{'victim':<36}{'kills':>7}{'daemon':>8}{'guardian':>10}{'both':>6}{'reverter':>10}{'broken':>8}{'residue':>9}"
+        lines = [
+            f"{name:<36}{r['kills']:>7}{r[DAEMON]:>8}{r[GUARDIAN]:>10}{r[BOTH]:>6}{r[REVERTER]:>10}"
+            f"{r['broken']:>8}{r['residue']:>9}"
+            for name, r in self.rows.items()
+        ]
+        kills, residue = (sum(r[k] for r in self.rows.values()) for k in ("kills", "residue"))
+        return "\n".join([head, *lines, f"{'all':<36}{kills:>7}{'':>42}{residue:>9}"])
+
+
+def at_step(step: str) -> Callable[[Stage, Chaosd, int], None]:
+    """Return the moment at which the journal has an event of that kind."""
+    return lambda stage, chaosd, since: wait_for(
+        f"a {step} event", lambda: stage.has(step, since) or chaosd.over, pause_s=0.001
+    ) and None
+
+
+def after(seconds: float) -> Callable[[Stage, Chaosd, int], None]:
+    """Return the moment so long after the start."""
+
+    def wait(_: Stage, chaosd: Chaosd, __: int) -> None:
+        try:
+            chaosd.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return
+
+    return wait
+
+
+def play(
+    stage: Stage, victim: Victim, whom: str, moment: Callable[[Stage, Chaosd, int], None], table: Table
+) -> list[str]:
+    """Inject, kill whom at the moment, let whoever is left restore it, and return the residue."""
+    since = stage.last()
+    chaosd = stage.start(*victim.words)
+    guardian = chaosd.guardian
+    moment(stage, chaosd, since)
+    if chaosd.over:
+        whom = "nobody: it was over"
+    hurt = bool(victim.residue()) if whom != "nobody: it was over" else False
+    if whom in (GUARDIAN, BOTH):
+        chaosd.kill(guardian)
+    if whom in (DAEMON, BOTH, REVERTER):
+        chaosd.kill(chaosd.process.pid)
+    if whom == REVERTER:
+        kill_reverter(chaosd, guardian)
+    chaosd.process.wait(120)
+    wait_for("the guardian's end", lambda: gone(guardian), 120)
+    if whom == BOTH:
+        again = stage.start("recover")
+        assert again.process.wait(120) == 0, again.said.read_text()
+    left = [*victim.residue(), *stage.outstanding()]
+    table.note(victim.name, whom, left, hurt=hurt)
+    return left
+
+
+def kill_reverter(chaosd: Chaosd, guardian: int) -> None:
+    """Kill the first reverter that the guardian starts, in the middle of its work."""
+    found = wait_for("a reverter", lambda: children(guardian) or gone(guardian), pause_s=0.001)
+    if isinstance(found, list):
+        try:
+            subprocess.run(["sleep", str(random.uniform(0, 0.4))], check=True)
+            if children(guardian) == found:
+                chaosd.kill(*found)
+        except ProcessLookupError:
+            return
