@@ -12,7 +12,6 @@ from daemon.core.errors import ChaosdError, ConfigError
 from daemon.core.events import Event, Observed
 from daemon.core.plan import Occurrences, Request
 from daemon.core.settings import ExperimentSetting, Settings, Tcp, UnixSocket
-from daemon.engine.control import StopConditions
 from daemon.engine.prober import Prober
 from daemon.engine.scheduler import Scheduler
 from daemon.faces import logs
@@ -25,6 +24,7 @@ RETRY_S = 30.0
 RETRY_MAX_S = 1800.0
 UNDO_S = 60.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HALT_SIGNAL = signal.SIGUSR1
 
 
 class Daemon:
@@ -40,11 +40,10 @@ class Daemon:
             state,
             wiring.Audience(
                 listeners=(listener, self._metrics, self._keep_latest),
-                looked=(listener.looked, self._metrics.looked, self._stop_conditions),
+                looked=(listener.looked, self._metrics.looked),
                 on_failure=self._broke,
             ),
         )
-        self._conditions = StopConditions(settings.guard.stop_when, self.station.control.stop_all)
         self._prober = Prober(self.station.lookouts, world=self.station.world, publish=self.station.recorder.looked)
         seed = settings.seed if settings.seed is not None else int.from_bytes(os.urandom(4), "big")
         self._occurrences = Occurrences(seed, dict(self.station.journal.proposals()))
@@ -89,6 +88,11 @@ class Daemon:
         self._log.info("daemon.stopped", reason=reason, outstanding=left)
         self.station.close()
         return undone and not left
+
+    def halt(self, reason: str) -> None:
+        """Undo what is active, begin nothing new, across restarts. Idempotent. Raises JournalError."""
+        self.station.control.halt(reason)
+        self._log.warning("daemon.halted", reason=reason)
 
     def retry(self, waited_s: float) -> float:
         """Try again what could not be undone; return the seconds until the next try, doubling while it fails."""
@@ -154,10 +158,6 @@ class Daemon:
     def _keep_latest(self, _: str, event: Event) -> None:
         if isinstance(event, Observed):
             self._prober.note(event.observation)
-            self._stop_conditions(event.observation)
-
-    def _stop_conditions(self, observation: object) -> None:
-        self._conditions(observation)  # type: ignore[arg-type]  # the recorder passes observations
 
     def _broke(self, listener: str, error: BaseException) -> None:
         self._metrics.broke(listener)
@@ -172,26 +172,53 @@ def serve(settings: Settings, state: StateDirectory, *, started: Callable[[str],
     """
     logs.configure()
     caught: list[int] = []
-    over = threading.Event()
+    woken = threading.Event()
 
-    def stop(number: int, _: object) -> None:
+    def note(number: int, _: object) -> None:
         # Only notes the signal: the undo happens in the main thread, and a second signal cannot skip it.
         caught.append(number)
-        over.set()
+        woken.set()
 
-    for number in SIGNALS:
-        signal.signal(number, stop)
+    for number in (*SIGNALS, HALT_SIGNAL):
+        signal.signal(number, note)
     with state:
         daemon = Daemon(settings, state)
         daemon.start()
         if started is not None:
             started(daemon.address)
-        pause_s = RETRY_S
-        while not over.wait(pause_s):
+        last = _attend(daemon, caught, woken)
+        undone = daemon.stop(f"{signal.Signals(last).name} received")
+    return 128 + last if undone else 4
+
+
+def _attend(daemon: Daemon, caught: list[int], woken: threading.Event) -> int:
+    """Retry what could not be undone and halt when told to, until a signal to end; return which."""
+    pause_s = RETRY_S
+    while True:
+        if not woken.wait(pause_s):
             pause_s = daemon.retry(pause_s)
-        name = signal.Signals(caught[0]).name
-        undone = daemon.stop(f"{name} received")
-    return 128 + caught[0] if undone else 4
+            continue
+        woken.clear()
+        while caught:
+            number = caught.pop(0)
+            if number != HALT_SIGNAL:
+                return number
+            daemon.halt(f"{signal.Signals(number).name} received")
+
+
+def _rescue(settings: Settings, state: StateDirectory) -> None:
+    """Undo what is active although the journal cannot be used; raises JournalError when it still cannot."""
+    rescued = rescue.prepare(settings, state)
+    if rescued.damaged is not None and rescued.salvaged is not None:
+        logs.logger().error(
+            "journal.damaged",
+            damaged=str(rescued.damaged),
+            saved=rescued.salvaged.records,
+            unaccounted=list(rescued.salvaged.unaccounted),
+            undone={i.plan.injection: i.state.value for i in rescued.found},
+        )
+    if rescued.unrecorded is not None:
+        raise rescued.unrecorded
 
 
 def _listen(application: Application, address: Tcp | Path) -> Server:

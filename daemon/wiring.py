@@ -15,9 +15,12 @@ from daemon.core.seams import Fault, Probe, World
 from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings
 from daemon.engine.control import Control
 from daemon.engine.injector import Injector, Parts
+from daemon.engine.outside import Outside
 from daemon.engine.prober import Lookout, ThreadedWatch, Watch
 from daemon.engine.recorder import Listener, Looked, Recorder
 from daemon.engine.reverter import Reverter
+from daemon.engine.sentinel import Sentinel
+from daemon.engine.watchman import Nobody, Watchman
 from daemon.ports.clock import SystemClock
 from daemon.ports.journal import Journal
 from daemon.ports.state import StateDirectory, boot_id
@@ -128,6 +131,13 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
     kinds = faults()
     reverter = Reverter(world=world, recorder=recorder, faults=kinds)
     lookouts = _lookouts(settings)
+    outside = Outside(
+        settings.guard,
+        world=world,
+        lookouts=lookouts,
+        halt_files=[str(state.halt_file), *([settings.guard.halt_file] if settings.guard.halt_file else [])],
+        fast_s=settings.sampling.probe_every_s,
+    )
     injector = Injector(
         Parts(
             settings=settings,
@@ -139,7 +149,16 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
             watcher=_watcher(settings, world, lookouts),
             new_seed=lambda: secrets.randbits(32),
             boot=boot_id(),
+            outside=outside,
         )
+    )
+    control = Control(
+        injector=injector,
+        reverter=reverter,
+        journal=journal,
+        new_id=lambda: new_id(world),
+        outside=outside,
+        sentinel=Sentinel(outside.questions, world.clock),
     )
     return Station(
         settings=settings,
@@ -149,7 +168,7 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
         recorder=recorder,
         reverter=reverter,
         injector=injector,
-        control=Control(injector=injector, reverter=reverter, journal=journal, new_id=lambda: new_id(world)),
+        control=control,
         lookouts=lookouts,
         faults=kinds,
     )

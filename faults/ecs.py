@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from daemon.core import blast
 from daemon.core.cloud import Service, Task
 from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UnreachableError
 from daemon.core.model import EcsService, Mode, Order, Outcome, Resource, Reversion, Undo
@@ -63,7 +64,15 @@ class EcsTaskStop:
     @classmethod
     def inject(cls, undo: Undo, world: World, stop: Flag) -> None:
         order = _Stopped.of(undo.data)
-        for task in world.ecs.tasks(order.cluster, order.stop):
+        found = world.ecs.tasks(order.cluster, order.stop)
+        if not any(task.desired_status == "RUNNING" or task.stopped_reason == order.reason for task in found):
+            gone = f"{', '.join(order.stop)} of {order.cluster}/{order.service} went by themselves"
+            raise RefusedError(
+                f"no task was stopped: {gone}",
+                rule="drift",
+                hint="the service replaced them between planning and stopping: inject again",
+            )
+        for task in found:
             if stop.is_set():
                 return
             if task.desired_status != "STOPPED":
@@ -91,14 +100,7 @@ class EcsTaskStop:
         if not healthy:
             raise TargetAbsentError(f"no task was stopped: {where} has no healthy running task")
         wanted = self._wanted(len(healthy), where)
-        room = len(healthy) - order.keep_healthy
-        if room <= 0:
-            raise RefusedError(
-                f"no task was stopped: {where} has {len(healthy)} healthy tasks and must keep {order.keep_healthy}",
-                rule="min-healthy-tasks",
-                hint="wait until more tasks are healthy, scale the service out, or lower guard.min_healthy_tasks",
-            )
-        count = min(wanted, room)
+        count = min(wanted, _room(len(healthy), order, where))
         # Sorted before the dice: the answer of ListTasks has no order of its own.
         match self.mode:
             case "oldest":
@@ -113,7 +115,7 @@ class EcsTaskStop:
             case "all":
                 return healthy
             case "percent":
-                share = int(healthy * self.percent / 100)
+                share = blast.share(healthy, self.percent)
                 if share:
                     return share
                 raise RefusedError(
@@ -180,6 +182,26 @@ def _ecs(order: Order) -> EcsService:
             hint="set targets.<name>.ecs to {cluster: ..., service: ...}",
         )
     return order.target.ecs
+
+
+def _room(healthy: int, order: Order, where: str) -> int:
+    """Return how many tasks may be stopped; raises RefusedError, with the numbers, when that is none."""
+    if healthy <= order.keep_healthy:
+        raise RefusedError(
+            f"no task was stopped: {where} has {healthy} healthy tasks and must keep {order.keep_healthy}",
+            rule="min-healthy-tasks",
+            hint="wait until more tasks are healthy, scale the service out, or lower guard.min_healthy_tasks",
+        )
+    room = blast.room(healthy, keep=order.keep_healthy, percent=order.max_percent, disturbed=order.disturbed)
+    if room == 0:
+        already = f", and {order.disturbed} are disturbed already" if order.disturbed else ""
+        raise RefusedError(
+            f"no task was stopped: {order.max_percent:g} % of the {healthy} healthy tasks of {where} is "
+            f"{blast.share(healthy, order.max_percent or 0) or 'none'}{already}",
+            rule="max-percent",
+            hint="wait until more tasks are healthy, scale the service out, or raise guard.max_percent",
+        )
+    return room
 
 
 def _healthy(tasks: Sequence[Task]) -> tuple[Task, ...]:

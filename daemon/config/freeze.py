@@ -1,8 +1,8 @@
 """From the typed file to the frozen settings."""
 
-from daemon.config import schema
+from daemon.config import guarding, schema
 from daemon.config.scalars import read_address
-from daemon.core import model, settings
+from daemon.core import levers, model, settings
 from daemon.core.calendar import Blackout, Window
 
 
@@ -78,8 +78,7 @@ def _experiment(e: schema.Experiment, targets: dict[str, model.Target]) -> setti
     )
 
 
-def _guard(g: schema.Guard) -> settings.GuardSetting:
-    stops = (settings.StopWhen(probe=s.probe, status=model.Status(s.status), for_s=s.lasting) for s in g.stop_when)
+def _guard(g: guarding.Guard) -> settings.GuardSetting:
     return settings.GuardSetting(
         max_active=g.max_active,
         max_active_per_target=g.max_active_per_target,
@@ -90,5 +89,36 @@ def _guard(g: schema.Guard) -> settings.GuardSetting:
         allow=settings.Allow(repositories=g.allow.repositories, queues=g.allow.queues),
         windows=tuple(Window.parse(text) for text in g.windows),
         blackouts=tuple(Blackout.parse(text) for text in g.blackouts),
-        stop_when=tuple(stops),
+        stop_when=tuple(_stop(s) for s in g.stop_when),
+        max_percent=g.max_percent,
+        protect=g.protect,
+        max_disturbed_s_per_day=g.max_disturbed_time_per_day,
+        error_budget=_budget(g.error_budget) if g.error_budget else None,
+        halt_file=g.halt_file,
+        levers=tuple(_lever(one) for one in g.levers),
+        blind_after_s=g.blind_after,
+    )
+
+
+def _stop(s: guarding.StopWhen) -> levers.StopCondition:
+    if s.alarm is not None:
+        return levers.Alarm(alarm=s.alarm, for_s=s.lasting)
+    if s.prometheus is not None:
+        return levers.StopQuery(
+            prometheus=s.prometheus, query=s.query or "", above=s.above, below=s.below, for_s=s.lasting
+        )
+    return levers.StopWhen(probe=s.probe or "", status=model.Status(s.status), for_s=s.lasting)
+
+
+def _lever(one: guarding.Lever) -> levers.Lever:
+    if one.fis is not None:
+        return levers.SafetyLever(fis=one.fis)
+    if one.parameter is not None:
+        return levers.Parameter(parameter=one.parameter)
+    return levers.Alarm(alarm=one.alarm or "")
+
+
+def _budget(b: guarding.ErrorBudget) -> levers.ErrorBudget:
+    return levers.ErrorBudget(
+        objective=b.objective / 100, prometheus=b.prometheus, window=b.window, probe=b.probe, query=b.query
     )

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from daemon.config.guard_relations import problems_in_guard
 from daemon.config.problems import NOTHING, Path, Problem, key_path
 from daemon.config.scalars import read_address
 from daemon.config.schema import TRIGGERS
@@ -40,8 +41,7 @@ def problems_in(data: Data, plugins: Plugins) -> Iterator[Problem]:
         yield from _trigger(path, entry, plugins.check_cron)
     probes = {e["name"]: e.get("target") for _, e in _list(data, "probes") if isinstance(e.get("name"), str)}
     yield from _steady_state(data, targets, probes)
-    for path, entry in _list(_mapping(data.get("guard")), "stop_when"):
-        yield from _known((*("guard",), *path, "probe"), entry.get("probe"), probes, "probe")
+    yield from problems_in_guard(_mapping(data.get("guard")), probes)
     yield from _api(_mapping(data.get("api")))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
@@ -81,6 +82,17 @@ def write_address(address: settings.Listen) -> str:
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
 
 
+def _percent(value: object) -> float:
+    text = value.strip().removesuffix("%").rstrip() if isinstance(value, str) else value
+    try:
+        number = math.nan if isinstance(text, bool) else float(text)  # type: ignore[arg-type]  # see TypeError
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number <= 100:  # noqa: PLR2004  per cent
+        raise ValueError(f"{value!r} is no percentage: write a number above 0, at most 100")
+    return number
+
+
 def _many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -101,6 +113,14 @@ Template: TypeAlias = Annotated[str, Field(min_length=1), checked(_placeholders)
 Format: TypeAlias = Annotated[
     str, BeforeValidator(_json), checked(_format), WithJsonSchema({"type": ["string", "object"]})
 ]
+Percent: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_percent),
+    WithJsonSchema(
+        {"type": ["number", "string"], "pattern": r"^\d+(\.\d+)? ?%?$", "exclusiveMinimum": 0, "maximum": 100}
+    ),
+]
+Number: TypeAlias = Annotated[float, Field(strict=True)]
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
 Positive: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
 Port: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=65535)]

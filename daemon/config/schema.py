@@ -2,8 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from daemon.config.guarding import Guard
+from daemon.config.part import Part
 from daemon.config.scalars import (
     Absolute,
     Count,
@@ -12,7 +14,6 @@ from daemon.config.scalars import (
     Name,
     Paths,
     Port,
-    Positive,
     Sample,
     Seconds,
     Template,
@@ -25,15 +26,9 @@ from daemon.config.scalars import (
 )
 from daemon.core import model as core
 from daemon.core import settings
-from daemon.core.calendar import Blackout, Window, zone
+from daemon.core.calendar import zone
 
 TRIGGERS = ("cron", "every", "about_every")
-
-
-class Part(BaseModel):
-    """A mapping of the file; an unknown key is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Aws(Part):
@@ -168,65 +163,6 @@ class Experiment(Part):
         default=None, description="how long to wait for recovery; unset: limits.recover"
     )
     parameters: dict[str, Any] = Field(default={}, alias="set", description="the fault's parameters")
-
-
-class Tag(Part):
-    """A tag and its value."""
-
-    key: Text
-    value: str
-
-
-class Allow(Part):
-    """What may be touched."""
-
-    repositories: tuple[Absolute, ...] | None = Field(
-        default=default(settings.Allow, "repositories"),
-        description="directories or patterns; unset: the targets' own",
-    )
-    queues: tuple[Text, ...] | None = Field(
-        default=default(settings.Allow, "queues"), description="patterns of ACCOUNT:NAME; unset: the targets' own"
-    )
-
-
-class StopWhen(Part):
-    """Stops every running experiment."""
-
-    probe: Text = Field(description="name of a configured probe")
-    status: Literal["failing", "unknown", "ok"] = Field(
-        default=default(settings.StopWhen, "status").value, alias="is"
-    )
-    lasting: Seconds = Field(
-        default=default(settings.StopWhen, "for_s"), alias="for", description="without a break"
-    )
-
-
-class Guard(Part):
-    """The rules that admit, refuse or stop an experiment."""
-
-    max_active: Positive = Field(
-        default=default(settings.GuardSetting, "max_active"), description="experiments at once"
-    )
-    max_active_per_target: Positive = Field(default=default(settings.GuardSetting, "max_active_per_target"))
-    max_per_day: Count | None = Field(
-        default=default(settings.GuardSetting, "max_per_day"), description="per UTC day"
-    )
-    min_gap: Seconds = Field(
-        default=default(settings.GuardSetting, "min_gap_s"), description="between two experiments"
-    )
-    min_healthy_tasks: Count = Field(
-        default=default(settings.GuardSetting, "min_healthy_tasks"),
-        description="never fewer running tasks than this",
-    )
-    require_tag: Tag | None = Field(default=None, description="tag every AWS resource must carry to be touched")
-    allow: Allow = Field(default_factory=Allow)
-    windows: tuple[Annotated[str, checked(Window.parse)], ...] = Field(
-        default=(), description="when experiments may run"
-    )
-    blackouts: tuple[Annotated[str, checked(Blackout.parse)], ...] = Field(
-        default=(), description="when they may not"
-    )
-    stop_when: tuple[StopWhen, ...] = ()
 
 
 class Api(Part):

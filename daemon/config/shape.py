@@ -15,6 +15,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is required",
     "string_type": lambda _: "expected text; put it in quotes",
     "int_type": lambda _: _WHOLE,
+    "float_type": lambda _: "expected a number",
     "int_from_float": lambda _: _WHOLE,
     "int_parsing": lambda _: _WHOLE,
     "dict_type": lambda _: _MAPPING,

@@ -64,7 +64,10 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFacts:
-    """Counters are approximate, as SQS counts. ``visibility_s`` is the queue's visibility timeout."""
+    """Counters are approximate, as SQS counts. ``visibility_s`` is the queue's visibility timeout.
+
+    ``created_s`` (epoch) tells a queue from one made later under the same name.
+    """
 
     visible: int
     in_flight: int
@@ -74,6 +77,7 @@ class QueueFacts:
     max_receives: int | None
     dead_letter_url: str | None
     max_message_bytes: int
+    created_s: float | None = None
 
 
 class Sqs(Protocol):
@@ -129,4 +133,20 @@ class CloudWatchLogs(Protocol):
 
     def events(self, group: str, *, since_s: float, until_s: float, pattern: str = "") -> tuple[LogEvent, ...]:
         """Return the events of the window (epoch seconds), following empty pages to the end, at most 10,000."""
+        ...
+
+
+class Levers(Protocol):
+    """What others pull to stop everything. All raise TargetAbsentError, RefusedError or UnreachableError."""
+
+    def alarm(self, name: str) -> tuple[str, str]:
+        """Return a CloudWatch alarm's state (``OK``, ``ALARM``, ``INSUFFICIENT_DATA``) and the reason for it."""
+        ...
+
+    def parameter(self, name: str) -> str:
+        """Return the value of an SSM parameter."""
+        ...
+
+    def safety_lever(self, name: str) -> tuple[str, str]:
+        """Return an FIS safety lever's state (``disengaged``, ``engaged``, ``engaging``) and the reason for it."""
         ...

@@ -1,11 +1,12 @@
 """The guard: pure rules over stated facts. What cannot be answered is a refusal, with its reason."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
+from daemon.core import blast
 from daemon.core.model import Resource
 from daemon.core.settings import GuardSetting
 
@@ -17,12 +18,20 @@ class Unanswered:
     reason: str
 
 
+Answer: TypeAlias = str | Unanswered | None
+"""What something outside says against it: why, nothing (None), or no answer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that the rules look at. Instants are aware UTC; seconds otherwise.
 
     ``active`` names the target of each running injection. ``unresolved`` lists injections whose undo failed.
     ``healthy_tasks``, ``tags`` and ``queue`` are None when the fault does not touch such a resource.
+    ``disturbed`` counts the tasks of the target that active injections have disturbed, ``disturbs`` those that this
+    one is going to. ``disturbed_s`` is today's disturbed time of the target, this one's duration not included.
+    ``names`` are all names the target's parts go by. ``levers``, ``stops`` and ``steady_share`` (0 to 1) come from
+    outside and are empty or None where no rule asks for them.
     """
 
     now: datetime
@@ -36,6 +45,15 @@ class Facts:
     healthy_tasks: int | Unanswered | None = None
     tags: Mapping[str, str] | Unanswered | None = None
     queue: str | None = None
+    names: tuple[str, ...] = ()
+    disturbed: int = 0
+    disturbs: int = 1
+    disturbed_s: float = 0.0
+    duration_s: float = 0.0
+    levers: Mapping[str, Answer] = field(default_factory=dict)
+    stops: Mapping[str, Answer] = field(default_factory=dict)
+    steady_share: float | Unanswered | None = None
+    drifted: Answer = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +83,38 @@ def check(facts: Facts, rules: GuardSetting) -> Permit | Refusal:
 
 def _halted(facts: Facts, _: GuardSetting) -> str | None:
     return None if facts.halted is None else f"halted ({facts.halted}); `chaosd resume` lifts it"
+
+
+def _levers(facts: Facts, _: GuardSetting) -> str | None:
+    return _against(facts.levers, "is engaged", "a lever that cannot be read counts as engaged")
+
+
+def _stop_conditions(facts: Facts, _: GuardSetting) -> str | None:
+    return _against(facts.stops, "holds already", "a stop condition that cannot be read stops nothing")
+
+
+def _against(answers: Mapping[str, Answer], engaged: str, blind: str) -> str | None:
+    for name, answer in answers.items():
+        if isinstance(answer, Unanswered):
+            return f"{name} is unknown: {answer.reason}; {blind}"
+        if answer is not None:
+            return f"{name} {engaged}: {answer}"
+    return None
+
+
+def _protected(facts: Facts, rules: GuardSetting) -> str | None:
+    for name in (facts.target, *facts.names):
+        for pattern in rules.protect:
+            if fnmatchcase(name, pattern):
+                what = "target" if name == facts.target else f"target {facts.target}, which has"
+                return f"{what} {name} is protected by {pattern!r}"
+    return None
+
+
+def _drifted(facts: Facts, _: GuardSetting) -> str | None:
+    if isinstance(facts.drifted, Unanswered):
+        return f"it cannot be told whether {facts.target} is still what was planned for: {facts.drifted.reason}"
+    return facts.drifted
 
 
 def _unresolved(facts: Facts, _: GuardSetting) -> str | None:
@@ -120,6 +170,47 @@ def _min_healthy_tasks(facts: Facts, rules: GuardSetting) -> str | None:
     return f"{healthy} tasks of {facts.target} are healthy and {rules.min_healthy_tasks} must stay so"
 
 
+def _max_percent(facts: Facts, rules: GuardSetting) -> str | None:
+    healthy, percent = facts.healthy_tasks, rules.max_percent
+    if healthy is None or percent is None:
+        return None
+    if isinstance(healthy, Unanswered):
+        return f"the healthy tasks of {facts.target} are unknown: {healthy.reason}"
+    most = blast.share(healthy, percent)
+    if facts.disturbed + facts.disturbs <= most:
+        return None
+    already = f", {facts.disturbed} disturbed already" if facts.disturbed else ""
+    return (
+        f"max_percent {percent:g} % of the {healthy} healthy tasks of {facts.target} is {most or 'none'}{already}, "
+        f"and this would disturb {facts.disturbs}"
+    )
+
+
+def _max_disturbed_time(facts: Facts, rules: GuardSetting) -> str | None:
+    most_s = rules.max_disturbed_s_per_day
+    if most_s is None or facts.disturbed_s + facts.duration_s <= most_s:
+        return None
+    return (
+        f"{facts.target} was disturbed for {facts.disturbed_s:.0f} s today (UTC) and this would add "
+        f"{facts.duration_s:g} s, max_disturbed_time_per_day is {most_s:g} s"
+    )
+
+
+def _error_budget(facts: Facts, rules: GuardSetting) -> str | None:
+    budget, share = rules.error_budget, facts.steady_share
+    if budget is None:
+        return None
+    if share is None or isinstance(share, Unanswered):
+        why = share.reason if share else "nobody looked"
+        return f"the error budget of {facts.target} is unknown: {why}"
+    if share >= budget.objective:
+        return None
+    return (
+        f"the error budget of {facts.target} is spent: {share:.4%} good over {budget.window}, "
+        f"the objective is {budget.objective:.10g}"
+    )
+
+
 def _required_tag(facts: Facts, rules: GuardSetting) -> str | None:
     if rules.require_tag is None or facts.touches not in {Resource.ECS, Resource.QUEUE}:
         return None
@@ -146,20 +237,31 @@ def _allow_queues(facts: Facts, rules: GuardSetting) -> str | None:
 
 RULES: Mapping[str, Rule] = {
     "halted": _halted,
+    "lever": _levers,
+    "drift": _drifted,
+    "protected": _protected,
     "unresolved-undo": _unresolved,
     "max-active": _max_active,
     "max-active-per-target": _max_active_per_target,
     "max-per-day": _max_per_day,
+    "max-disturbed-time": _max_disturbed_time,
     "min-gap": _min_gap,
     "window": _windows,
     "blackout": _blackouts,
     "required-tag": _required_tag,
     "allow-list": _allow_queues,
     "min-healthy-tasks": _min_healthy_tasks,
+    "max-percent": _max_percent,
+    "stop-condition": _stop_conditions,
+    "error-budget": _error_budget,
 }
+OTHERS = (
+    "unreachable", "iam", "overlap", "misfire", "target-absent", "percent-rounds-to-zero", "locked", "changed",
+    "moved", "max-receives", "own-process", "permission",
+)  # fmt: skip
 
 
 def names() -> Iterator[str]:
     """Yield every reason a refusal can be counted under, those that faults raise in ``prepare`` included."""
     yield from RULES
-    yield from ("unreachable", "iam", "overlap", "misfire")
+    yield from OTHERS

@@ -142,14 +142,17 @@ class Order:
     """What ``prepare`` is given besides the fault's own parameters.
 
     ``dice`` is seeded from the injection's seed: same seed and same target state, same victim.
-    ``keep_healthy`` is the guard's ``min_healthy_tasks``; ``allow_repositories`` its path patterns, or
-    ``None`` when an operator named the path himself.
+    ``keep_healthy`` is the guard's ``min_healthy_tasks``, ``max_percent`` its share of the healthy tasks, of which
+    ``disturbed`` are disturbed by others already; ``allow_repositories`` its path patterns, or ``None`` when an
+    operator named the path himself.
     """
 
     injection: str
     target: Target
     dice: Random
     keep_healthy: int = 0
+    max_percent: float | None = None
+    disturbed: int = 0
     allow_repositories: tuple[str, ...] | None = None
 
 

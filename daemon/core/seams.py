@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from daemon.core.model import Instant, Mode, Order, Reading, Resource, Reversion, Target, Undo
 
 if TYPE_CHECKING:  # its records cost 8 ms to make, and a git fault needs none of them
-    from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Sqs
+    from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Levers, Sqs
 
 
 class Flag(Protocol):
@@ -57,6 +57,7 @@ class FileStat:
     inode: int
     links: int
     ctime_ns: int = 0
+    device: int = 0
 
 
 class Files(Protocol):
@@ -215,6 +216,8 @@ class World(Protocol):
     def s3(self) -> "S3": ...
     @property
     def logs(self) -> "CloudWatchLogs": ...
+    @property
+    def levers(self) -> "Levers": ...
     @property
     def http(self) -> Http: ...
     @property

@@ -10,7 +10,8 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from daemon.core.calendar import Blackout, Window
-from daemon.core.model import Status, Target
+from daemon.core.levers import ErrorBudget, Lever, StopCondition
+from daemon.core.model import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +94,14 @@ class Allow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopWhen:
-    """Stop every running experiment when ``probe`` has had ``status`` without a break for ``for_s``."""
-
-    probe: str
-    status: Status = Status.FAILING
-    for_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSetting:
     """The rules that admit, refuse or stop an experiment.
 
     ``max_per_day`` None is no limit; the day is the UTC day. ``windows`` empty: always open. ``require_tag``
-    is (key, value) on every AWS resource that would be touched.
+    is (key, value) on every AWS resource that would be touched. ``max_percent`` is of the tasks healthy now;
+    ``protect`` are patterns of names never to be touched. ``halt_file`` halts while it exists, besides ``HALT`` in
+    the state directory. ``blind_after_s``: how long a lever or stop condition may stay unanswered while something
+    runs.
     """
 
     max_active: int = 1
@@ -118,7 +113,14 @@ class GuardSetting:
     allow: Allow = field(default_factory=Allow)
     windows: tuple[Window, ...] = ()
     blackouts: tuple[Blackout, ...] = ()
-    stop_when: tuple[StopWhen, ...] = ()
+    stop_when: tuple[StopCondition, ...] = ()
+    max_percent: float | None = None
+    protect: tuple[str, ...] = ()
+    max_disturbed_s_per_day: float | None = None
+    error_budget: ErrorBudget | None = None
+    halt_file: str | None = None
+    levers: tuple[Lever, ...] = ()
+    blind_after_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

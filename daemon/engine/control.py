@@ -1,18 +1,19 @@
 """The control desk: starts injections, stops them, halts, resumes, reverts. Used by schedule, API and CLI alike."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from daemon.core.errors import BusyError, ChaosdError
+from daemon.core.errors import BusyError, ChaosdError, RefusedError, UsageError
 from daemon.core.events import Injection
-from daemon.core.model import Observation, Status
+from daemon.core.guard import Unanswered
 from daemon.core.plan import Request
-from daemon.core.settings import StopWhen
-from daemon.engine.facts import HALT
+from daemon.engine.facts import HALT, RESUMED, halted
 from daemon.engine.injector import Injector
+from daemon.engine.outside import Outside
 from daemon.engine.recorder import JournalSeam
 from daemon.engine.reverter import Reverter
+from daemon.engine.sentinel import Sentinel
 from daemon.engine.stop import StopSwitch
 
 
@@ -38,11 +39,20 @@ class Run:
 
 
 class Control:
-    """Every verb that changes anything. Thread-safe."""
+    """Every verb that changes anything. Thread-safe. ``outside`` and ``sentinel`` listen to what others say."""
 
     def __init__(
-        self, *, injector: Injector, reverter: Reverter, journal: JournalSeam, new_id: Callable[[], str]
+        self,
+        *,
+        injector: Injector,
+        reverter: Reverter,
+        journal: JournalSeam,
+        new_id: Callable[[], str],
+        outside: Outside | None = None,
+        sentinel: Sentinel | None = None,
     ) -> None:
+        self._outside = outside
+        self._sentinel = sentinel
         self._injector = injector
         self._new_id = new_id
         self._reverter = reverter
@@ -68,15 +78,28 @@ class Control:
         self._journal.note(HALT, reason)
         self.stop_all(f"halted: {reason}")
 
-    def resume(self) -> None:
-        """Lift the halt. Idempotent."""
+    def resume(self, because: str) -> None:
+        """Lift the halt; idempotent. ``because`` is kept in the journal.
+
+        Raises UsageError without a reason, and RefusedError while a halt file is there or a lever is engaged or
+        cannot be read: what others hold is theirs to let go.
+        """
+        if not because.strip():
+            raise UsageError("not resumed: a reason is needed", hint='say why: `chaosd resume --because "..."`')
+        held = self._outside.halted() if self._outside else None
+        if held is not None:
+            raise RefusedError(f"not resumed: {held}", rule="halted", hint="remove the file first")
+        for name, answer in (self._outside.levers() if self._outside else {}).items():
+            if answer is not None:
+                why = f"is unknown: {answer.reason}" if isinstance(answer, Unanswered) else f"is engaged: {answer}"
+                raise RefusedError(f"not resumed: {name} {why}", rule="lever", hint="release the lever first")
+        self._journal.note(RESUMED, because.strip())
         self._journal.note(HALT, None)
 
     @property
     def halted(self) -> str | None:
-        """Return the reason of the halt in force, or None."""
-        noted = self._journal.noted(HALT)
-        return None if noted is None else str(noted)
+        """Return the reason of the halt in force, or None: somebody's word, or a halt file."""
+        return halted(self._journal, self._outside)
 
     def stop_all(self, reason: str) -> None:
         """Abort and undo what is running; returns at once."""
@@ -122,6 +145,8 @@ class Control:
             if self._closed:
                 raise BusyError(f"not injecting: {self._closed}")
             self._runs.append(run)
+        if self._sentinel is not None:
+            self._sentinel.begin(self.stop_all)
         return run
 
     def _carry_out(self, run: Run) -> None:
@@ -132,25 +157,6 @@ class Control:
         finally:
             with self._lock:
                 self._runs.remove(run)
+            if self._sentinel is not None:
+                self._sentinel.end()
             run.done.set()
-
-
-class StopConditions:
-    """Throws the switch when a probe has had a status without a break for long enough."""
-
-    def __init__(self, conditions: Sequence[StopWhen], stop_all: Callable[[str], None]) -> None:
-        self._conditions = tuple(conditions)
-        self._stop_all = stop_all
-        self._since: dict[str, tuple[Status, float]] = {}
-
-    def __call__(self, observation: Observation) -> None:
-        """Take one observation into account."""
-        known = self._since.get(observation.probe)
-        at_s = observation.answered.mono_s
-        if known is None or known[0] is not observation.status:
-            self._since[observation.probe] = (observation.status, at_s)
-        held_s = at_s - self._since[observation.probe][1]
-        for when in self._conditions:
-            fits = when.probe == observation.probe and when.status is observation.status
-            if fits and held_s >= when.for_s:
-                self._stop_all(f"stop condition: {when.probe} is {when.status} for {held_s:.1f} s")

@@ -1,15 +1,18 @@
 """Gathers what the guard's rules look at; a question that fails becomes ``Unanswered``, never a guess."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Protocol, TypeVar
 
+from daemon.core import blast, disturbed_time
 from daemon.core.errors import ChaosdError
 from daemon.core.events import Injection, State
-from daemon.core.guard import Facts, Unanswered
+from daemon.core.guard import Answer, Facts, Unanswered
 from daemon.core.model import Resource, Target
 from daemon.core.seams import World
 from daemon.core.settings import GuardSetting
+from daemon.engine.outside import Outside
 
 T = TypeVar("T")
 
@@ -21,25 +24,52 @@ class Past(Protocol):
     def running(self) -> tuple[Injection, ...]: ...
     def noted(self, name: str) -> object: ...
     def started(self, *, since: datetime) -> tuple[float, ...]: ...
+    def recent(self, *, since_s: float = 0.0, most: int = 1000) -> tuple[Injection, ...]: ...
 
 
 HALT = "halt"
+RESUMED = "resumed"
+LOOK_BACK_S = 86400.0  # what was proposed yesterday may disturb today
+RECENT_MOST = 100_000
 
 
-def gather(target: Target, touches: Resource, *, past: Past, world: World, rules: GuardSetting) -> Facts:
-    """Return the facts for one request. Asks AWS only what a configured rule needs; raises JournalError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Whom the facts are for: ``own`` is the injection itself, so that it does not stand in its own way.
+
+    ``disturbs`` is how many tasks it would disturb, at least one while that is not known yet.
+    """
+
+    own: str = ""
+    duration_s: float = 0.0
+    disturbs: int = 1
+    drifted: Answer = None
+
+
+def gather(  # noqa: PLR0913  each is one witness
+    target: Target,
+    touches: Resource,
+    *,
+    past: Past,
+    world: World,
+    rules: GuardSetting,
+    outside: Outside | None = None,
+    asked: Asked | None = None,
+) -> Facts:
+    """Return the facts for one request. Asks outside only what a configured rule needs; raises JournalError."""
+    request = asked or Asked()
     now = world.clock.now()
+    budgeted = rules.max_disturbed_s_per_day is not None
     midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
     started = past.started(since=midnight)
     last = started or past.started(since=datetime.fromtimestamp(0, UTC))
-    running = past.running()
+    running = tuple(i for i in past.running() if i.plan.injection != request.own)
     names = {i.plan.injection for i in running}
-    halted = past.noted(HALT)
     return Facts(
         now=now,
         target=target.name,
         touches=touches,
-        halted=str(halted) if halted is not None else None,
+        halted=halted(past, outside),
         active=tuple(i.plan.target for i in running),
         started_today=len(started),
         last_started_s_ago=now.timestamp() - last[-1] if last else None,
@@ -51,12 +81,58 @@ def gather(target: Target, touches: Resource, *, past: Past, world: World, rules
         healthy_tasks=_healthy(target, touches, world, rules),
         tags=_tags(target, touches, world, rules),
         queue=target.queue.url if target.queue else None,
+        names=_names(target) if rules.protect else (),
+        disturbed=disturbed(past, target.name, own=request.own) if rules.max_percent is not None else 0,
+        disturbs=request.disturbs,
+        disturbed_s=_disturbed_s(target.name, past, midnight, now, request.own) if budgeted else 0.0,
+        duration_s=request.duration_s,
+        levers=outside.levers() if outside else {},
+        stops=outside.stops() if outside else {},
+        steady_share=outside.steady_share(target.name) if outside else None,
+        drifted=request.drifted,
     )
 
 
+class Notes(Protocol):
+    """Who knows whether somebody halted."""
+
+    def noted(self, name: str) -> object: ...
+
+
+def halted(past: Notes, outside: Outside | None) -> str | None:
+    """Return why chaosd is halted: by somebody's word, which is on disk, or by a file that is there."""
+    noted = past.noted(HALT)
+    if noted is not None:
+        return str(noted)
+    return outside.halted() if outside else None
+
+
+def disturbed(past: Past, target: str, *, own: str = "") -> int:
+    """Return how many tasks of a target the running injections have disturbed and not yet given back."""
+    active = (i for i in past.running() if i.plan.target == target and i.plan.injection != own)
+    return sum(blast.victims(i.undo.victim) for i in active if i.undo is not None and i.outstanding)
+
+
+def _disturbed_s(target: str, past: Past, midnight: datetime, now: datetime, own: str) -> float:
+    """Return for how long a target was disturbed since midnight, running and planned injections included."""
+    since_s, now_s = midnight.timestamp(), now.timestamp()
+    recent = past.recent(since_s=since_s - LOOK_BACK_S, most=RECENT_MOST)
+    mine = (i for i in recent if i.plan.target == target and i.plan.injection != own)
+    return sum(disturbed_time.since(i, since_s=since_s, now_s=now_s) for i in mine)
+
+
+def _names(target: Target) -> tuple[str, ...]:
+    """Return the names a target's parts go by, so that a pattern protects them under whatever target."""
+    ecs = (target.ecs.cluster, target.ecs.service) if target.ecs else ()
+    queue = (target.queue.url,) if target.queue else ()
+    bucket = (target.deployment.bucket,) if target.deployment else ()
+    # An ARN or URL and the bare name behind its last slash.
+    return tuple(dict.fromkeys(n for name in (*ecs, *queue, *bucket) for n in (name, name.rpartition("/")[2])))
+
+
 def _healthy(target: Target, touches: Resource, world: World, rules: GuardSetting) -> int | Unanswered | None:
-    ecs = target.ecs
-    if not rules.min_healthy_tasks or ecs is None or touches not in {Resource.ECS, Resource.PROCESS}:
+    ecs, asked = target.ecs, rules.min_healthy_tasks or rules.max_percent is not None
+    if not asked or ecs is None or touches not in {Resource.ECS, Resource.PROCESS}:
         return None
     return _ask(
         lambda: sum(

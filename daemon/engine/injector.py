@@ -6,7 +6,7 @@ from random import Random
 from threading import Lock
 from typing import Protocol
 
-from daemon.core import guard, plan
+from daemon.core import blast, guard, plan
 from daemon.core.errors import BusyError, ChaosdError, RefusedError, UsageError
 from daemon.core.events import (
     Aborted,
@@ -26,7 +26,9 @@ from daemon.core.recovery import edges
 from daemon.core.seams import Fault, World
 from daemon.core.settings import Settings
 from daemon.core.verdict import judge
-from daemon.engine.facts import Past, gather
+from daemon.engine.drift import Identity, drifted, identity
+from daemon.engine.facts import Asked, Past, disturbed, gather
+from daemon.engine.outside import Outside
 from daemon.engine.prober import Watch
 from daemon.engine.recorder import JournalSeam, Recorder
 from daemon.engine.reverter import Reverter
@@ -42,7 +44,10 @@ Watcher = Callable[[Target, Sequence[str], Callable[[Sequence[Observed]], None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What an injector is made of. ``new_seed`` is used where a request names no seed."""
+    """What an injector is made of. ``new_seed`` is used where a request names no seed.
+
+    ``outside`` None: no levers, no stop conditions, no halt file (a single injection without a configuration).
+    """
 
     settings: Settings
     world: World
@@ -53,6 +58,7 @@ class Parts:
     watcher: Watcher
     new_seed: Callable[[], int]
     boot: str
+    outside: Outside | None = None
 
 
 class Injector:
@@ -61,6 +67,7 @@ class Injector:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._admission = Lock()
+        self._identities: dict[str, Identity | guard.Unanswered] = {}
 
     # --- asked by command line, API and schedule ---------------------------------------------------------
 
@@ -71,7 +78,7 @@ class Injector:
         """
         target, fault = self._target(request), self._fault(request)
         proposed = self._plan(request, target, "dry-run")
-        refusal = self._ask_guard(target, fault)
+        refusal = self._ask_guard(proposed, target, fault)
         if isinstance(refusal, guard.Refusal):
             raise RefusedError(refusal.reason, rule=refusal.rule)
         return fault.prepare(self._order(proposed, target), self._parts.world)
@@ -95,6 +102,7 @@ class Injector:
             self._refuse(proposed, "target-absent", error.message)
             raise
         finally:
+            self._identities.pop(injection, None)
             judged = self._judge(proposed)
         return judged
 
@@ -102,7 +110,7 @@ class Injector:
 
     def _admit(self, proposed: Plan, target: Target, fault: Fault) -> bool:
         with self._admission:
-            answer = self._ask_guard(target, fault)
+            answer = self._ask_guard(proposed, target, fault)
             self._record(proposed, Proposed(plan=proposed))
             if isinstance(answer, guard.Refusal):
                 self._record(proposed, Refused(at=self._now(), rule=answer.rule, reason=answer.reason))
@@ -117,7 +125,7 @@ class Injector:
             if not self._steady_before(proposed, watch, stop):
                 return
             undo = fault.prepare(self._order(proposed, target), self._parts.world)
-            self._record(proposed, Planned(at=self._now(), undo=undo, boot=self._parts.boot))
+            self._commit(proposed, target, fault, undo, stop)
             try:
                 self._strike(proposed, undo, fault, watch, stop)
             finally:
@@ -125,6 +133,19 @@ class Injector:
                 self._parts.reverter.revert(proposed.injection)
             watch.enter(Phase.AFTER)
             self._await_recovery(proposed, watch, stop)
+
+    def _commit(self, proposed: Plan, target: Target, fault: Fault, undo: Undo, stop: StopSwitch) -> None:
+        """Ask the guard again, with the victim known, and make the plan durable in the same breath.
+
+        Time has passed since the admission: others may have begun, somebody may have halted, the target may be
+        another. Raises RefusedError with the rule's name; nothing was touched then.
+        """
+        with self._admission:
+            if not stop.is_set():  # else the strike will not happen anyway, and says why
+                answer = self._ask_guard(proposed, target, fault, undo)
+                if isinstance(answer, guard.Refusal):
+                    raise RefusedError(f"{answer.reason} (asked again just before)", rule=answer.rule)
+            self._record(proposed, Planned(at=self._now(), undo=undo, boot=self._parts.boot))
 
     def _steady_before(self, proposed: Plan, watch: Watch, stop: StopSwitch) -> bool:
         def steady() -> bool:
@@ -181,9 +202,27 @@ class Injector:
         found = edges(watch.series(), injected_s=since_s, stable_s=proposed.stable_s)
         return found.impact is not None and found.recovered is not None
 
-    def _ask_guard(self, target: Target, fault: Fault) -> guard.Permit | guard.Refusal:
-        rules = self._parts.settings.guard
-        facts = gather(target, fault.touches, past=self._parts.journal, world=self._parts.world, rules=rules)
+    def _ask_guard(
+        self, proposed: Plan, target: Target, fault: Fault, undo: Undo | None = None
+    ) -> guard.Permit | guard.Refusal:
+        parts, rules = self._parts, self._parts.settings.guard
+        now = identity(target, fault.touches, parts.world)
+        before = self._identities.setdefault(proposed.injection, now)
+        asked = Asked(
+            own=proposed.injection,
+            duration_s=proposed.duration_s,
+            disturbs=blast.victims(undo.victim) if undo else 1,
+            drifted=drifted(before, now) if undo else None,
+        )
+        facts = gather(
+            target,
+            fault.touches,
+            past=parts.journal,
+            world=parts.world,
+            rules=rules,
+            outside=parts.outside,
+            asked=asked,
+        )
         return guard.check(facts, rules)
 
     def _target(self, request: plan.Request) -> Target:
@@ -222,6 +261,8 @@ class Injector:
             target=target,
             dice=Random(proposed.seed),  # noqa: S311  repeatable by design, not a secret
             keep_healthy=rules.min_healthy_tasks,
+            max_percent=rules.max_percent,
+            disturbed=disturbed(self._parts.journal, target.name, own=proposed.injection),
             allow_repositories=rules.allow.repositories,
         )
 

@@ -181,8 +181,9 @@ class Application:
         self._desk.control.halt(str(_body(request).get("reason") or "no reason given"))
         return _json(shapes.document(halted=self._desk.control.halted))
 
-    def _resume(self, _: Request) -> Response:
-        self._desk.control.resume()
+    def _resume(self, request: Request) -> Response:
+        body = _body(request)
+        self._desk.control.resume(str(body.get("because") or body.get("reason") or ""))
         return _json(shapes.document(halted=None))
 
     # --- who may -----------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ class LocalFiles:
             uid=found.st_uid,
             gid=found.st_gid,
             inode=found.st_ino,
+            device=found.st_dev,
             links=found.st_nlink,
             ctime_ns=found.st_ctime_ns,
         )

@@ -73,6 +73,11 @@ class StateDirectory:
         return self.path / "control.sock"
 
     @property
+    def halt_file(self) -> Path:
+        """Return the file that halts while it exists; its text is the reason."""
+        return self.path / "HALT"
+
+    @property
     def private(self) -> Path:
         return self.path / "private"
 

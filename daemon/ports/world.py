@@ -10,7 +10,7 @@ from daemon.ports.clock import SystemClock
 from daemon.ports.files import LocalFiles
 
 if TYPE_CHECKING:
-    from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Sqs
+    from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Levers, Sqs
     from daemon.ports.aws import AwsPort
     from daemon.ports.local import LocalCommands
 
@@ -83,3 +83,7 @@ class LocalWorld:
     @property
     def logs(self) -> "CloudWatchLogs":
         return self._aws.logs
+
+    @property
+    def levers(self) -> "Levers":
+        return self._aws.levers

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from daemon.faces.cli.session import Session, output_option, state_option
+from daemon.core.errors import UsageError
+from daemon.faces.cli.session import Session, common, output_option, state_option
 from daemon.faces.cli.text import coloured, fields, write_json
 
 
@@ -80,39 +81,52 @@ def halt(session: Session, words: Sequence[str], reason: str | None) -> int:
     from daemon.faces.cli.types import who
 
     why = reason or " ".join(words) or f"halted by {who()}"
-    return _switch(session, "/api/v1/halt", why)
+    return _switch(session, "/api/v1/halt", why, why)
 
 
 @click.command(short_help="Lift the halt.")
-@click.option("--reason", default="", help="Why; for the log.")
-@state_option
-@output_option
+@click.option("--because", "--reason", help="Why; kept in the journal.")
+@common
 @click.pass_obj
-def resume(session: Session, reason: str) -> int:
-    """Let injections begin again."""
-    del reason  # the daemon's log names who called
-    return _switch(session, "/api/v1/resume", None)
+def resume(session: Session, because: str | None) -> int:
+    """Let injections begin again. Refused without a reason, while a halt file is there, or a lever is engaged."""
+    if not (because or "").strip():
+        raise UsageError("not resumed: a reason is needed", hint='say why: `chaosd resume --because "..."`')
+    return _switch(session, "/api/v1/resume", None, because or "")
 
 
-def _switch(session: Session, path: str, reason: str | None) -> int:
+def _switch(session: Session, path: str, halted: str | None, because: str) -> int:
     client = session.daemon()
     if client is not None:
         from daemon.faces.cli.calling import ask
 
-        ask(client, "POST", path, {"reason": reason})
+        ask(client, "POST", path, {"reason": because})
     else:
-        from daemon import wiring
-        from daemon.engine.facts import HALT
-
-        with session.state as state:
-            journal = wiring.open_journal(state)
-            journal.note(HALT, reason)
-            journal.close()
+        _switch_here(session, halted, because)
     if session.json:
-        write_json({"halted": reason})
+        write_json({"halted": halted})
     else:
-        click.echo("resumed: injections may begin" if reason is None else f"halted: {reason}")
+        click.echo("resumed: injections may begin" if halted is None else f"halted: {halted}")
     return 0
+
+
+def _switch_here(session: Session, halted: str | None, because: str) -> None:
+    """Do it in the journal itself, where no daemon runs."""
+    from daemon import wiring
+    from daemon.engine.facts import HALT
+    from daemon.faces.cli.undo import settings_in_force
+
+    with session.state as state:
+        if halted is not None:  # needs nothing but the journal: it must work whatever the configuration holds
+            journal = wiring.open_journal(state)
+            journal.note(HALT, halted)
+            journal.close()
+            return
+        station = wiring.station(settings_in_force(session), state)
+        try:
+            station.control.resume(because)
+        finally:
+            station.close()
 
 
 def _page(session: Session, found: Mapping[str, Any]) -> str:

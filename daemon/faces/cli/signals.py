@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
-WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HALT = signal.SIGUSR1
+WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, HALT)
 
 
 @dataclass(slots=True)
 class Caught:
-    """The signals that came, in order."""
+    """The signals that came, in order. ``halted``: SIGUSR1 came, where it was asked to be a halt."""
 
     numbers: list[int] = field(default_factory=list)
+    halted: bool = False
 
     @property
     def reason(self) -> str:
@@ -26,15 +28,20 @@ class Caught:
 
 
 @contextmanager
-def noted(then: Callable[[], None] | None = None) -> Iterator[Caught]:
+def noted(then: Callable[[], None] | None = None, *, halting: bool = False) -> Iterator[Caught]:
     """Take note of SIGINT, SIGTERM and SIGHUP while the block runs; ``then`` is called at each, in the main thread.
 
+    SIGUSR1, which halts the daemon, ends the others too and must not do so without an undo: with ``halting`` it is
+    noted apart, else like the others.
     A SIGHUP that was ignored before (``nohup``) stays ignored. The others do not: a shell ignores SIGINT for what
     it runs in the background, but whoever sends it to a program that breaks things wants that to end.
     """
     caught = Caught()
 
     def note(number: int, _: FrameType | None) -> None:
+        if halting and number == HALT:
+            caught.halted = True
+            return
         caught.numbers.append(number)
         if then is not None:
             then()
@@ -46,7 +53,7 @@ def noted(then: Callable[[], None] | None = None) -> Iterator[Caught]:
     finally:
         # After the first signal the program is on its way out; another one must not cut its last words off.
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if caught.numbers else handler)
+            signal.signal(number, signal.SIG_IGN if caught.numbers or caught.halted else handler)
 
 
 class SignalError(BaseException):

@@ -14,6 +14,7 @@ from daemon.core.events import Injection, State, Verdict
 from daemon.core.parameters import build, nearest
 from daemon.core.plan import Request
 from daemon.core.settings import Settings
+from daemon.engine.facts import HALT
 from daemon.faces import shapes
 from daemon.faces.cli.progress import Follower, Line
 from daemon.faces.cli.session import Session
@@ -132,7 +133,7 @@ def dry_run(session: Session, settings: Settings, asked: Request) -> int:
 def inject(session: Session, settings: Settings, asked: Request) -> int:
     """Undo what an earlier run left, carry out one injection to its verdict, print it, return the exit code."""
     line = Line()
-    with noted() as caught, owned(session) as state:
+    with noted(halting=True) as caught, owned(session) as state:
         station = wiring.station(settings, state, wiring.Audience(listeners=(Follower(line),)))
         try:
             tell_recovered(station.control.recover())
@@ -164,6 +165,8 @@ def _carry_out(station: wiring.Station, asked: Request, caught: Caught) -> Injec
     # In a thread of its own, so that a signal never meets the engine in the middle of a step.
     run = station.control.start(asked)
     while not run.done.wait(POLL_S):
+        if caught.halted and station.journal.noted(HALT) is None:
+            station.control.halt("SIGUSR1 received")
         if caught.numbers:
             station.control.stop_all(caught.reason)
     return run.outcome()

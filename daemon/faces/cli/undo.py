@@ -71,7 +71,7 @@ def _here(session: Session, injection: str | None) -> list[dict[str, Any]]:
     from daemon.faces.cli.signals import noted
 
     with noted(), session.state as state:
-        station = wiring.station(_settings(session), state)
+        station = wiring.station(settings_in_force(session), state)
         try:
             if injection is None:
                 found = station.control.recover()
@@ -84,7 +84,7 @@ def _here(session: Session, injection: str | None) -> list[dict[str, Any]]:
     return shapes.injections(found)
 
 
-def _settings(session: Session) -> "Settings":
+def settings_in_force(session: Session) -> "Settings":
     """Return the configuration; where there is none, where AWS is comes from the environment alone."""
     from daemon import wiring
     from daemon.core.settings import Aws

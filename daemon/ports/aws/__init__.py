@@ -8,12 +8,12 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Sqs
+    from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Levers, Sqs
     from daemon.ports.aws.clients import Clients
 
 
 class AwsPort:
-    """The four AWS services, made when first asked for; safe to share between threads.
+    """The AWS services, made when first asked for; safe to share between threads.
 
     ``region`` None leaves it to the environment, ``endpoint_url`` None to AWS. Every call raises only
     ChaosdErrors; creating one without a region, or with an endpoint that is no URL, raises ConfigError.
@@ -45,6 +45,11 @@ class AwsPort:
         with self._lock:
             return self._logs
 
+    @property
+    def levers(self) -> "Levers":
+        with self._lock:
+            return self._levers
+
     @cached_property
     def _clients(self) -> "Clients":
         from daemon.ports.aws.clients import Clients  # noqa: PLC0415  see the module's docstring
@@ -74,3 +79,9 @@ class AwsPort:
         from daemon.ports.aws.logs import LogsPort  # noqa: PLC0415
 
         return LogsPort(self._clients.logs())
+
+    @cached_property
+    def _levers(self) -> "Levers":
+        from daemon.ports.aws.levers import LeversPort  # noqa: PLC0415
+
+        return LeversPort(self._clients)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore.config import Config
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CONNECT_S = 3
 READ_S = 10  # longer than any long poll asked for here (sqs.POLL_MOST_S)
 ATTEMPTS = 3
+LEVER_S = 2
 
 
 class Clients:
@@ -54,6 +55,14 @@ class Clients:
     def logs(self) -> "CloudWatchLogsClient":
         with _configured(self._endpoint_url):
             return self._session.client("logs", endpoint_url=self._endpoint_url, config=_config())
+
+    def lever(self, service: Literal["cloudwatch", "ssm", "fis"]) -> Any:
+        """Return a client for what is asked often while an experiment runs: it gives up soon and asks again."""
+        short = Config(connect_timeout=LEVER_S, read_timeout=LEVER_S)
+        with _configured(self._endpoint_url):
+            return self._session.client(
+                service, endpoint_url=self._endpoint_url, config=_config(attempts=1).merge(short)
+            )
 
 
 def _config(*, attempts: int = ATTEMPTS) -> Config:

@@ -141,6 +141,7 @@ def _facts(url: str, told: Mapping[str, str]) -> QueueFacts:
         max_receives=int(redrive["maxReceiveCount"]) if "maxReceiveCount" in redrive else None,
         dead_letter_url=_beside(url, arn) if arn else None,
         max_message_bytes=int(told.get("MaximumMessageSize", 262_144)),
+        created_s=float(told["CreatedTimestamp"]) if "CreatedTimestamp" in told else None,
     )
 
 

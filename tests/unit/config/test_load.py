@@ -10,6 +10,7 @@ import pytest
 
 from daemon.config import Settings, load, starter
 from daemon.core.errors import ConfigError
+from daemon.core.levers import StopWhen
 from daemon.core.model import (
     Deployment,
     EcsService,
@@ -32,7 +33,6 @@ from daemon.core.settings import (
     GuardSetting,
     ProbeSetting,
     Sampling,
-    StopWhen,
     Tcp,
     UnixSocket,
 )

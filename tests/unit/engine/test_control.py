@@ -7,35 +7,14 @@ import pytest
 
 from daemon.core.errors import BusyError, UsageError
 from daemon.core.events import Aborted, State, Verdict
-from daemon.core.model import Instant, Observation, Reading, Status
-from daemon.core.settings import StopWhen
-from daemon.engine.control import StopConditions
+from daemon.core.model import Instant
 from tests import engine_kit
 from tests.engine_kit import Kit, request
-
-FAILING, OK = Status.FAILING, Status.OK
 
 
 @pytest.fixture
 def kit(tmp_path: Path) -> Kit:
     return Kit(tmp_path)
-
-
-def look(at_s: float, status: Status, probe: str = "site") -> Observation:
-    at = Instant(at_s, at_s)
-    return Observation(probe=probe, target="t", asked=at, answered=at, reading=Reading(status=status))
-
-
-def test_a_stop_condition_waits_out_its_time_without_a_break() -> None:
-    reasons: list[str] = []
-    conditions = StopConditions([StopWhen(probe="site", status=FAILING, for_s=5)], reasons.append)
-    for at_s, status in ((0, FAILING), (4, FAILING), (4.5, OK), (5, FAILING), (9, FAILING)):
-        conditions(look(at_s, status))
-        conditions(look(at_s, FAILING, probe="another"))
-    assert reasons == []
-    conditions(look(10, FAILING))
-    assert len(reasons) == 1
-    assert "site is failing" in reasons[0]
 
 
 def test_reverting_a_running_injection_aborts_it_and_returns_its_end(kit: Kit) -> None:

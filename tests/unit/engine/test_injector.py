@@ -77,7 +77,7 @@ def test_a_halt_in_mid_fault_aborts_and_undoes(kit: Kit) -> None:
     assert kit.world.clock.elapsed_s < 5
     refused = kit.control.run(request())
     assert refused.refused.rule == "halted"
-    kit.control.resume()
+    kit.control.resume("fed")
     assert kit.control.run(request(duration_s=0)).refused is None
 
 
