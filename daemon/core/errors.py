@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
+from daemon.core.redact import redact
+
 
 class ChaosdError(Exception):
     """Something could not be done.
 
-    ``exit_code`` is what the command line ends with (DESIGN §6); ``hint`` is the operator's next step.
+    ``exit_code`` is what the command line ends with (DESIGN §6); ``hint`` is the operator's next step. Secrets
+    in the message are redacted here: it may quote git, AWS, or a command's words.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = redact(message)
+        super().__init__(self.message)
         self.hint = hint
 
     def __str__(self) -> str:
@@ -68,7 +71,7 @@ class ConfigError(ChaosdError):
 
     def __init__(self, message: str, *, problems: Sequence[str] = (), hint: str = "") -> None:
         super().__init__("\n".join((message, *(f"  {p}" for p in problems))), hint=hint)
-        self.problems = tuple(problems)
+        self.problems = tuple(map(redact, problems))
 
 
 class JournalError(ChaosdError):

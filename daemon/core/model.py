@@ -7,6 +7,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from daemon.core.redact import redact
+
 Json: TypeAlias = Any  # what json.loads returns; a recursive alias buys casts, not safety
 EMPTY: Mapping[str, Json] = MappingProxyType({})
 
@@ -196,13 +198,19 @@ class Reversion:
     detail: str = ""
 
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", redact(self.detail))
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One named thing a probe found, e.g. ``stale-lock`` in ``.git/index.lock``."""
+    """One named thing a probe found, e.g. ``stale-lock`` in ``.git/index.lock``; secrets in it are redacted."""
 
     name: str
     detail: str = ""
 
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", redact(self.detail))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:

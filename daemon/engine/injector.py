@@ -23,6 +23,7 @@ from daemon.core.events import (
 from daemon.core.model import Instant, Order, Phase, Status, Target, Undo
 from daemon.core.parameters import build, nearest
 from daemon.core.recovery import edges
+from daemon.core.redact import redact
 from daemon.core.seams import Fault, World
 from daemon.core.settings import Settings
 from daemon.core.verdict import judge
@@ -165,7 +166,7 @@ class Injector:
             if not stop.is_set():
                 fault.inject(undo, self._parts.world, stop)
         except Exception as broken:  # noqa: BLE001  the effect is unknown now: journal it, revert anyway
-            error = str(broken) or repr(broken)
+            error = redact(str(broken) or repr(broken))
         self._record(proposed, Injected(started=started, finished=self._now(), error=error))
         watch.enter(Phase.DURING)  # once more, so that the impact is looked for at once
         if error is None:

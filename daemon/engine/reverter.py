@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from threading import RLock
 
-from daemon.core.errors import ChaosdError, UndoFailedError
-from daemon.core.events import Aborted, Injection, Judged, Reverted, RevertFailed
+from daemon.core import events
+from daemon.core.errors import ChaosdError, JournalError, UndoFailedError, UnrecordedError
+from daemon.core.events import Aborted, Event, Injection, Judged, Reverted, RevertFailed
+from daemon.core.redact import redact
 from daemon.core.seams import Fault, World
 from daemon.core.verdict import judge
 from daemon.engine.recorder import Recorder
@@ -69,7 +71,7 @@ class Reverter:
         try:
             reversion = self._fault(injection).revert(injection.undo, self._world)
         except Exception as error:  # noqa: BLE001  revert anyway: whatever broke, it must be journalled and retried
-            text = str(error) or repr(error)
+            text = redact(str(error) or repr(error))
             failed = RevertFailed(
                 started=started, finished=clock.instant(), attempt=injection.failures + 1, error=text
             )

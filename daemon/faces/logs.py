@@ -20,6 +20,7 @@ from daemon.core.events import (
     RevertFailed,
 )
 from daemon.core.model import Instant, Observation, Status
+from daemon.core.redact import redacted
 
 
 def configure(*, level: str = "info") -> None:
@@ -28,6 +29,7 @@ def configure(*, level: str = "info") -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.dict_tracebacks,
+        _without_secrets,
     ]
     renderer: Any = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
@@ -45,6 +47,11 @@ def configure(*, level: str = "info") -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _without_secrets(_: object, __: str, event: Any) -> Any:
+    """Redact every text of a line, ours and those of libraries, tracebacks included."""
+    return redacted(event)
 
 
 def logger() -> Any:
