@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from daemon.core.errors import UnreachableError
+from daemon.core.errors import RefusedError, UnreachableError
 from daemon.core.events import Observed
 from daemon.core.model import (
+    Deadline,
     Finding,
     Mode,
     Observation,
@@ -171,6 +172,39 @@ class DeadlyJournal:
         return getattr(self._journal, name)
 
 
+class FakeWatchman:
+    """A guardian without a process: knows what it was told, and takes charge of everything, unless ``absent``."""
+
+    def __init__(self, clock: Any, moment: Callable[[], None]) -> None:
+        self._clock, self._moment = clock, moment
+        self.absent = False
+        self.armed: list[str] = []
+        self.heard: list[tuple[str, str]] = []
+
+    def ready(self) -> None:
+        if self.absent:
+            raise RefusedError("not injecting: there is no guardian", rule="guardian")
+
+    def deadline(self, undo: Undo, duration_s: float, now_wall_s: float) -> Deadline:
+        lasts_s = duration_s + undo.takes_s + 2
+        return Deadline(self._clock.instant().mono_s + lasts_s, now_wall_s + lasts_s)
+
+    def arm(self, injection: str) -> None:
+        self._moment()
+        self.ready()
+        self.armed.append(injection)
+        self._moment()
+
+    def __call__(self, injection: str, event: object) -> None:
+        self.heard.append((injection, type(event).__name__))
+
+    def environment(self, values: Mapping[str, str]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 @dataclass
 class Kit:
     """The engine and everything a test may want to turn or look at."""
@@ -192,7 +226,8 @@ class Kit:
         self.journal: Any = DeadlyJournal(self.store, self.deadly)
         self.look = Look()
         lookout = Lookout(name="look", target=self.target, probe=self.look, every_s=10)
-        recorder = Recorder(self.journal, listeners=[lambda _, event: self.events.append(event)])
+        self.watchman = FakeWatchman(clock, self.deadly.moment)
+        recorder = Recorder(self.journal, listeners=[self.watchman, lambda _, event: self.events.append(event)])
         faults: Any = {Darken.name: Darken}
         self.reverter = Reverter(world=self.world, recorder=recorder, faults=faults)
         parts = Parts(
@@ -205,6 +240,7 @@ class Kit:
             watcher=lambda _target, names, sink: SteppedWatch(
                 [lookout] if "look" in names else [], self.world, sink
             ),
+            watchman=self.watchman,
             new_seed=lambda: 7,
             boot="boot-1",
         )

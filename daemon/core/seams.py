@@ -75,8 +75,8 @@ class Files(Protocol):
     def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30, straight: bool = False) -> bytes:
         """Return at most ``limit`` bytes of a regular file from ``offset``, never following a symlink.
 
-        Raises TargetAbsentError when it is absent, unreadable or no regular file.
         ``straight``: nor one on the way to it, which then is a RefusedError; for what is kept or put back.
+        Raises TargetAbsentError when it is absent, unreadable or no regular file.
         """
         ...
 
@@ -224,6 +224,10 @@ class World(Protocol):
     def commands(self) -> Commands: ...
     @property
     def private(self) -> str: ...
+    @property
+    def boot(self) -> str:
+        """Return what tells this boot of the machine from others; empty where the system does not say."""
+        ...
 
 
 # --- what a plug-in is -----------------------------------------------------------------------------------

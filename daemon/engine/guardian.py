@@ -1,8 +1,9 @@
 """The guardian: a process of its own that takes faults back when the daemon is gone, or hangs past a deadline.
 
-It knows only what it was told: which faults are active and when each must begin to be taken back. It does nothing
-itself but wait; a fresh interpreter (``daemon.faces.rescue``) does the reverting, under the lease that every reverter
-holds. docs/decisions/012-guardian.md says why.
+It knows only what it was told: which faults are active, and when each must begin to be taken back. All it does
+itself is wait; a fresh interpreter (``daemon.faces.rescue``) reverts, under the lease every reverter holds.
+
+docs/decisions/012-guardian.md says why.
 """
 
 import json
@@ -20,6 +21,7 @@ from daemon.ports.guardian import interpreter, settled
 
 GRACE_S = 0.5  # past the deadline
 HUNG_S = 60.0  # how long a daemon that is late, but not stopped, may still be at it
+LIFE_S = 2.0
 LOOK_S = 0.1
 ATTEMPTS = 6
 PAUSE_S, PAUSE_MOST_S = 0.5, 30.0
@@ -57,7 +59,7 @@ class Book:
     environment: dict[str, str] = field(default_factory=dict)
 
     def take(self, order: str) -> bool:
-        """Take one order into account; True when it wants an answer. An order that makes no sense is passed over."""
+        """Take one order into account; True when it wants an answer. One that makes no sense is passed over."""
         word, *rest = order.split(" ", 3)
         match word, rest:
             case "arm", [injection, due_s, patience_s]:
@@ -88,8 +90,8 @@ class Book:
 def decide(charge: Charge, *, now_s: float, stopped: bool, lease_free: bool) -> Act:
     """Say what to do about a fault while the daemon lives.
 
-    A daemon that may still be injecting, or is in the middle of reverting, must not wake up beside a second reverter:
-    it is killed first, at once when it is stopped, after ``HUNG_S`` and the revert's own time when it only is late.
+    One that may still be injecting, or is in the middle of reverting, must not wake up beside a second reverter: it
+    is killed first, at once when it is stopped, after ``HUNG_S`` and the revert's own time when it only is late.
     """
     late_s = now_s - charge.due_s
     if late_s < GRACE_S:
@@ -164,6 +166,9 @@ class Guardian:
         for order in found:
             if self._book.take(order):
                 self._hands.acknowledge()
+            elif order.startswith("struck "):
+                # A sign of life: a daemon whose injecting took long is about to take it back itself.
+                self._not_before_s = max(self._not_before_s, self._post.now_s() + LIFE_S)
 
     def _idle_s(self) -> float | None:
         """Return how long only an order can change anything; None for ever."""
@@ -201,7 +206,11 @@ class Guardian:
         self._try = _Try(pid, injections, self._post.now_s() + HUNG_S + patience_s)
 
     def _kill(self, injection: str) -> None:
-        self._say("guardian.killed_daemon", "the daemon hangs past the deadline: killed, so that it can be undone", injection)
+        self._say(
+            "guardian.killed_daemon",
+            "the daemon hangs past the deadline: killed, so that it can be undone",
+            injection,
+        )
         self._hands.kill()
         self._not_before_s = self._post.now_s() + HUNG_S  # its end shows at the end of the orders, at once
 
@@ -233,7 +242,9 @@ class Guardian:
             pause_s = min(PAUSE_MOST_S, PAUSE_S * 2**self._failures)
             self._not_before_s = self._post.now_s() + pause_s
             return
-        self._say("guardian.gave_up", f"not taken back after {ATTEMPTS} attempts; run `chaosd recover`", *tried.injections)
+        self._say(
+            "guardian.gave_up", f"not taken back after {ATTEMPTS} attempts; run `chaosd recover`", *tried.injections
+        )
         self._gave_up, self._failures = True, 0
         for injection in tried.injections:
             if self._daemon_lives:

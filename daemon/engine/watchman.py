@@ -7,8 +7,8 @@ from threading import Lock
 from typing import Protocol
 
 from daemon.core.errors import RefusedError
-from daemon.core.events import Deadline, Event, Injected, Planned, Reverted, RevertFailed, Settled
-from daemon.core.model import Undo
+from daemon.core.events import Event, Injected, Planned, Reverted, RevertFailed, Settled
+from daemon.core.model import Deadline, Undo
 from daemon.engine import guardian
 from daemon.ports import guardian as port
 from daemon.ports.clock import boot_s
@@ -135,7 +135,7 @@ class OnWatch:
         try:
             for order in (*known, *(order for orders in self._armed.values() for order in orders)):
                 self._wire.send(order)
-            answered = all([self._wire.acknowledged(ANSWER_S) for _ in self._armed])
+            answered = all(self._wire.acknowledged(ANSWER_S) for _ in self._armed)
         except OSError as error:
             raise _nobody(str(error)) from error
         if not answered:

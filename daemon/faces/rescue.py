@@ -1,8 +1,8 @@
 """What the guardian starts when a fault must be taken back and the daemon cannot: a reverter and nothing else.
 
 ``python -m daemon.faces.rescue STATE_DIR ended|hung json|text INJECTION ...``. It holds no lock but the lease on
-reverting: the daemon, if it hangs, holds the state directory. It reads no configuration: one that was broken meanwhile
-must not stand between a fault and its undo; where AWS is, the guardian was told.
+reverting: the daemon, if it hangs, holds the state directory. It reads no configuration: one that was broken
+meanwhile must not stand between a fault and its undo; where AWS is, the guardian was told.
 """
 
 import json

@@ -8,7 +8,7 @@ from daemon.core.seams import Flag
 
 
 def boot_s() -> float:
-    """Return seconds since the machine began, sleep included (CLOCK_BOOTTIME); CLOCK_MONOTONIC where there is none."""
+    """Return seconds since the machine began, its sleep included where the system counts that (CLOCK_BOOTTIME)."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

@@ -1,11 +1,12 @@
 """The guardian's two ends: how the daemon starts it and talks to it, and what it may do to processes itself.
 
 Forked while the program is small and has one thread, so that starting it costs no interpreter; from a program with
-threads a fresh interpreter is started instead. Two pipes: orders go down, one line each, and one byte comes back for
+threads a fresh interpreter is started instead. Two pipes: orders go down, one line each, one byte comes back for
 each fault it has taken charge of. Whoever dies closes its ends, and the other sees it at once.
 """
 
 import errno
+import fcntl
 import os
 import select
 import signal
@@ -19,12 +20,13 @@ from typing import NoReturn
 ACKNOWLEDGED = b"\n"
 _COMM = "chaosd-guardian"
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_FILES_MAX = 1 << 20
 _READ_BYTES = 1 << 16
 _STOPPED = frozenset("Tt")
 
 
 class Wire:
-    """The daemon's ends. Nothing here ever waits for longer than it is told; raises OSError when the other is gone."""
+    """The daemon's ends. Nothing here waits for longer than it is told; raises OSError when the other is gone."""
 
     def __init__(self, orders: int, answers: int, pid: int) -> None:
         os.set_blocking(orders, False)
@@ -91,7 +93,7 @@ def start(watch: Callable[["Den"], int], words: Sequence[str]) -> Wire:
 
     Raises OSError when the system has no room for another process.
     """
-    down, up = os.pipe(), os.pipe()
+    down, up = _pipe(), _pipe()
     parent = os.getpid()
     if _one_thread():
         pid = os.fork()
@@ -102,6 +104,15 @@ def start(watch: Callable[["Den"], int], words: Sequence[str]) -> Wire:
     os.close(down[0])
     os.close(up[1])
     return Wire(down[1], up[0], pid)
+
+
+def _pipe() -> tuple[int, int]:
+    """Make a pipe whose ends are no standard streams, though chaosd was started without some of those."""
+    ends = os.pipe()
+    low, high = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends)
+    for end in ends:
+        os.close(end)
+    return low, high
 
 
 def _spawn_with(words: Sequence[str], orders: int, answers: int, parent: int) -> int:
@@ -118,7 +129,7 @@ def _spawn_with(words: Sequence[str], orders: int, answers: int, parent: int) ->
 
 def _one_thread() -> bool:
     try:
-        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  libraries have threads Python knows nothing of
+        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  Python knows not all threads
     except OSError:
         return threading.active_count() == 1
 
@@ -132,7 +143,7 @@ def _become(watch: Callable[["Den"], int], orders: int, answers: int, parent: in
 
 
 def settled(orders: int, answers: int, parent: int) -> "Den":
-    """Cut this process loose: a session of its own, none of the parent's files but stderr, no signal but SIGKILL."""
+    """Cut this process loose: a session of its own, no file of the parent's but stderr, no signal but SIGKILL."""
     with suppress(PermissionError):  # a fresh interpreter may lead a group already
         os.setsid()
     for number in _IGNORED:
@@ -140,11 +151,11 @@ def settled(orders: int, answers: int, parent: int) -> "Den":
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
     nothing = os.open(os.devnull, os.O_RDWR)
-    kept = sorted({2, orders, answers})
     os.dup2(nothing, 0, inheritable=True)
     os.dup2(nothing, 1, inheritable=True)
-    for low, high in zip([3, *(k + 1 for k in kept if k > 2)], [*(k for k in kept if k > 2), 1 << 20], strict=True):  # noqa: PLR2004
-        os.closerange(low, high)
+    low, high = sorted((orders, answers))
+    for first, beyond in ((3, low), (low + 1, high), (high + 1, _FILES_MAX)):
+        os.closerange(first, beyond)
     with suppress(OSError):
         Path("/proc/self/comm").write_text(_COMM)
     return Den(orders, answers, parent)
@@ -175,7 +186,7 @@ class Den:
             os.write(self._answers, ACKNOWLEDGED)
 
     def stopped(self) -> bool:
-        """Tell whether the daemon is stopped (SIGSTOP, a debugger): then it cannot do anything, whatever it holds."""
+        """Tell whether the daemon is stopped (SIGSTOP, a debugger): then it does nothing, whatever it holds."""
         if os.getppid() != self._parent:
             return False
         try:
@@ -224,5 +235,5 @@ def _hold(pid: int) -> int | None:
 
 
 def interpreter(module: str) -> tuple[str, ...]:
-    """Return the words that start a module of chaosd's in a fresh interpreter, whatever the current directory holds."""
+    """Return the words that start a module of chaosd's in a fresh interpreter, whatever the directory holds."""
     return (sys.executable, "-P", "-m", module)

@@ -8,6 +8,7 @@ from daemon.core.seams import Commands, Files, Git, Http, ProcessTable
 from daemon.core.settings import Aws
 from daemon.ports.clock import SystemClock
 from daemon.ports.files import LocalFiles
+from daemon.ports.state import boot_id
 
 if TYPE_CHECKING:
     from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Levers, Sqs
@@ -24,6 +25,7 @@ class LocalWorld:
         self._aws_settings = aws
         self._private = private
         self.clock = SystemClock()
+        self.boot = boot_id()
 
     @property
     def private(self) -> str:

@@ -1,7 +1,7 @@
 """``chaosd inject``: one fault, through the running daemon or with the same engine in this process."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from daemon.core.errors import UsageError
 from daemon.core.model import Json
 from daemon.faces.cli.session import Session, common
 from daemon.faces.cli.types import DURATION, SETTING, who
+
+if TYPE_CHECKING:
+    from daemon.engine.watchman import OnWatch
 
 DEFAULT_S = 30.0
 
@@ -38,13 +41,21 @@ def inject(session: Session, /, **words: Any) -> int:
         return remote.inject(session, client, asked, wait=not words["no_wait"])
     if words["no_wait"]:
         raise UsageError("not injecting: --no-wait needs a running daemon", hint="start one with `chaosd run`")
+    watchman = None if words["dry_run"] else _on_watch(session)
     from daemon.faces.cli import standalone
 
     settings = standalone.settings(session, words["repository"])
     request = standalone.request(settings, asked, words["repository"])
     if words["dry_run"]:
         return standalone.dry_run(session, settings, request)
-    return standalone.inject(session, settings, request)
+    return standalone.inject(session, settings, request, watchman)
+
+
+def _on_watch(session: Session) -> "OnWatch":
+    """Start the guardian: now, because it is a copy of this process, and small while nothing else is imported."""
+    from daemon.engine.watchman import OnWatch
+
+    return OnWatch(session.state.path)
 
 
 def _asked(words: Mapping[str, Any]) -> dict[str, Json]:

@@ -7,6 +7,7 @@ import threading
 
 import click
 
+from daemon.engine.watchman import OnWatch
 from daemon.faces.cli.session import Session, config_option, state_option
 
 
@@ -22,12 +23,13 @@ def run(session: Session, listen: str | None, seed: int | None, until_stdin_clos
 
     SIGTERM or Ctrl-C undoes everything first, then ends it.
     """
+    watchman = OnWatch(session.state.path, speaks_json=not sys.stderr.isatty())
     settings = session.settings({"api.listen": listen, "seed": seed})
     from daemon import lifecycle
 
     if until_stdin_closes:
         threading.Thread(target=_end_with_input, name="stdin", daemon=True).start()
-    return lifecycle.serve(settings, session.state)
+    return lifecycle.serve(settings, session.state, watchman)
 
 
 def _end_with_input() -> None:

@@ -14,6 +14,7 @@ from daemon.core.events import Injection, State, Verdict
 from daemon.core.parameters import build, nearest
 from daemon.core.plan import Request
 from daemon.core.settings import Settings
+from daemon.engine.watchman import OnWatch
 from daemon.engine.facts import HALT
 from daemon.faces import shapes
 from daemon.faces.cli.progress import Follower, Line
@@ -130,11 +131,12 @@ def dry_run(session: Session, settings: Settings, asked: Request) -> int:
     return 0
 
 
-def inject(session: Session, settings: Settings, asked: Request) -> int:
+def inject(session: Session, settings: Settings, asked: Request, watchman: OnWatch | None) -> int:
     """Undo what an earlier run left, carry out one injection to its verdict, print it, return the exit code."""
     line = Line()
     with noted(halting=True) as caught, owned(session) as state:
-        station = wiring.station(settings, state, wiring.Audience(listeners=(Follower(line),)))
+        audience = wiring.Audience(listeners=(Follower(line),), watchman=watchman)
+        station = wiring.station(settings, state, audience)
         try:
             tell_recovered(station.control.recover())
             look_first(station, asked)

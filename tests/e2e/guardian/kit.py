@@ -167,7 +167,8 @@ class Table:
         row.update([whom, "kills", *(["broken"] if hurt else []), *(["residue"] if left else [])])
 
     def __str__(self) -> str:
-        head = f"{'victim':<36}{'kills':>7}{'daemon':>8}{'guardian':>10}{'both':>6}{'reverter':>10}{'broken':>8}{'residue':>9}"
+        head = f"{'victim':<36}{'kills':>7}{'daemon':>8}{'guardian':>10}{'both':>6}{'reverter':>10}"
+        head += f"{'broken':>8}{'residue':>9}"
         lines = [
             f"{name:<36}{r['kills']:>7}{r[DAEMON]:>8}{r[GUARDIAN]:>10}{r[BOTH]:>6}{r[REVERTER]:>10}"
             f"{r['broken']:>8}{r['residue']:>9}"
@@ -179,9 +180,9 @@ class Table:
 
 def at_step(step: str) -> Callable[[Stage, Chaosd, int], None]:
     """Return the moment at which the journal has an event of that kind."""
-    return lambda stage, chaosd, since: wait_for(
-        f"a {step} event", lambda: stage.has(step, since) or chaosd.over, pause_s=0.001
-    ) and None
+    return lambda stage, chaosd, since: (
+        wait_for(f"a {step} event", lambda: stage.has(step, since) or chaosd.over, pause_s=0.001) and None
+    )
 
 
 def after(seconds: float) -> Callable[[Stage, Chaosd, int], None]:
@@ -215,10 +216,12 @@ def play(
         kill_reverter(chaosd, guardian)
     chaosd.process.wait(120)
     wait_for("the guardian's end", lambda: gone(guardian), 120)
-    if whom == BOTH:
+    left = [] if whom == BOTH else victim.residue()
+    if whom == BOTH or stage.outstanding():
+        # Killed after the plan was on disk and before the guardian was told: untouched, left to the next start.
         again = stage.start("recover")
         assert again.process.wait(120) == 0, again.said.read_text()
-    left = [*victim.residue(), *stage.outstanding()]
+    left = [*left, *victim.residue(), *stage.outstanding()]
     table.note(victim.name, whom, left, hurt=hurt)
     return left
 

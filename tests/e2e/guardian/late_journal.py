@@ -1,4 +1,4 @@
-"""chaosd with the natural mistake planted: the plan is written down only when the fault is about to be taken back."""
+"""chaosd with the natural mistake planted: the plan is written down when the fault is about to be taken back."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""SIGKILL for chaosd, its guardian or both, at every journalled step and at random instants: a clone is as before."""
+"""SIGKILL for chaosd, its guardian or both, at every step and at random instants: a clone is as before."""
 
 import random
 import sys
@@ -79,6 +79,8 @@ def test_at_every_step_and_at_random_instants_nothing_is_left(tmp_path: Path) ->
             for whom in (*WHOM, REVERTER):
                 left += play(stage, victim, whom, at_step(step), table)
         for _ in range(INSTANTS):
-            left += play(stage, victim, dice.choice((*WHOM, REVERTER)), after(dice.uniform(0, victim.lasts_s)), table)
+            left += play(
+                stage, victim, dice.choice((*WHOM, REVERTER)), after(dice.uniform(0, victim.lasts_s)), table
+            )
     sys.stdout.write(f"\n{table}\n")
     assert left == []
