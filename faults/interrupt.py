@@ -69,9 +69,11 @@ class InterruptSignal:
                 "units": [[asdict(_short(p)) for p in unit] for unit in units],
                 "running": [asdict(_short(p)) for p in running],
                 "first": first,
+                "boot": world.boot,
                 "kill_after_s": self.grace if self.mode == "spot-reclaim" else None,
             },
             wait_s=order.target.limits.recover_s,
+            takes_s=self.grace if self.mode == "spot-reclaim" else 0.0,
             restores=False,
         )
 
@@ -99,6 +101,9 @@ class InterruptSignal:
 
         Victims that live count: they handled the signal, still drain, or never got it (which cannot be told).
         """
+        if _another_boot(undo, world):
+            gone = "the machine was started anew since: no process of before runs, and what runs now is not ours"
+            return Reversion(outcome=Outcome.SUPERSEDED, detail=gone)
         clock, before = world.clock, len(undo.data["running"])
         began_s = clock.instant().mono_s
         while True:
@@ -153,6 +158,12 @@ def _strike(undo: Undo, world: World, number: int) -> None:
     grouped: bool = undo.data["grouped"]
     for unit in undo.data["units"]:
         any(world.processes.signal(Process(**p), number, group=grouped) for p in unit)
+
+
+def _another_boot(undo: Undo, world: World) -> bool:
+    """Tell whether pids and start times of the record mean nothing any more."""
+    noted = undo.data.get("boot")  # absent in records of older versions
+    return bool(noted and world.boot and noted != world.boot)
 
 
 def _struck(undo: Undo) -> list[Process]:

@@ -203,6 +203,7 @@ class FakeWorld:
         self.s3, self.logs = FakeS3(self.clock), FakeLogs()
         self.http, self.commands = FakeHttp(), FakeCommands()
         self.private = private
+        self.boot = "boot-1"
 
     def cut(self, *ports: str) -> None:
         """Make every call on these ports raise UnreachableError."""

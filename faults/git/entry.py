@@ -11,6 +11,7 @@ from daemon.core.errors import RefusedError, TargetAbsentError
 from daemon.core.gitclone import Clone, outside
 from daemon.core.model import EMPTY, Json, Mode, Order, Undo
 from daemon.core.seams import Files, FileStat, World
+from faults.git import place
 from faults.git.records import Directory, FileEdit, Recipe, Record, Snapshot, digest_names
 from faults.git.victim import choose_clone
 
@@ -116,14 +117,14 @@ def prepare(fault: str, entry: Entry, parameters: Any, order: Order, world: Worl
         now_ns=int(world.clock.instant().wall_s * 1e9),
     )
     scheme = entry.scheme(look)
-    record = _record(look, scheme.changes)
+    record = _record(look, scheme.changes, world)
     first = scheme.changes[0]
     victim: dict[str, Json] = {"repository": clone.root, "path": clone.shown(first.path), **scheme.victim}
     actions = (f"{scheme.action} in {clone.root}", f"then: {entry.fails}")
     return Undo(fault=fault, mode=entry.name, victim=victim, actions=actions, data=record.dump())
 
 
-def _record(look: Look, changes: tuple[Change, ...]) -> Record:
+def _record(look: Look, changes: tuple[Change, ...], world: World) -> Record:
     made = tuple(path for change in changes for path in _missing(look, change.path))
     sentinel = _sentinel(look, changes)
     parents = dict.fromkeys(posixpath.dirname(path) for path in (*made, *(c.path for c in changes), *sentinel))
@@ -140,6 +141,7 @@ def _record(look: Look, changes: tuple[Change, ...]) -> Record:
         ),
         sentinel=sentinel[0] if sentinel else "",
         made=made,
+        place=place.note(look.clone.git_dir, world),
         made_like=replace(next(iter(existing.values())), mtime_ns=look.now_ns) if made else None,
     )
 

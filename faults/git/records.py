@@ -92,6 +92,7 @@ class Directory:
 class Record:
     """All of one injection.
 
+    ``place`` says where the clone stood (``place.note``).
     ``made`` lists directories to be made first, outermost first. ``sentinel`` is a file that exists while a
     revert removes a file we created, in another directory than that one.
     """
@@ -104,6 +105,7 @@ class Record:
     sentinel: str
     made: tuple[str, ...] = ()
     made_like: FileStat | None = None
+    place: Mapping[str, Json] | None = None
 
     @property
     def sentinel_temporary(self) -> str:
@@ -132,6 +134,7 @@ class Record:
             "sentinel": self.sentinel,
             "made": list(self.made),
             "made_like": None if self.made_like is None else _dump_stat(self.made_like),
+            "place": None if self.place is None else dict(self.place),
         }
 
     @classmethod
@@ -146,6 +149,7 @@ class Record:
             sentinel=data["sentinel"],
             made=tuple(data["made"]),
             made_like=None if like is None else _load_stat(like, kind="directory", size=0),
+            place=data.get("place"),  # absent in records of older versions
         )
         for path in record.touched:
             if not _below(path, record.git_dir):

@@ -14,6 +14,7 @@ from daemon.core.gitobjects import ID_BYTES
 from daemon.core.gitwalk import packed
 from daemon.core.model import Json, Outcome, Reversion
 from daemon.core.seams import FileStat, World
+from faults.git import place
 from faults.git.looks import directory_now, guard, look, ours, recorded_mtime, remove
 from faults.git.records import FileEdit, Record, Snapshot, digest
 
@@ -35,6 +36,9 @@ def revert(record: Record, world: World) -> Reversion:
     Raises UndoFailedError when residue may remain.
     """
     _expect_no_link(record, world)
+    if record.place is not None and (standing := place.look(record.place, world)) is not place.Standing.SAME:
+        detail = f"{record.git_dir} {standing}; nothing left to take back"
+        return Reversion(outcome=Outcome.SUPERSEDED, detail=detail)
     now = world.files.lstat(record.git_dir)
     if now is None or now.kind != "directory" or now.inode != record.inode:
         what = "is gone" if now is None else "was replaced"

@@ -20,6 +20,7 @@ MODES = (
     Mode(RAMP, "send at a rate that grows from none to the given one, in twice the time"),
     Mode(SPIKE, "send all at once, as fast as possible, whatever the rate"),
 )
+SENDING_S = 30.0  # what sending takes beyond the burst's own time: retries, slow answers
 INSTRUCTION = "Add one line to the page."
 
 
@@ -67,6 +68,9 @@ class SqsBurst:
                 "places": recorded(found),
             },
             wait_s=wait_s(found, world),
+            # Twice its own time: a queue that answers slowly is late, and no reason to end chaosd.
+            takes_s=2 * (0.0 if mix.shape == SPIKE else send_times(mix.shape, mix.messages, mix.rate)[-1])
+            + SENDING_S,
         )
 
     @classmethod

@@ -20,6 +20,7 @@ MODES = (
 )
 LOOK_S = 0.1
 TAKEN_S = 2.0  # how long to wait for a worker to take the work sent for it
+SENDING_S = 10.0
 WORK, INTERRUPTER = 0, 1
 
 
@@ -71,6 +72,7 @@ class InterruptMessage:
             ),
             data=data,
             wait_s=wait_s(found, world),
+            takes_s=self.wait_for_work + TAKEN_S + self.after + SENDING_S,
         )
 
     @classmethod

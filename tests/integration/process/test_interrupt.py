@@ -26,7 +26,7 @@ def mark() -> str:
 
 @pytest.fixture
 def world() -> Any:
-    return SimpleNamespace(clock=SystemClock(), processes=LocalProcesses())
+    return SimpleNamespace(clock=SystemClock(), processes=LocalProcesses(), boot="boot-1")
 
 
 def order(mark: str, recover_s: float = 10.0) -> Order:
