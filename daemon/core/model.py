@@ -47,6 +47,17 @@ class Instant:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadline:
+    """When taking a fault back must have begun, on two clocks: ``boot_s`` counts while the machine sleeps too.
+
+    ``boot_s`` (CLOCK_BOOTTIME) is good within one boot, for the guardian; ``wall_s`` (epoch) for everybody else.
+    """
+
+    boot_s: float
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Bracket:
     """An instant known only to lie between two samples, in seconds after the injection."""
 
@@ -164,7 +175,7 @@ class Undo:
 
     ``victim`` names what was chosen; ``actions`` says what injecting will do, one sentence each (the dry run
     prints them). ``data`` is the fault's own record and survives JSON. ``wait_s`` bounds how long revert may
-    wait for a supervisor. ``restores`` is False for what cannot be taken back: then revert only waits for
+    wait for a supervisor; ``takes_s`` is how long injecting itself is expected to take. ``restores`` is False for what cannot be taken back: then revert only waits for
     what must come back, and whatever healed was not healed by us.
     """
 
@@ -174,6 +185,7 @@ class Undo:
     actions: tuple[str, ...]
     data: Mapping[str, Json]
     wait_s: float = 0.0
+    takes_s: float = 0.0
     restores: bool = True
 
 
@@ -197,9 +209,9 @@ class Reversion:
     proof: Mapping[str, Json] = field(default_factory=dict)
     detail: str = ""
 
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", redact(self.detail))
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -208,9 +220,9 @@ class Finding:
     name: str
     detail: str = ""
 
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", redact(self.detail))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:

@@ -5,7 +5,7 @@ Severity: what held < what is unknown < what deviated. An unanswered question ne
 
 from typing import TypeAlias
 
-from daemon.core.events import HealedBy, Injection, Judgement, State, Verdict, samples
+from daemon.core.events import HealedBy, Injection, Judgement, Settled, State, Verdict, samples
 from daemon.core.model import Bracket, Outcome, Phase, Status
 from daemon.core.recovery import Edges, edges
 
@@ -14,6 +14,8 @@ GOOD = frozenset({Verdict.RECOVERED, Verdict.NO_IMPACT})
 
 def judge(injection: Injection) -> Judgement:
     """Return the verdict with its reasons. Pure; the same history gives the same judgement."""
+    if injection.compacted is not None and injection.judgement is not None:
+        return injection.judgement  # without its looks the same question would get another answer
     if injection.refused is not None:
         return Judgement(verdict=Verdict.REFUSED, reasons=(injection.refused.reason,))
     if injection.undo is None:
@@ -62,6 +64,8 @@ Decision: TypeAlias = tuple[Verdict, tuple[str, ...], HealedBy | None]
 
 
 def _decide(injection: Injection, found: Edges | None) -> Decision:  # noqa: PLR0911  one line a verdict
+    if injection.settled is not None:
+        return Verdict.UNDO_FAILED, _settled(injection, injection.settled), None
     if injection.state is State.REVERT_FAILED or injection.outstanding:
         why = injection.last_error or "the revert was never finished"
         return Verdict.UNDO_FAILED, (f"the fault could not be taken back: {why}",), None
@@ -77,6 +81,12 @@ def _decide(injection: Injection, found: Edges | None) -> Decision:  # noqa: PLR
     if found.recovered is None:
         return _unhealed(injection, found)
     return _healed(injection, found, found.recovered)
+
+
+def _settled(injection: Injection, settled: Settled) -> tuple[str, ...]:
+    """Settling closes the case; what could not be taken back stays what it was."""
+    why = f"the fault could not be taken back: {injection.last_error or 'no reason is on record'}"
+    return why, f"settled by {settled.by}: {settled.because}"
 
 
 def _without_impact(injection: Injection, found: Edges) -> Decision:

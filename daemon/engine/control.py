@@ -116,6 +116,10 @@ class Control:
         run.stop.set(reason)
         return run.outcome()
 
+    def settle(self, injection: str, *, by: str, because: str) -> Injection:
+        """Close the case of an injection whose undo failed; raises what ``Reverter.settle`` raises."""
+        return self._reverter.settle(injection, by=by, because=because)
+
     def recover(self) -> tuple[Injection, ...]:
         """Take back whatever is outstanding; refuses with BusyError while injections run."""
         with self._lock:

@@ -9,7 +9,7 @@ from daemon.core import blast, disturbed_time
 from daemon.core.errors import ChaosdError
 from daemon.core.events import Injection, State
 from daemon.core.guard import Answer, Facts, Unanswered
-from daemon.core.model import Resource, Target
+from daemon.core.model import Instant, Resource, Target
 from daemon.core.seams import World
 from daemon.core.settings import GuardSetting
 from daemon.engine.outside import Outside
@@ -76,7 +76,7 @@ def gather(  # noqa: PLR0913  each is one witness
         unresolved=tuple(
             i.plan.injection
             for i in past.outstanding()
-            if i.state is State.REVERT_FAILED or i.plan.injection not in names
+            if i.plan.target == target.name and (i.state is State.REVERT_FAILED or i.plan.injection not in names)
         ),
         healthy_tasks=_healthy(target, touches, world, rules),
         tags=_tags(target, touches, world, rules),
@@ -84,7 +84,9 @@ def gather(  # noqa: PLR0913  each is one witness
         names=_names(target) if rules.protect else (),
         disturbed=disturbed(past, target.name, own=request.own) if rules.max_percent is not None else 0,
         disturbs=request.disturbs,
-        disturbed_s=_disturbed_s(target.name, past, midnight, now, request.own) if budgeted else 0.0,
+        disturbed_s=_disturbed_s(target.name, past, midnight, world.clock.instant(), request.own)
+        if budgeted
+        else 0.0,
         duration_s=request.duration_s,
         levers=outside.levers() if outside else {},
         stops=outside.stops() if outside else {},
@@ -113,12 +115,12 @@ def disturbed(past: Past, target: str, *, own: str = "") -> int:
     return sum(blast.victims(i.undo.victim) for i in active if i.undo is not None and i.outstanding)
 
 
-def _disturbed_s(target: str, past: Past, midnight: datetime, now: datetime, own: str) -> float:
+def _disturbed_s(target: str, past: Past, midnight: datetime, now: Instant, own: str) -> float:
     """Return for how long a target was disturbed since midnight, running and planned injections included."""
-    since_s, now_s = midnight.timestamp(), now.timestamp()
+    since_s = midnight.timestamp()
     recent = past.recent(since_s=since_s - LOOK_BACK_S, most=RECENT_MOST)
     mine = (i for i in recent if i.plan.target == target and i.plan.injection != own)
-    return sum(disturbed_time.since(i, since_s=since_s, now_s=now_s) for i in mine)
+    return sum(disturbed_time.since(i, since_s, now) for i in mine)
 
 
 def _names(target: Target) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from daemon.core.events import (
     Refused,
     Reverted,
     RevertFailed,
+    Settled,
 )
 from daemon.core.model import Instant, Observation, Status
 from daemon.core.redact import redacted
@@ -67,6 +68,7 @@ NAMES: Mapping[type[Any], tuple[str, str]] = {
     Aborted: ("experiment.aborted", "warning"),
     Reverted: ("fault.reverted", "info"),
     RevertFailed: ("fault.revert_failed", "error"),
+    Settled: ("injection.settled", "warning"),
     Judged: ("experiment.judged", "info"),
 }
 
@@ -117,6 +119,8 @@ def _facts(event: Event) -> dict[str, Any]:  # noqa: PLR0911  one arm an event
         case Reverted(reversion=reversion):
             took_s = _span(event.started, event.finished)
             return {"outcome": reversion.outcome.value, "detail": reversion.detail, "took_s": took_s}
+        case Settled():
+            return {"by": event.by, "because": event.because}
         case RevertFailed():
             return {"attempt": event.attempt, "error": event.error}
         case Judged(judgement=judged):

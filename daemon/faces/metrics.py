@@ -24,6 +24,7 @@ from daemon.core.events import (
     Refused,
     Reverted,
     RevertFailed,
+    Settled,
     Verdict,
 )
 from daemon.core.events import Observed as ObservedEvent
@@ -116,10 +117,11 @@ class Metrics:
         match event:
             case Planned():
                 self._active.labels(*at).set(1)
-                self._deadline.labels(*at).set(event.at.wall_s + plan.duration_s + event.undo.wait_s)
+                due_s = event.deadline.wall_s if event.deadline else event.at.wall_s + plan.duration_s
+                self._deadline.labels(*at).set(due_s + event.undo.wait_s)
             case Injected():
                 self._injections.labels(*at).inc()
-            case Reverted():
+            case Reverted() | Settled():
                 self._active.labels(*at).set(0)
                 self._deadline.labels(*at).set(0)
             case RevertFailed():
@@ -190,8 +192,8 @@ class Metrics:
             self._plans[plan.injection] = plan
             self._active.labels(plan.fault, plan.target).set(1)
             wait_s = left.undo.wait_s if left.undo else 0.0
-            due_s = plan.planned_at.wall_s + plan.duration_s + wait_s
-            self._deadline.labels(plan.fault, plan.target).set(due_s)
+            due_s = left.deadline.wall_s if left.deadline else plan.planned_at.wall_s + plan.duration_s
+            self._deadline.labels(plan.fault, plan.target).set(due_s + wait_s)
 
     def skipped(self, reason: str) -> None:
         """Count a scheduled occurrence that was skipped."""

@@ -66,9 +66,17 @@ def injection(found: Injection) -> dict[str, Any]:
             "superseded": found.state is State.SUPERSEDED,
             "detail": reverted.reversion.detail if reverted else (found.last_error or ""),
             "proof": dict(reverted.reversion.proof) if reverted else {},
+            "deadline_at": stamp(found.deadline.wall_s) if found.deadline else None,
+            "settled": _settled(found),
         },
         "violations": [dict(v) for v in judged.violations] if judged else [],
     }
+
+
+def _settled(found: Injection) -> dict[str, str] | None:
+    if found.settled is None:
+        return None
+    return {"at": when(found.settled.at), "by": found.settled.by, "because": found.settled.because}
 
 
 def _took(found: Injection) -> float | None:

@@ -21,6 +21,7 @@ VERBS: Mapping[str, Mapping[str, Verb]] = {
         "inject": Verb(f"{_HERE}.inject:inject", "Inject one fault, watch, undo, judge."),
         "recover": Verb(f"{_HERE}.undo:recover", "Revert everything that is ours and still there."),
         "revert": Verb(f"{_HERE}.undo:revert", "Take one injection back, or all."),
+        "settle": Verb(f"{_HERE}.settle:settle", "Answer for what could not be undone."),
         "halt": Verb(f"{_HERE}.desk:halt", "Stop and undo everything; begin nothing new."),
         "resume": Verb(f"{_HERE}.desk:resume", "Lift the halt."),
     },
@@ -37,6 +38,7 @@ VERBS: Mapping[str, Mapping[str, Verb]] = {
     "Know and set up": {
         "faults": Verb(f"{_HERE}.catalogue:faults", "The faults that can be injected."),
         "probes": Verb(f"{_HERE}.catalogue:probes", "The probes that can look."),
+        "journal": Verb(f"{_HERE}.journal:journal", "Check, compact, back up or adopt the journal."),
         "config": Verb(f"{_HERE}.settings:config", "Check, show or begin a chaosd.yaml."),
     },
 }

@@ -147,8 +147,14 @@ def _page(session: Session, found: Mapping[str, Any]) -> str:
 def _several(injections: Sequence[Mapping[str, Any]]) -> str:
     from daemon.faces.cli.summary import kind
 
-    heads = [document["injection"] for document in injections]
-    return _lines(f"{h['id']}  {coloured(h['state'])}  {kind(h)} on {h['target']}" for h in heads) or "none"
+    heads = [(document["injection"], document["undo"]["deadline_at"]) for document in injections]
+    return (
+        _lines(
+            f"{h['id']}  {coloured(h['state'])}  {kind(h)} on {h['target']}{f', undone from {due}' if due else ''}"
+            for h, due in heads
+        )
+        or "none"
+    )
 
 
 def _look(observation: Mapping[str, Any]) -> str:

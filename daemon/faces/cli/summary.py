@@ -64,6 +64,8 @@ def undo(document: Mapping[str, Any]) -> str:
         text = "reverted and proved"
     elif state == "revert-failed":
         text = "FAILED, residue may remain"
+    elif found["settled"]:
+        text = f"FAILED; settled by {found['settled']['by']}: {found['settled']['because']}"
     else:
         return ""
     return f"{text} ({found['detail']})" if found["detail"] else text

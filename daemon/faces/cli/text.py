@@ -21,6 +21,7 @@ _COLOURS = {
     "aborted": "yellow",
     "inconclusive": "yellow",
     "refused": "yellow",
+    "settled": "yellow",
 }
 
 

@@ -32,6 +32,8 @@ def _steps(found: Injection) -> Iterator[tuple[Instant, str]]:
         yield found.revert_started, "reverting"
     if found.reverted:
         yield found.reverted.finished, str(found.reverted.reversion.outcome)
+    if found.settled:
+        yield found.settled.at, f"settled by {found.settled.by}: {found.settled.because}"
 
 
 def _changes(observed: tuple[Observed, ...]) -> Iterator[tuple[Instant, str]]:
