@@ -1,31 +1,33 @@
 """For how long an injection disturbed its target: from injecting until it was taken back and healed. Pure."""
 
 from daemon.core.events import Injection
+from daemon.core.model import Instant
 
 
-def since(injection: Injection, *, since_s: float, now_s: float) -> float:
-    """Return the seconds disturbed after ``since_s`` (both epoch); what is not over counts at least as planned.
+def since(injection: Injection, since_s: float, now: Instant) -> float:
+    """Return the seconds disturbed after ``since_s`` (epoch); what is not over counts at least as planned.
 
     Lengths come from the monotonic clock where both ends lie on it: a wall clock that was set makes no time.
     """
-    start_s, length_s = _span(injection, now_s)
+    start_s, length_s = _span(injection, now)
     return max(0.0, length_s - max(0.0, since_s - start_s))
 
 
-def _span(injection: Injection, now_s: float) -> tuple[float, float]:
+def _span(injection: Injection, now: Instant) -> tuple[float, float]:
     plan, injected = injection.plan, injection.injected
-    start_s = injected.started.wall_s if injected is not None else plan.planned_at.wall_s
+    start = injected.started if injected is not None else plan.planned_at
+    start_s = start.wall_s
     if injection.judgement is not None and injection.undo is None:
         return start_s, 0.0  # refused, or not steady before: nothing was touched
     over = injection.reverted.finished if injection.reverted is not None else None
     if over is None:
-        return start_s, max(plan.duration_s, now_s - start_s)
+        return start_s, max(plan.duration_s, now.mono_s - start.mono_s, now.wall_s - start_s)
     if injected is None:
         return start_s, 0.0 if over.mono_s >= plan.planned_at.mono_s else plan.duration_s
     there_s = over.mono_s - injected.started.mono_s
     if there_s < 0:  # taken back after a reboot: another monotonic clock
         there_s = max(plan.duration_s, over.wall_s - start_s)
-    return start_s, max(there_s, _unwell_s(injection, now_s - start_s))
+    return start_s, max(there_s, _unwell_s(injection, now.mono_s - start.mono_s))
 
 
 def _unwell_s(injection: Injection, passed_s: float) -> float:

@@ -165,7 +165,7 @@ def _min_healthy_tasks(facts: Facts, rules: GuardSetting) -> str | None:
         return None
     if isinstance(healthy, Unanswered):
         return f"the healthy tasks of {facts.target} are unknown: {healthy.reason}"
-    if healthy > rules.min_healthy_tasks:
+    if healthy - facts.disturbs >= rules.min_healthy_tasks:
         return None
     return f"{healthy} tasks of {facts.target} are healthy and {rules.min_healthy_tasks} must stay so"
 
