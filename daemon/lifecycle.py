@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from daemon import wiring
+from daemon.core.access import Keyring
 from daemon.core.errors import ChaosdError, ConfigError
 from daemon.core.events import Event, Observed
 from daemon.core.plan import Occurrences, Request
@@ -17,7 +18,11 @@ from daemon.engine.scheduler import Scheduler
 from daemon.faces import logs
 from daemon.faces.api import Application, Desk, Server
 from daemon.faces.metrics import Metrics
+from daemon.faces.serving.auditing import Auditor
+from daemon.faces.serving.gate import Gate
 from daemon.faces.shapes import stamp
+from daemon.ports import credentials
+from daemon.ports.audit import AuditLog
 from daemon.ports.state import StateDirectory
 
 RETRY_S = 30.0
@@ -33,6 +38,7 @@ class Daemon:
     def __init__(self, settings: Settings, state: StateDirectory) -> None:
         self._log = logs.logger()
         self._settings = settings
+        self._keyring = Keyring(credentials.load(settings.api, os.environ))
         self._metrics = Metrics(settings, version=version("chaosd"))
         listener = logs.LogListener()
         self.station = wiring.station(
@@ -123,13 +129,14 @@ class Daemon:
                 "started_at": stamp(clock.instant().wall_s),
             },
             ready=self._ready,
+            audit=Auditor(AuditLog(state.path), clock, self._log),
         )
         api = self._settings.api
-        token = _token(api.token_file)
-        hosts = ("localhost", "127.0.0.1", "::1", api.listen.host) if isinstance(api.listen, Tcp) else ()
-        public = Application(desk, trusted=False, token=token, hosts=hosts)
+        hosts = ("localhost", *api.hosts, api.listen.host.lower()) if isinstance(api.listen, Tcp) else ()
+        gate = Gate(keyring=self._keyring, hosts=hosts, reading_is_open=api.reading_is_open)
         address = Path(api.listen.path) if isinstance(api.listen, UnixSocket) else api.listen
-        return _listen(public, address), _listen(Application(desk, trusted=True), state.socket)
+        public, private = Application(desk, gate), Application(desk, Gate(private=True, keyring=self._keyring))
+        return _listen(public, address), _listen(private, state.socket)
 
     def _fire(self, experiment: ExperimentSetting) -> None:
         request = Request(
@@ -230,18 +237,3 @@ def _listen(application: Application, address: Tcp | Path) -> Server:
             f"nothing was started: cannot listen on {where}: {error.strerror or error}",
             hint="choose another api.listen, or stop what listens there",
         ) from error
-
-
-def _token(path: str | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        token = Path(path).read_text().strip()
-    except OSError as error:
-        raise ConfigError(
-            f"nothing was started: api.token_file {path} cannot be read: {error.strerror}",
-            hint="create it readable for chaosd only, with one line of random text",
-        ) from error
-    if not token:
-        raise ConfigError(f"nothing was started: api.token_file {path} is empty")
-    return token

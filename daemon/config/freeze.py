@@ -1,7 +1,7 @@
 """From the typed file to the frozen settings."""
 
 from daemon.config import guarding, schema
-from daemon.config.scalars import read_address
+from daemon.config.scalars import LONE_TOKEN, read_address
 from daemon.core import levers, model, settings
 from daemon.core.calendar import Blackout, Window
 
@@ -19,7 +19,7 @@ def freeze(root: schema.Root) -> settings.Settings:
         steady_state=dict(root.steady_state),
         experiments=tuple(_experiment(e, targets) for e in root.experiments),
         guard=_guard(root.guard),
-        api=settings.Api(listen=read_address(root.api.listen), token_file=root.api.token_file),
+        api=_api(root.api),
         sampling=settings.Sampling(
             probe_every_s=settings.default_probe_every_s(aws, targets) if fast is None else fast,
             stable_for_s=root.sampling.stable_for,
@@ -121,4 +121,19 @@ def _lever(one: guarding.Lever) -> levers.Lever:
 def _budget(b: guarding.ErrorBudget) -> levers.ErrorBudget:
     return levers.ErrorBudget(
         objective=b.objective / 100, prometheus=b.prometheus, window=b.window, probe=b.probe, query=b.query
+    )
+
+
+def _api(a: schema.Api) -> settings.Api:
+    alone = [settings.TokenSetting(name=LONE_TOKEN, control=True, file=a.token_file)] if a.token_file else []
+    named = (
+        settings.TokenSetting(name=t.name, control=t.scope == "control", file=t.file, credential=t.credential)
+        for t in a.tokens
+    )
+    return settings.Api(
+        listen=read_address(a.listen),
+        token_file=a.token_file,
+        tokens=(*alone, *named),
+        read=a.read,
+        hosts=a.hosts,
     )

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from daemon.config.guard_relations import problems_in_guard
 from daemon.config.problems import NOTHING, Path, Problem, key_path
-from daemon.config.scalars import read_address
+from daemon.config.scalars import LONE_TOKEN, read_address
 from daemon.config.schema import TRIGGERS
 from daemon.config.shape import keys_at
 from daemon.core.errors import ConfigError
@@ -176,11 +176,31 @@ def _processes(targets: Data) -> Iterator[Problem]:
 
 
 def _api(api: Data) -> Iterator[Problem]:
+    yield from _tokens(api)
+    if api.get("read") == "token" and not _has_tokens(api):
+        yield Problem(("api", "read"), "nobody could read: set api.tokens", "token")
     address = api.get("listen")
     try:
         where = read_address(address) if isinstance(address, str) else None
     except ValueError:
         return  # a mistake of shape
-    if isinstance(where, Tcp) and not where.loopback and not api.get("token_file"):
+    if isinstance(where, Tcp) and not where.loopback and not _has_tokens(api):
         text = "others than this machine could reach it: set api.token_file, or listen on 127.0.0.1"
         yield Problem(("api", "listen"), text, NOTHING if address is None else address)
+
+
+def _has_tokens(api: Data) -> bool:
+    return bool(api.get("token_file") or api.get("tokens"))
+
+
+def _tokens(api: Data) -> Iterator[Problem]:
+    seen = {LONE_TOKEN: "api.token_file"} if api.get("token_file") else {}
+    for path, entry in _list(api, "tokens"):
+        at, name = ("api", *path), entry.get("name")
+        given = [key for key in ("file", "credential") if entry.get(key) is not None]
+        if len(given) != 1:
+            yield Problem(at, f"expected exactly one of file, credential; found {' and '.join(given) or 'none'}")
+        if isinstance(name, str):
+            if name in seen:
+                yield Problem((*at, "name"), f"the name is taken by {seen[name]}", name)
+            seen.setdefault(name, key_path(at))

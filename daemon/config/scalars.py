@@ -16,6 +16,7 @@ from daemon.core.parameters import duration, nearest
 
 SECONDS_MAX = 366 * 86400.0
 DURATION = r"^(?=\d)(\d+(\.\d+)?d)?(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?(\d+(\.\d+)?ms)?$"
+LONE_TOKEN = "token"  # noqa: S105  the name of what token_file holds
 PLACEHOLDERS = ("chatThreadId", "clientId", "commandId", "instruction", "sessionId", "timestamp", "userId")
 
 
@@ -52,6 +53,11 @@ def _url(text: str) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
         raise ValueError(f"{text!r} is no URL: write https://...")
     _ = parts.port  # raises ValueError when it is no number
+
+
+def _host(text: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", text):
+        raise ValueError(f"{text!r} is no host name: write it without scheme and port")
 
 
 def _placeholders(text: str) -> None:
@@ -104,6 +110,7 @@ def _json(value: object) -> object:
 _duration_schema = WithJsonSchema({"type": ["string", "number"], "pattern": DURATION, "minimum": 0})
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Host: TypeAlias = Annotated[str, Field(max_length=253), checked(_host), AfterValidator(str.lower)]
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), _duration_schema]
 Interval: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(ge=1.0), _duration_schema]
 Sample: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(ge=0.05), _duration_schema]

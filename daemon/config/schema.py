@@ -10,6 +10,7 @@ from daemon.config.scalars import (
     Absolute,
     Count,
     Format,
+    Host,
     Interval,
     Name,
     Paths,
@@ -165,6 +166,15 @@ class Experiment(Part):
     parameters: dict[str, Any] = Field(default={}, alias="set", description="the fault's parameters")
 
 
+class Token(Part):
+    """A bearer token of the API, in a file or in one of systemd's credentials."""
+
+    name: Name = Field(description="what the audit log calls who uses it")
+    scope: Literal["read", "control"] = Field(description="control includes read")
+    file: Absolute | None = Field(default=None, description="file with the token, mode 0600")
+    credential: Name | None = Field(default=None, description="name of a systemd credential (LoadCredential=)")
+
+
 class Api(Part):
     """Where people and Prometheus look."""
 
@@ -173,7 +183,16 @@ class Api(Part):
         description="HOST:PORT or unix:/path; not loopback needs a token",
     )
     token_file: Absolute | None = Field(
-        default=default(settings.Api, "token_file"), description="file with the bearer token"
+        default=default(settings.Api, "token_file"),
+        description="file with a control token; short for one of tokens",
+    )
+    tokens: tuple[Token, ...] = ()
+    read: Literal["open", "token"] | None = Field(
+        default=default(settings.Api, "read"),
+        description="who may read; unset: everybody on loopback, else who has a token",
+    )
+    hosts: tuple[Host, ...] = Field(
+        default=default(settings.Api, "hosts"), description="names it answers to, besides localhost and addresses"
     )
 
 

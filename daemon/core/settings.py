@@ -146,11 +146,34 @@ Listen: TypeAlias = Tcp | UnixSocket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSetting:
+    """One bearer token, in ``file`` or in systemd's credential of that name. ``control`` includes reading."""
+
+    name: str
+    control: bool
+    file: str | None = None
+    credential: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """Where people and Prometheus look. Anything but loopback and a Unix socket needs ``token_file``."""
+    """Where people and Prometheus look. Anything but loopback and a Unix socket needs a token.
+
+    ``tokens`` holds that of ``token_file``, too, named ``token``. ``read`` is ``open`` or ``token``; None is open
+    where only this machine can look. ``hosts`` are names the API answers to besides addresses and ``localhost``.
+    """
 
     listen: Listen = field(default_factory=Tcp)
     token_file: str | None = None
+    tokens: tuple[TokenSetting, ...] = ()
+    read: str | None = None
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def reading_is_open(self) -> bool:
+        if self.read is not None:
+            return self.read == "open"
+        return isinstance(self.listen, UnixSocket) or self.listen.loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ def start(tmp_path: Path, repository: Path) -> Iterator[Start]:
     def run(*, trigger: str = "every: 1h", hold: str = "1s") -> Running:
         token = tmp_path / "token"
         token.write_text(TOKEN + "\n")
+        token.chmod(0o600)
         config = tmp_path / "chaosd.yaml"
         config.write_text(CONFIG.format(repository=repository, trigger=trigger, hold=hold, token=token))
         log = tmp_path / f"log{len(running)}"
@@ -202,8 +203,8 @@ def test_a_deep_state_directory_has_a_socket_all_the_same(tmp_path: Path) -> Non
 def test_control_over_tcp_needs_the_token_and_a_host_we_know(start: Start) -> None:
     daemon = start()
     url = daemon.address + "/api/v1/halt"
-    assert post(url, {})[0] == 403
-    assert post(url, {}, Authorization="Bearer wrong")[0] == 403
+    assert post(url, {})[0] == 401
+    assert post(url, {}, Authorization="Bearer wrong")[0] == 401
     assert post(url, {}, Authorization=f"Bearer {TOKEN}", Host="evil.example:9876")[0] == 403
     assert get(daemon.address + "/metrics", Host="evil.example")[0] == 403
     assert json.loads(get(daemon.address + "/api/v1/status")[1])["daemon"]["halted"] is None

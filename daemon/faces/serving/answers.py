@@ -1,0 +1,173 @@
+"""What the API answers, as types: the OpenAPI document is made from them, and a test holds real answers to them."""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class InjectionHead(TypedDict):
+    """One injection: who, what, when."""
+
+    id: str
+    experiment: NotRequired[str | None]
+    fault: NotRequired[str]
+    mode: NotRequired[str]
+    target: NotRequired[str]
+    seed: NotRequired[int]
+    state: str
+    planned_at: NotRequired[str]
+    injected_at: NotRequired[str | None]
+    injecting_took: NotRequired[float | None]
+    reverted_at: NotRequired[str | None]
+    origin: NotRequired[str]
+    by: NotRequired[str]
+    victim: NotRequired[dict[str, Any]]
+
+
+class Impact(TypedDict):
+    """Whether failing was seen, and when: a bracket in seconds after the injection."""
+
+    seen: bool
+    after: list[float] | None
+
+
+class Recovery(TypedDict):
+    """When the target was well again, and who healed it."""
+
+    after: list[float] | None
+    censored: bool
+    healed_by: Literal["worker", "revert"] | None
+
+
+class Undone(TypedDict):
+    """How the fault was taken back."""
+
+    proved: bool
+    superseded: bool
+    detail: str
+    proof: dict[str, Any]
+
+
+class Injection(TypedDict):
+    """One injection with its verdict."""
+
+    injection: InjectionHead
+    verdict: str | None
+    reasons: NotRequired[list[str]]
+    impact: NotRequired[Impact]
+    recovery: NotRequired[Recovery]
+    undo: NotRequired[Undone]
+    violations: NotRequired[list[dict[str, Any]]]
+
+
+class InjectionDocument(Injection):
+    """One injection, as a document of its own."""
+
+    schema_version: Literal[1]
+
+
+class Injections(TypedDict):
+    """Several injections, oldest first."""
+
+    schema_version: Literal[1]
+    injections: list[Injection]
+
+
+class Accepted(TypedDict):
+    """The id of an injection that was begun."""
+
+    schema_version: Literal[1]
+    id: str
+
+
+class Halted(TypedDict):
+    """The reason of the halt in force, or null."""
+
+    schema_version: Literal[1]
+    halted: str | None
+
+
+class Found(TypedDict):
+    """One named thing a probe found."""
+
+    name: str
+    detail: str
+
+
+class Observation(TypedDict):
+    """One look of a probe."""
+
+    probe: str
+    target: str
+    status: Literal["ok", "failing", "unknown"]
+    at: str
+    took: float
+    measures: dict[str, float]
+    findings: list[Found]
+
+
+class Observations(TypedDict):
+    """The latest look of every probe."""
+
+    schema_version: Literal[1]
+    observations: list[Observation]
+
+
+class Mode(TypedDict):
+    """One way of a fault."""
+
+    name: str
+    summary: str
+    silent: bool
+
+
+class Fault(TypedDict):
+    """One kind of fault."""
+
+    name: str
+    summary: str
+    modes: list[Mode]
+    parameters: dict[str, dict[str, Any]]
+
+
+class Faults(TypedDict):
+    """The faults that can be injected."""
+
+    schema_version: Literal[1]
+    faults: list[Fault]
+
+
+class DaemonFacts(TypedDict):
+    """The daemon itself."""
+
+    pid: int
+    version: str
+    started_at: str
+    halted: str | None
+
+
+class Due(TypedDict):
+    """When an experiment is due."""
+
+    experiment: str
+    at: str
+
+
+class Situation(TypedDict):
+    """What is active, outstanding, seen and due."""
+
+    schema_version: Literal[1]
+    daemon: DaemonFacts
+    active: list[Injection]
+    outstanding: list[Injection]
+    observations: list[Observation]
+    next: list[Due]
+
+
+class Problem(TypedDict):
+    """What was not done, and why (RFC 9457)."""
+
+    title: str
+    status: int
+    detail: str
+    hint: NotRequired[str]
+    exit_code: NotRequired[int]
+    rule: NotRequired[str]

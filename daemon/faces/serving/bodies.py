@@ -1,0 +1,87 @@
+"""What a request may say, as types: an unknown key, a wrong type or a value out of range is one clear 400."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.wrappers import Request
+
+from daemon.core.errors import UsageError
+
+S = TypeVar("S", bound=Struct)
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Sentence = Annotated[str, Meta(max_length=1000)]
+YEAR_S = 366 * 86400
+WAIT_MAX_S = 25
+
+
+class Nothing(Struct, forbid_unknown_fields=True):
+    """No keys at all."""
+
+
+class InjectBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is to be injected, into a target named in the configuration."""
+
+    fault: Annotated[Name, Meta(description="kind of fault; see /api/v1/faults")]
+    target: Annotated[Name, Meta(description="name of a configured target; never a path or an ARN")]
+    parameters: Annotated[dict[Name, Any] | None, Meta(description="the fault's parameters")] = None
+    duration_s: Annotated[
+        Annotated[float, Meta(ge=0, le=YEAR_S)] | Annotated[str, Meta(max_length=40)],
+        Meta(description="how long the fault stays: seconds, or 30s, 5m"),
+    ] = 30.0
+    seed: Annotated[Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] | None, Meta(description="repeats a choice")] = (
+        None
+    )
+    by: Annotated[
+        Annotated[str, Meta(max_length=200)] | None, Meta(description="on whose behalf; noted as a claim")
+    ] = None
+
+
+class ReasonBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Why."""
+
+    reason: Sentence | None = None
+    because: Sentence | None = None
+
+
+class InjectionsQuery(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which injections."""
+
+    since_s: Annotated[float, Meta(ge=0, le=1e12, description="proposed since then, epoch seconds")] = 0.0
+    most: Annotated[int, Meta(ge=1, le=1000, description="the latest so many")] = 100
+
+
+class WaitQuery(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How long to wait for the verdict."""
+
+    wait: Annotated[float, Meta(ge=0, le=WAIT_MAX_S, description="seconds to wait for the verdict")] = 0.0
+
+
+def read_body(request: Request, kind: type[S]) -> S:
+    """Return the body as its type; raises UsageError, or UnsupportedMediaType for what is not sent as JSON.
+
+    A page of another site can make a browser send a form, but not JSON without asking us first.
+    """
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("send Content-Type: application/json")
+    text = request.get_data() or b"{}"
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(f"the request's body does not fit: {error}") from error
+    except RecursionError:
+        raise UsageError("the request's body does not fit: it is nested too deeply") from None
+
+
+def read_query(request: Request, kind: type[S]) -> S:
+    """Return the query's parameters as their type; raises UsageError."""
+    given: Mapping[str, list[str]] = request.args.to_dict(flat=False)
+    twice = [name for name, values in given.items() if len(values) > 1]
+    if twice:
+        raise UsageError(f"the query does not fit: {', '.join(twice)} is given more than once")
+    try:
+        return msgspec.convert({name: values[0] for name, values in given.items()}, type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the query does not fit: {error}") from error
