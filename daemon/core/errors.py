@@ -76,3 +76,21 @@ class ConfigError(ChaosdError):
 
 class JournalError(ChaosdError):
     """The journal cannot be read or written; nothing is injected without it (exit 1)."""
+
+
+class JournalFullError(JournalError):
+    """There is no room for another record (exit 1)."""
+
+
+class JournalDamagedError(JournalError):
+    """Records are missing, or do not read as they were written (exit 1). ``chaosd recover`` saves what it can."""
+
+
+class ForeignStateError(JournalError):
+    """The state directory is a copy of another one, or was put back from one (exit 1): whose faults are these?"""
+
+
+class UnrecordedError(JournalError):
+    """An undo was carried out or tried, and the journal could not take down how it went (exit 4)."""
+
+    exit_code = 4

@@ -1,9 +1,10 @@
 """One event stream: the journal must take each event, listeners may fail and are counted, never obeyed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from daemon.core.events import Event, Injection
+from daemon.core.errors import JournalError
+from daemon.core.events import Event, Injection, Observed
 from daemon.core.model import Observation
 
 Listener = Callable[[str, Event], None]
@@ -19,6 +20,7 @@ class JournalSeam(Protocol):
     def running(self) -> tuple[Injection, ...]: ...
     def note(self, name: str, body: object) -> None: ...
     def noted(self, name: str) -> object: ...
+    def kept(self, injection: str) -> Injection | None: ...
 
 
 class Recorder:
@@ -39,12 +41,39 @@ class Recorder:
         self._listeners = tuple(listeners)
         self._looked = tuple(looked)
         self._on_failure = on_failure or (lambda _name, _error: None)
+        self._lost: set[str] = set()
 
     def record(self, injection: str, *happened: Event) -> None:
         """Make events durable, then publish them; raises JournalError when they are not on disk."""
         if not happened:
             return
         self.journal.append(injection, *happened)
+        self._publish(injection, happened)
+
+    def looks(self, injection: str, seen: Sequence[Observed]) -> bool:
+        """Record looks, which may be lost: tell whether they were kept. They are published all the same."""
+        try:
+            if seen:
+                self.journal.append(injection, *seen)
+        except JournalError as error:
+            self._lost.add(injection)
+            self._on_failure("journal.looks", error)
+        self._publish(injection, seen)
+        return injection not in self._lost
+
+    def lost(self, injection: str) -> bool:
+        """Tell whether looks of an injection never reached the journal."""
+        return injection in self._lost
+
+    def tell(self, injection: str, *happened: Event) -> None:
+        """Publish what another process has journalled meanwhile."""
+        self._publish(injection, happened)
+
+    def unrecorded(self, error: JournalError) -> None:
+        """Count and tell that the journal could not take down how an undo went."""
+        self._on_failure("journal.undo", error)
+
+    def _publish(self, injection: str, happened: Iterable[Event]) -> None:
         for event in happened:
             for listener in self._listeners:
                 self._tell(lambda to=listener, what=event: to(injection, what), listener)  # type: ignore[misc]

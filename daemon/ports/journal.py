@@ -1,34 +1,27 @@
 """The journal: every event of every injection, durable, in SQLite.
 
 WAL with ``synchronous=FULL``: when ``append`` returns, the event survives a power cut. The schema version stands
-in ``PRAGMA user_version``; ``MIGRATIONS`` leads from any older one to today's, one transaction a step.
+in ``PRAGMA user_version``; ``MIGRATIONS`` leads from any older one to today's, one transaction a step. Every record
+carries a checksum: damage is an error, never another history. Beside it stands a ``Keep``: a copy of each undo
+record in force, and room to record that it was used.
 """
 
-import sqlite3
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from daemon.core import events
-from daemon.core.errors import JournalError
-from daemon.core.events import Event, Injection
-
-KINDS: Mapping[str, type[Event]] = {
-    "proposed": events.Proposed,
-    "refused": events.Refused,
-    "observed": events.Observed,
-    "planned": events.Planned,
-    "injected": events.Injected,
-    "aborted": events.Aborted,
-    "reverted": events.Reverted,
-    "revert-failed": events.RevertFailed,
-    "judged": events.Judged,
-}
-NAMES = {kind: name for name, kind in KINDS.items()}
+from daemon.core.errors import JournalDamagedError, JournalError, JournalFullError
+from daemon.core.events import Event, Injection, Plan, Planned, Proposed, Reverted
+from daemon.ports import identity, sqlite
+from daemon.ports.keep import Copy, Keep
+from daemon.ports.sqlite import COLUMNS, Row
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -43,167 +36,255 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX event_of_kind ON event (kind, at_s) WHERE kind != 'observed';
     CREATE TABLE note (name TEXT PRIMARY KEY, body BLOB NOT NULL);
     """,
+    "ALTER TABLE event ADD COLUMN crc INTEGER",
 )
+
+NAME = "journal"  # the note that tells one journal from others
+SPENDING = (events.Injected, events.Aborted, Reverted, events.RevertFailed, events.Settled, events.Judged)
 
 
 class Journal:
     """One journal file. Safe for several threads; one writing process at a time (the state directory's lock)."""
 
-    def __init__(self, path: Path, *, clock_s: Callable[[], float], readonly: bool = False) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, *, clock_s: Callable[[], float], readonly: bool = False, keep: Keep | None = None
+    ) -> None:
+        self.path = path
         self._clock_s = clock_s
+        self.keep = keep
+        self.settled = False  # by an engine, which makes its end known when it closes it
         self._lock = threading.RLock()
-        with self._translated("opening"):
+        try:
             self._db = self._open(readonly=readonly)
-            if not readonly:
-                self._migrate()
+        except JournalFullError:
+            # Opening takes room too, and what is in force must come to be undone.
+            if keep is None or not keep.names() or not keep.spend():
+                raise
+            self._db = self._open(readonly=readonly)
 
-    def _open(self, *, readonly: bool) -> sqlite3.Connection:
-        mode = "ro" if readonly else "rwc"
-        db = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=10,
-            check_same_thread=False,
-            isolation_level=None,
-        )
-        if not readonly:
-            self._path.chmod(0o600)
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-        return db
+    def _open(self, *, readonly: bool) -> sqlite.Connection:
+        with sqlite.translated(self.path, "opening"):
+            db = sqlite.connect(self.path, mode="ro" if readonly else "rwc")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(MIGRATIONS):
+                raise JournalError(
+                    f"not opening {self.path}: schema {version} is newer than this chaosd's {len(MIGRATIONS)}",
+                    hint="run the chaosd version that wrote it, or name another --state-dir",
+                )
+            self._columns = COLUMNS if not readonly or version > 1 else COLUMNS.replace("crc", "NULL")
+            for number in range(version, 0 if readonly else len(MIGRATIONS)):
+                db.executescript(f"BEGIN IMMEDIATE;{MIGRATIONS[number]};PRAGMA user_version={number + 1};COMMIT;")
+            return db
 
-    def _migrate(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise JournalError(
-                f"not opening {self._path}: schema version {version} is newer than this chaosd's {len(MIGRATIONS)}",
-                hint="run the chaosd version that wrote it, or name another --state-dir",
-            )
-        for number in range(version, len(MIGRATIONS)):
-            self._db.executescript(f"BEGIN IMMEDIATE;{MIGRATIONS[number]};PRAGMA user_version={number + 1};COMMIT;")
+    def adopt(self) -> None:
+        """Make this journal, here and as far as it goes, the one that counts; idempotent. Raises JournalError."""
+        with self._lock, sqlite.translated(self.path, "adopting"):
+            if not self.name:
+                self.note(NAME, secrets.token_hex(8))
+            identity.write(self.path.parent, self.name, self.last())
+
+    @property
+    def name(self) -> str:
+        """Return what the journal called itself when it was new; empty before it is adopted."""
+        return str(self.noted(NAME) or "")
 
     # --- writing -----------------------------------------------------------------------------------------
 
     def append(self, injection: str, *happened: Event) -> None:
         """Write events in one transaction; when this returns they are on disk. Raises JournalError."""
-        rows = [(injection, NAMES[type(e)], self._clock_s(), msgspec.json.encode(e)) for e in happened]
-        with self._lock, self._translated("writing"), self._transaction():
-            self._db.executemany("INSERT INTO event (injection, kind, at_s, body) VALUES (?, ?, ?, ?)", rows)
+        rows = [sqlite.encoded(injection, self._clock_s(), e) for e in happened]
+        with self._lock, self._promised(injection, happened):
+            self._write(injection, happened, rows)
+            if self.keep and any(isinstance(e, Reverted | events.Settled) for e in happened):
+                self.keep.drop(injection)
 
     def note(self, name: str, body: object) -> None:
         """Write a named note (the halt), durable when this returns; None removes it."""
-        with self._lock, self._translated("writing"):
+        with self._lock, sqlite.translated(self.path, "writing"):
             if body is None:
                 self._db.execute("DELETE FROM note WHERE name = ?", (name,))
             else:
                 self._db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (name, msgspec.json.encode(body)))
 
+    def restore(self, rows: Iterable[Row], notes: Mapping[str, bytes]) -> None:
+        """Take over rows of ``COLUMNS`` and notes, as they are, of another journal. Raises JournalError."""
+        with self._lock, sqlite.translated(self.path, "writing"), sqlite.transaction(self._db):
+            self._db.executemany(f"INSERT INTO event ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608
+            self._db.executemany("INSERT INTO note VALUES (?, ?)", notes.items())
+
+    @contextmanager
+    def _promised(self, injection: str, happened: Sequence[Event]) -> Iterator[None]:
+        """Put a copy of an undo record on disk before the journal has it, and in force once it has."""
+        planned = next((e for e in happened if isinstance(e, Planned)), None)
+        if self.keep is None or planned is None or any(isinstance(e, Reverted) for e in happened):
+            yield
+            return
+        with sqlite.translated(self.path, "keeping an undo record beside"):
+            self.keep.promise(self._plan(injection, happened), planned)
+        try:
+            yield
+        except BaseException:
+            self.keep.drop(injection)
+            raise
+        with sqlite.translated(self.path, "keeping an undo record beside"):
+            self.keep.fulfil(injection)
+
+    def _plan(self, injection: str, happened: Sequence[Event]) -> Plan:
+        found = next((e.plan for e in happened if isinstance(e, Proposed)), None)
+        known = self.injection(injection) if found is None else None
+        if found is None and known is None:
+            raise JournalDamagedError(f"nothing is injected: the journal {self.path} lost the plan of {injection}")
+        return found or known.plan  # type: ignore[union-attr]  # one of the two is there
+
+    def _write(self, injection: str, happened: Sequence[Event], rows: Sequence[Row]) -> None:
+        try:
+            self._insert(rows)
+        except JournalFullError:
+            with suppress(JournalError):
+                self._shrink()
+                self._insert(rows)
+                return
+            if not self._may_spend(injection, happened):
+                raise
+            self._insert(rows)
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        query = "INSERT INTO event (injection, kind, at_s, body, crc) VALUES (?, ?, ?, ?, ?)"
+        with sqlite.translated(self.path, "writing"), sqlite.transaction(self._db):
+            self._db.executemany(query, rows)
+
+    def _shrink(self) -> None:
+        with sqlite.translated(self.path, "shrinking"):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _may_spend(self, injection: str, happened: Sequence[Event]) -> bool:
+        """Give up the reserve for what was begun, and for nothing else."""
+        if self.keep is None or not all(isinstance(e, SPENDING) for e in happened):
+            return False
+        begun = self._ids("SELECT 1 FROM event WHERE injection = ? AND kind = 'planned'", injection)
+        return bool(begun) and self.keep.spend()
+
     # --- reading -----------------------------------------------------------------------------------------
+    #
+    # `kind != 'observed'` and `+seq` look redundant. Without the one SQLite does not see that the index of the few
+    # deciding records serves, without the other it prefers the table's own order: either way it reads everything.
 
     def noted(self, name: str) -> object:
         """Return a note's body or None."""
-        with self._lock, self._translated("reading"):
+        with self._lock, sqlite.translated(self.path, "reading"):
             row = self._db.execute("SELECT body FROM note WHERE name = ?", (name,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0])
+            try:
+                return None if row is None else msgspec.json.decode(row[0])
+            except msgspec.MsgspecError as error:
+                raise JournalDamagedError(f"note {name!r} is damaged: {error}", hint=sqlite.DAMAGED_HINT) from error
 
     def injection(self, injection: str) -> Injection | None:
         """Return the fold of one injection's events, or None when the id is unknown."""
-        with self._lock, self._translated("reading"):
-            rows = self._db.execute(
-                "SELECT kind, body FROM event WHERE injection = ? ORDER BY seq", (injection,)
-            ).fetchall()
-        return events.fold(_decode(rows)) if rows else None
+        return next(iter(self._folded([injection])), None)
+
+    def kept(self, injection: str) -> Injection | None:
+        """Return an injection from the copy of its undo record, or None; for when the journal does not answer."""
+        copy = self.keep.copy(injection) if self.keep else None
+        return None if copy is None else from_copy(copy)
 
     def outstanding(self) -> tuple[Injection, ...]:
         """Return what was planned and not yet taken back, newest first."""
         ids = self._ids(
-            "SELECT DISTINCT injection FROM event WHERE kind = 'planned' AND injection NOT IN"
-            " (SELECT injection FROM event WHERE kind = 'reverted')"
+            "SELECT injection FROM event WHERE kind != 'observed' AND kind = 'planned' AND injection NOT IN"
+            " (SELECT injection FROM event WHERE kind != 'observed' AND kind IN ('reverted', 'settled'))"
+            " ORDER BY +seq"
         )
         return events.outstanding(self._folded(ids))
 
     def running(self) -> tuple[Injection, ...]:
         """Return what was proposed and not yet judged; after a crash these are the interrupted ones."""
         ids = self._ids(
-            "SELECT injection FROM event WHERE kind = 'proposed' AND injection NOT IN"
-            " (SELECT injection FROM event WHERE kind = 'judged')"
+            "SELECT injection FROM event WHERE kind != 'observed' AND kind = 'proposed' AND injection NOT IN"
+            " (SELECT injection FROM event WHERE kind != 'observed' AND kind = 'judged') ORDER BY +seq"
         )
         return self._folded(ids, observed=False)
 
     def recent(self, *, since_s: float = 0.0, most: int = 1000) -> tuple[Injection, ...]:
-        """Return the latest injections proposed since then (epoch seconds), oldest first, without observations."""
+        """Return the latest injections proposed since then (epoch seconds), oldest first, without observations.
+
+        In the order in which they were proposed, which is not that of their times where a clock was set back.
+        """
         ids = self._ids(
-            "SELECT injection FROM event WHERE kind = 'proposed' AND at_s >= ? ORDER BY at_s DESC LIMIT ?",
+            "SELECT injection FROM event WHERE kind != 'observed' AND kind = 'proposed' AND at_s >= ?"
+            " ORDER BY +seq DESC LIMIT ?",
             since_s,
             most,
         )
         return tuple(reversed(self._folded(ids, observed=False)))
 
     def started(self, *, since: datetime) -> tuple[float, ...]:
-        """Return when injections got as far as their undo record, since then (epoch seconds), ascending."""
-        with self._lock, self._translated("reading"):
-            rows = self._db.execute(
-                "SELECT at_s FROM event WHERE kind = 'planned' AND at_s >= ? ORDER BY at_s", (since.timestamp(),)
-            ).fetchall()
-        return tuple(row[0] for row in rows)
+        """Return when injections got as far as their undo record, since then (epoch seconds), in that order.
+
+        A time ahead of the clock, which was set back since, counts as now: setting it back frees no budget.
+        """
+        now_s = self._clock_s()
+        query = (
+            "SELECT min(at_s, ?) FROM event WHERE kind != 'observed' AND kind = 'planned' AND at_s >= ?"
+            " ORDER BY +seq"
+        )
+        return tuple(self._column(query, now_s, since.timestamp()))
 
     def proposals(self) -> Mapping[str, int]:
         """Return how often each experiment was proposed: its next occurrence's number."""
         counts: dict[str, int] = {}
-        for event in self._of_kind("proposed"):
-            if isinstance(event, events.Proposed) and event.plan.experiment:
+        for event in self._decoded("kind != 'observed' AND kind = 'proposed'"):
+            if isinstance(event, Proposed) and event.plan.experiment:
                 counts[event.plan.experiment] = counts.get(event.plan.experiment, 0) + 1
         return counts
+
+    def last(self) -> int:
+        """Return the number of the last record; 0 when there is none."""
+        return int(self._column("SELECT max(seq) FROM event")[0] or 0)
+
+    def look_over(self) -> None:
+        """Check every page, which takes a while; raises JournalDamagedError."""
+        with self._lock, sqlite.translated(self.path, "checking"):
+            found = sqlite.quick_check(self._db)
+        if found:
+            raise JournalDamagedError("{self.path} is damaged: {'; '.join(found)}", hint=sqlite.DAMAGED_HINT)
 
     def close(self) -> None:
         """Close the file; idempotent."""
         with self._lock:
+            if self.settled:
+                self.settled = False
+                with suppress(JournalError, OSError):
+                    self.adopt()
             self._db.close()
 
     # --- inside ------------------------------------------------------------------------------------------
 
-    def _of_kind(self, kind: str) -> Iterator[Event]:
-        with self._lock, self._translated("reading"):
-            rows = self._db.execute("SELECT kind, body FROM event WHERE kind = ? ORDER BY at_s", (kind,)).fetchall()
-        return _decode(rows)
+    def _ids(self, query: str, *values: float | str) -> Sequence[str]:
+        return list(dict.fromkeys(self._column(query, *values)))
 
-    def _ids(self, query: str, *values: float) -> Sequence[str]:
-        with self._lock, self._translated("reading"):
+    def _column(self, query: str, *values: float | str) -> list[Any]:
+        with self._lock, sqlite.translated(self.path, "reading"):
             return [row[0] for row in self._db.execute(query, values)]
 
+    def _decoded(self, where: str, *values: str) -> list[Event]:
+        query = f"SELECT {self._columns} FROM event WHERE {where} ORDER BY +seq"  # noqa: S608  all literals
+        with self._lock, sqlite.translated(self.path, "reading"):
+            return [sqlite.decoded(row) for row in self._db.execute(query, values)]
+
     def _folded(self, ids: Iterable[str], *, observed: bool = True) -> tuple[Injection, ...]:
-        without = "" if observed else " AND kind != 'observed'"
-        query = f"SELECT kind, body FROM event WHERE injection = ?{without} ORDER BY seq"  # noqa: S608  two literals
-        with self._lock, self._translated("reading"):
-            return tuple(events.fold(_decode(self._db.execute(query, (i,)).fetchall())) for i in ids)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    @contextmanager
-    def _translated(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise JournalError(
-                f"{doing} the journal {self._path} failed: {error}; nothing is injected without it",
-                hint="check free space and permissions of the state directory, then `chaosd recover`",
-            ) from error
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise JournalError(
-                f"{doing} the journal {self._path} failed: a record does not decode: {error}",
-                hint="keep the file, name another --state-dir, and report what `chaosd --version` says",
-            ) from error
+        where = "injection = ?" if observed else "injection = ? AND kind != 'observed'"
+        return tuple(fold(i, history) for i in ids if (history := self._decoded(where, i)))
 
 
-def _decode(rows: Iterable[tuple[str, bytes]]) -> Iterator[Event]:
-    for kind, body in rows:
-        yield msgspec.json.decode(body, type=KINDS[kind])
+def fold(injection: str, history: Iterable[Event]) -> Injection:
+    """Return the injection; raises JournalDamagedError when its beginning is missing."""
+    try:
+        return events.fold(history)
+    except ValueError as error:
+        why = f"injection {injection!r} is damaged: {error}"
+        raise JournalDamagedError(why, hint=sqlite.DAMAGED_HINT) from error
+
+
+def from_copy(copy: Copy) -> Injection:
+    """Return the injection that a copy of an undo record tells of: planned, and no more is known."""
+    return events.fold([Proposed(plan=copy.plan), copy.planned])

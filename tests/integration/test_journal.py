@@ -26,6 +26,7 @@ from daemon.core.model import (
     Undo,
 )
 from daemon.ports import journal as port
+from daemon.ports import sqlite
 from daemon.ports.journal import Journal
 from daemon.ports.state import StateDirectory, find
 
@@ -74,6 +75,8 @@ ALL: tuple[events.Event, ...] = (
             healed_by=events.HealedBy.WORKER,
         ),
     ),
+    events.Settled(at=AT, by="me", because="looked"),
+    events.Compacted(at=AT, looks=3),
 )
 
 
@@ -83,11 +86,11 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def stored(journal: Journal) -> list[events.Event]:
-    return list(port._decode(journal._db.execute("SELECT kind, body FROM event ORDER BY seq").fetchall()))
+    return journal._decoded("1")
 
 
 def test_every_kind_of_event_comes_back_as_it_went_in(journal: Journal) -> None:
-    assert {type(e) for e in ALL} == set(port.KINDS.values())
+    assert {type(e) for e in ALL} == set(sqlite.KINDS.values())
     journal.append("i1", *ALL)
     assert stored(journal) == list(ALL)
 

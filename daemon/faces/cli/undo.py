@@ -12,6 +12,7 @@ from daemon.faces.cli.text import coloured, write_json
 
 if TYPE_CHECKING:
     from daemon.core.settings import Settings
+    from daemon.salvage import Rescued
 
 FAILED = UndoFailedError.exit_code
 LEFT = frozenset({"planned", "injected", "revert-failed"})
@@ -23,16 +24,17 @@ LEFT = frozenset({"planned", "injected", "revert-failed"})
 def recover(session: Session) -> int:
     """Revert everything the journal says is ours and still there; safe to run at any time.
 
-    Exit 0 when nothing is left, 4 when something could not be taken back.
+    Exit 0 when nothing is left, 4 when something could not be taken back, or may be unknown: a damaged journal is
+    saved as far as it can be read, and nothing is injected until `chaosd resume`.
     """
-    client = session.daemon()
+    client, rescued = session.daemon(), None
     if client is not None:
         from daemon.faces.cli.calling import UNDO_S, ask
 
         found = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)["injections"]
     else:
-        found = _here(session, None)
-    return _tell(session, found)
+        found, rescued = _everything(session)
+    return _tell(session, found, rescued)
 
 
 @click.command(short_help="Take one injection back, or all.")
@@ -47,8 +49,10 @@ def revert(session: Session, injection: str | None, everything: bool) -> int:
             "not reverting: give one ID or --all", hint="`chaosd status` and `chaosd history` list ids"
         )
     client = session.daemon()
+    if client is None and injection is None:
+        return _tell(session, *_everything(session))
     if client is None:
-        return _tell(session, _here(session, injection))
+        return _tell(session, _one(session, str(injection)))
     from daemon.faces.cli.calling import UNDO_S, ask
 
     if injection is not None:
@@ -60,11 +64,22 @@ def revert(session: Session, injection: str | None, everything: bool) -> int:
     return _tell(session, [*found, *rest])
 
 
-def _here(session: Session, injection: str | None) -> list[dict[str, Any]]:
-    """Revert with the engine in this process; signals wait until it is through."""
+def _everything(session: Session) -> "tuple[list[dict[str, Any]], Rescued | None]":
+    """Recover with the engine in this process; signals wait until it is through."""
+    if not session.state.used:
+        return [], None
+    from daemon import salvage
+    from daemon.faces import shapes
+    from daemon.faces.cli.signals import noted
+
+    with noted(), session.state as state:
+        rescued = salvage.recover(settings_in_force(session), state)
+    return shapes.injections(rescued.found), rescued
+
+
+def _one(session: Session, injection: str) -> list[dict[str, Any]]:
+    """Revert one with the engine in this process; signals wait until it is through."""
     if not session.state.journal.exists():
-        if injection is None:
-            return []
         raise UsageError(f"not reverting: no injection {injection!r}, there is no journal in {session.state.path}")
     from daemon import wiring
     from daemon.faces import shapes
@@ -73,12 +88,9 @@ def _here(session: Session, injection: str | None) -> list[dict[str, Any]]:
     with noted(), session.state as state:
         station = wiring.station(settings_in_force(session), state)
         try:
-            if injection is None:
-                found = station.control.recover()
-            elif station.journal.injection(injection) is None:
+            if station.journal.injection(injection) is None:
                 raise UsageError(f"not reverting: no injection {injection!r}", hint="see `chaosd history`")
-            else:
-                found = (station.control.revert(injection, "reverted by request"),)
+            found = (station.control.revert(injection, "reverted by request"),)
         finally:
             station.close()
     return shapes.injections(found)
@@ -103,22 +115,56 @@ def settings_in_force(session: Session) -> "Settings":
     return replace(wiring.ad_hoc("/"), aws=Aws(region=region or None, endpoint_url=endpoint or None))
 
 
-def _tell(session: Session, found: Sequence[dict[str, Any]]) -> int:
+def _tell(session: Session, found: Sequence[dict[str, Any]], rescued: "Rescued | None" = None) -> int:
     failed = [document for document in found if document["injection"]["state"] in LEFT]
+    accounted = rescued is None or rescued.accounted
     if session.json:
-        write_json({"injections": list(found), "remaining": len(failed)})
+        journal = {"journal": _of_journal(rescued)} if rescued and (rescued.damaged or rescued.unrecorded) else {}
+        write_json({"injections": list(found), "remaining": len(failed), **journal})
     elif not found:
-        click.echo("nothing to recover")
+        click.echo("nothing to recover" if accounted else "nothing that is known of to recover")
     else:
         for document in found:
             _line(document)
+    if rescued is not None:
+        _warn(rescued)
     if failed:
         click.echo(
             f"chaosd: {len(failed)} could not be taken back, residue may remain\n"
             "hint: look at the error above, put it right, then run `chaosd recover` again",
             err=True,
         )
-    return FAILED if failed else 0
+    return FAILED if failed or not accounted else 0
+
+
+def _of_journal(rescued: "Rescued") -> dict[str, Any]:
+    salvaged = rescued.salvaged
+    return {
+        "damaged": str(rescued.damaged) if rescued.damaged else None,
+        "unrecorded": rescued.unrecorded.message if rescued.unrecorded else None,
+        "findings": list(salvaged.findings) if salvaged else [],
+        "unaccounted": list(salvaged.unaccounted) if salvaged else [],
+    }
+
+
+def _warn(rescued: "Rescued") -> None:
+    salvaged = rescued.salvaged
+    if rescued.unrecorded is not None:
+        click.echo(
+            f"chaosd: what was undone could not be journalled: {rescued.unrecorded.message}\n"
+            "hint: make the state directory writable, then run `chaosd recover` again: it looks at each once more",
+            err=True,
+        )
+    if rescued.damaged is not None and salvaged is not None:
+        click.echo(
+            f"chaosd: the journal was damaged; {salvaged.records} records were saved, the old file is"
+            f" {rescued.damaged}; nothing is injected until `chaosd resume`",
+            err=True,
+        )
+    for line in salvaged.findings if salvaged else ():
+        click.echo(f"  {line}", err=True)
+    for line in salvaged.unaccounted if salvaged else ():
+        click.echo(f"chaosd: its fate is unknown, residue may remain: {line}", err=True)
 
 
 def _line(document: dict[str, Any]) -> None:

@@ -1,0 +1,144 @@
+"""SQLite as the journal needs it: durable, all or nothing, and its errors in three kinds: full, damaged, other."""
+
+import errno
+import os
+import sqlite3
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from daemon.core import events
+from daemon.core.errors import JournalDamagedError, JournalError, JournalFullError
+from daemon.core.events import Event
+
+Connection: TypeAlias = sqlite3.Connection
+Row: TypeAlias = tuple[Any, ...]
+TROUBLE: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+KINDS: Mapping[str, type[Event]] = {
+    "proposed": events.Proposed,
+    "refused": events.Refused,
+    "observed": events.Observed,
+    "planned": events.Planned,
+    "injected": events.Injected,
+    "aborted": events.Aborted,
+    "reverted": events.Reverted,
+    "revert-failed": events.RevertFailed,
+    "settled": events.Settled,
+    "judged": events.Judged,
+    "compacted": events.Compacted,
+}
+NAMES = {kind: name for name, kind in KINDS.items()}
+COLUMNS = "seq, injection, kind, at_s, body, crc"  # what ``decoded`` takes
+
+_OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_ROOM_BYTES_MIN = 64 << 10  # below, a failed write is put down to want of space: SQLite does not always say
+
+
+def connect(path: Path, *, mode: str) -> Connection:
+    """Open a file; ``mode`` is ``ro`` or ``rwc``. What a writer commits survives a power cut."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    db = sqlite3.connect(uri, uri=True, timeout=10, check_same_thread=False, isolation_level=None)
+    if mode != "ro":
+        path.chmod(0o600)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+    return db
+
+
+@contextmanager
+def transaction(db: Connection) -> Iterator[None]:
+    """Commit what happens inside, or nothing of it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # on a full disk SQLite has rolled back already, and a second time is an error
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def translated(path: Path, doing: str) -> Iterator[None]:
+    """Turn what SQLite and the system say into a JournalError that names the file and the next step."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise _kind(path, error)(
+            f"{doing} the journal {path} failed: {error}; nothing is injected without it", hint=_hint(path, error)
+        ) from error
+
+
+def _kind(path: Path, error: Exception) -> type[JournalError]:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest says where
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode to UTF-8" in str(error):
+        return JournalDamagedError
+    full = code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in _OUT_OF_SPACE
+    if full or (code == sqlite3.SQLITE_IOERR and _room_bytes(path) < _ROOM_BYTES_MIN):
+        return JournalFullError
+    return JournalError
+
+
+def _hint(path: Path, error: Exception) -> str:
+    if _kind(path, error) is JournalDamagedError:
+        return DAMAGED_HINT
+    return "check free space and permissions of the state directory, then `chaosd recover`"
+
+
+DAMAGED_HINT = "`chaosd journal check` shows the damage; `chaosd recover` undoes what is active and saves the rest"
+
+
+def _room_bytes(path: Path) -> int:
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize
+
+
+# --- one record --------------------------------------------------------------------------------------------
+
+
+def encoded(injection: str, at_s: float, event: Event) -> Row:
+    """Return the values of a new row, without its ``seq``."""
+    kind, body = NAMES[type(event)], msgspec.json.encode(event)
+    return injection, kind, at_s, body, checksum(injection, kind, at_s, body)
+
+
+def checksum(injection: str, kind: str, at_s: float, body: bytes) -> int:
+    """Return what is stored beside a record, so that a flipped bit in it is noticed."""
+    return zlib.crc32(body, zlib.crc32(struct.pack("<d", at_s), zlib.crc32(f"{injection}\0{kind}\0".encode())))
+
+
+def decoded(row: Row) -> Event:
+    """Return the event of a row of ``COLUMNS``; raises JournalDamagedError when it is not as it was written."""
+    seq, injection, kind, at_s, body, crc = row
+    try:
+        if crc is None or crc == checksum(injection, kind, at_s, body):  # rows of older versions have none
+            return msgspec.json.decode(body, type=KINDS[kind])
+        why = "its checksum does not fit"
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError, struct.error) as error:
+        why = f"{type(error).__name__}: {error}"
+    raise JournalDamagedError(f"record {seq} of injection {injection!r} is damaged: {why}", hint=DAMAGED_HINT)
+
+
+def quick_check(db: Connection, most: int = 20) -> tuple[str, ...]:
+    """Return what SQLite finds wrong with pages and rows, and none when all is well; raises sqlite3.Error."""
+    found = [str(row[0]) for row in db.execute(f"PRAGMA quick_check({most})")]
+    return () if found == ["ok"] else tuple(found)
+
+
+def backup(source: Connection, target: Path, *, progress: Callable[[], None] = lambda: None) -> None:
+    """Copy a journal that may be written meanwhile into a new file; raises sqlite3.Error."""
+    copy = sqlite3.connect(target)
+    try:
+        source.backup(copy, pages=256, progress=lambda *_: progress())
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+    finally:
+        copy.close()
