@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass
 class Stage:
-    """One repository and one state directory. ``program`` may be a variant of chaosd without one of its safeties."""
+    """One repository and one state directory. ``program`` may be a chaosd without one of its safeties."""
 
     directory: Path
     state: Path

@@ -17,12 +17,13 @@ from tests.e2e.journal.stage import CHAOSD, FAULTS, Stage, ended, fill, kill_all
 SAMPLE, FULL = 1, 12
 ROOMS_BYTES = (0, 16 << 10, 64 << 10, 200 << 10, 280 << 10, 300 << 10, 330 << 10, 360 << 10, 420 << 10, 600 << 10)
 LATE_INTENT = (
+    "import threading",
     "from daemon.engine.recorder import Recorder",
-    "right, held = Recorder.record, []",
+    "right = Recorder.record",
     "def late(self, injection, *happened):",
     "    name = type(happened[0]).__name__",
-    "    if name == 'Planned': held.extend(happened); self._publish(injection, happened); return",
-    "    if name == 'Injected': happened = (*held, *happened); held.clear()",
+    "    if name == 'Planned': return self._publish(injection, happened)",
+    "    if name == 'Injected': threading.Event().wait()  # here it would be written, and here it is killed",
     "    right(self, injection, *happened)",
     "Recorder.record = late",
 )
