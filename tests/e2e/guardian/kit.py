@@ -76,7 +76,10 @@ class Chaosd:
     @property
     def guardian(self) -> int:
         """Return the guardian's pid; there is one almost from the beginning."""
-        return int(wait_for("a guardian", lambda: guardian_of(self.process.pid) or self.over))
+        wait_for("a guardian", lambda: guardian_of(self.process.pid) or self.over)
+        found = guardian_of(self.process.pid)
+        assert found, f"it ended before it had a guardian: {self.said.read_text()}"
+        return found
 
     @property
     def over(self) -> bool:
@@ -84,7 +87,8 @@ class Chaosd:
 
     def kill(self, *pids: int) -> None:
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)  # both are ours: the one is our child, the other was looked up by its name
+            assert pid == self.process.pid or comm(pid) == COMM, f"{pid} is none of ours"
+            os.kill(pid, signal.SIGKILL)
 
 
 @dataclass
@@ -213,7 +217,7 @@ def play(
     if whom in (DAEMON, BOTH, REVERTER):
         chaosd.kill(chaosd.process.pid)
     if whom == REVERTER:
-        kill_reverter(chaosd, guardian)
+        kill_reverter(guardian)
     chaosd.process.wait(120)
     wait_for("the guardian's end", lambda: gone(guardian), 120)
     left = [] if whom == BOTH else victim.residue()
@@ -226,13 +230,13 @@ def play(
     return left
 
 
-def kill_reverter(chaosd: Chaosd, guardian: int) -> None:
+def kill_reverter(guardian: int) -> None:
     """Kill the first reverter that the guardian starts, in the middle of its work."""
     found = wait_for("a reverter", lambda: children(guardian) or gone(guardian), pause_s=0.001)
     if isinstance(found, list):
         try:
             subprocess.run(["sleep", str(random.uniform(0, 0.4))], check=True)
             if children(guardian) == found:
-                chaosd.kill(*found)
+                os.kill(found[0], signal.SIGKILL)
         except ProcessLookupError:
             return

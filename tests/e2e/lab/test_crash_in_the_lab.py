@@ -1,0 +1,95 @@
+"""SIGKILL for chaosd, its guardian or both while tasks, processes and queues are disturbed: nothing is left."""
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.guardian.kit import BOTH, DAEMON, STEPS, WHOM, Chaosd, Stage, Table, Victim, after, at_step, play
+from tests.e2e.lab.conftest import CREDENTIALS, Bench, wait_for
+
+TASKS = 2
+INSTANTS = {"ecs-task-stop": 40, "interrupt-signal": 30, "sqs-burst": 40, "interrupt-message": 20}
+Scene = Callable[[str], tuple[Stage, Victim]]
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def lonely(bench: Bench) -> Iterator[str]:
+    """A queue no worker reads: what is not swept stays."""
+    queue = bench.aws.sqs.create_queue(QueueName="edit-crash", Attributes={"VisibilityTimeout": "2"})["QueueUrl"]
+    bench.aws.sqs.tag_queue(QueueUrl=queue, Tags={"chaosd:allow": "true"})
+    yield queue
+    bench.aws.sqs.delete_queue(QueueUrl=queue)
+
+
+@pytest.fixture
+def scene(bench: Bench, lonely: str, tmp_path: Path) -> Scene:
+    steady = "steady_state: {editor: [tasks, backlog, repository]}"
+    text = bench.config.read_text()
+    assert steady in text
+    config = tmp_path / "chaosd.yaml"
+    config.write_text(text.replace(bench.info.input_queue_url, lonely).replace(steady, "steady_state: {}"))
+    stage = Stage(tmp_path, environment=CREDENTIALS, words=("-c", str(config)))
+
+    def tasks() -> list[str]:
+        running = [pid for pid, _ in bench.pids().values() if lives(pid)]
+        return [] if len(running) == TASKS else [f"{len(running)} of {TASKS} tasks run"]
+
+    def messages() -> list[str]:
+        left = bench.counts(lonely)
+        return [] if left == (0, 0) else [f"{left[0]} messages visible, {left[1]} in flight"]
+
+    special = {
+        "ecs-task-stop": (tasks, ("--mode", "oldest")),
+        "interrupt-signal": (tasks, ("--mode", "sigterm")),
+        "sqs-burst": (messages, ("--set", "messages=80", "--set", "rate=100/s")),
+        "interrupt-message": (messages, ("--set", "wait_for_work=300ms")),
+    }
+
+    def make(fault: str) -> tuple[Stage, Victim]:
+        residue, more = special[fault]
+        wait_for("a whole beginning", lambda: not residue())
+        return stage, Victim(fault, ("inject", fault, "--target", "editor", "--for", "500ms", *more), residue, 3.0)
+
+    return make
+
+
+@pytest.mark.parametrize("fault", INSTANTS)
+def test_the_guardian_alone_takes_it_back(scene: Scene, fault: str) -> None:
+    stage, victim = scene(fault)
+    assert play(stage, victim, DAEMON, at_step("injected"), Table()) == []
+
+
+def test_a_burst_cut_off_in_the_middle_leaves_no_message(scene: Scene) -> None:
+    stage, victim = scene("sqs-burst")
+
+    def sending(_: Stage, __: Chaosd, ___: int) -> None:
+        wait_for("messages", victim.residue)
+
+    table = Table()
+    assert play(stage, victim, DAEMON, sending, table) == []
+    assert play(stage, victim, BOTH, sending, table) == []
+    assert table.rows["sqs-burst"]["broken"] == 2
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("fault", INSTANTS)
+def test_at_every_step_and_at_random_instants_nothing_is_left(scene: Scene, fault: str) -> None:
+    table, left, dice = Table(), [], random.Random(fault)
+    for step in STEPS:
+        for whom in WHOM:
+            left += play(*scene(fault), whom, at_step(step), table)
+    for _ in range(INSTANTS[fault]):
+        left += play(*scene(fault), dice.choice(WHOM), after(dice.uniform(0, 3.0)), table)
+    sys.stdout.write(f"\n{table}\n")
+    assert left == []
