@@ -117,6 +117,7 @@ class FakeSqs:
     """Queues with visibility, receive counts, dead-letter queues, FIFO groups and deduplication."""
 
     max_message_bytes = 1_048_576
+    created_s = 1.0
 
     def __init__(self, clock: Any) -> None:
         self._clock = clock
@@ -139,6 +140,7 @@ class FakeSqs:
             max_receives=queue.max_receives,
             dead_letter_url=queue.dead_letter,
             max_message_bytes=self.max_message_bytes,
+            created_s=self.created_s,
         )
 
     def tags(self, url: str) -> Mapping[str, str]:

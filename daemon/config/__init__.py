@@ -3,9 +3,10 @@
 Importing this package loads pydantic; `chaosd inject --repository` does without it.
 """
 
+from daemon.config.notes import notes
 from daemon.config.overlay import ENVIRONMENT
 from daemon.config.reader import Origin, load, origins, schema
 from daemon.config.starter import starter
 from daemon.core.settings import Settings
 
-__all__ = ["ENVIRONMENT", "Origin", "Settings", "load", "origins", "schema", "starter"]
+__all__ = ["ENVIRONMENT", "Origin", "Settings", "load", "notes", "origins", "schema", "starter"]

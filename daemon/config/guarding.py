@@ -1,8 +1,9 @@
 """The shape of the file's `guard`: rules, stop conditions, levers, budgets. Defaults come from the core."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from daemon.config.part import Part
 from daemon.config.scalars import (
@@ -22,6 +23,12 @@ from daemon.core.calendar import Blackout, Window
 
 STOPS = ("probe", "prometheus", "alarm")
 LEVERS = ("fis", "parameter", "alarm")
+SPAN = re.compile(r"^[1-9]\d*[smhdw]$")
+
+
+def _span(text: str) -> None:
+    if not SPAN.match(text):
+        raise ValueError(f"{text!r} is no span of Prometheus: write 7d or 12h")
 
 
 class Tag(Part):
@@ -77,7 +84,7 @@ class ErrorBudget(Part):
 
     objective: Percent = Field(description="share of good time the target must have had, such as `99%`")
     prometheus: Url = Field(description="the Prometheus server that knows")
-    window: Annotated[str, Field(pattern=r"^[1-9]\d*[smhdw]$")] = Field(
+    window: Annotated[str, checked(_span), WithJsonSchema({"type": "string", "pattern": SPAN.pattern})] = Field(
         default=default(levers.ErrorBudget, "window"), description="over how long, as Prometheus writes it"
     )
     probe: Text | None = Field(default=None, description="judge by this probe; unset: by the steady state")

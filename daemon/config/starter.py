@@ -56,6 +56,12 @@ guard:
   max_per_day: 20
   min_gap: 10m
   min_healthy_tasks: 1
+  # max_percent: 50             # of the tasks healthy now, at once
+  # max_disturbed_time_per_day: 30m
+  # protect: ["*-prod"]         # names never to be touched
+  # halt_file: /run/chaosd/halt # halts while it is there, as HALT in the state directory does
+  # levers: [{fis: default}, {parameter: /chaosd/halt}, {alarm: incident}]
+  # error_budget: {objective: 99%, window: 7d, prometheus: "http://127.0.0.1:9090"}
   # require_tag: {key: "chaosd:allow", value: "true"}
   # allow: {repositories: [/srv/repo], queues: ["*:edit-*"]}
   windows: ["mon-fri 09:00-17:00 UTC"]

@@ -178,7 +178,7 @@ class Injector:
     def _await_recovery(self, proposed: Plan, watch: Watch, stop: StopSwitch) -> None:
         """Look until the system is steady for long enough, or the target's time to recover is over."""
         found = self._fold(proposed)
-        if found.injected is None or found.reverted is None or stop.is_set():
+        if found.injected is None or found.reverted is None:
             return
         since_s, back_s = found.injected.started.mono_s, found.reverted.finished.mono_s
 
@@ -192,7 +192,14 @@ class Injector:
 
         left_s = proposed.recover_s - (self._now().mono_s - since_s)
         # A recovery at the last moment still needs its stable time to be seen.
-        watch.wait(max(proposed.stable_s, left_s) + proposed.stable_s, until=steady, stop=stop)
+        wait_s = max(proposed.stable_s, left_s) + proposed.stable_s
+        if stop.is_set() or not watch.wait(wait_s, until=steady, stop=stop):
+            self._broken_off(proposed, found, stop)
+
+    def _broken_off(self, proposed: Plan, found: Injection, stop: StopSwitch) -> None:
+        """Say that nobody waited for the recovery: it must not be judged as one that never came."""
+        if stop.is_set() and found.aborted is None:
+            self._record(proposed, Aborted(at=self._now(), reason=stop.reason))
 
     # --- small ones --------------------------------------------------------------------------------------
 

@@ -37,8 +37,10 @@ def situation(session: Session) -> dict[str, Any]:
         found: dict[str, Any] = ask(client, "GET", "/api/v1/status")
         return {**found, "halted": found["daemon"]["halted"]}
     empty: dict[str, Any] = {"daemon": None, "active": [], "outstanding": [], "observations": [], "next": []}
+    file = session.state.halt_file
+    there = f"the halt file {file} is there" if file.exists() else None
     if not session.state.journal.exists():
-        return {**empty, "halted": None}
+        return {**empty, "halted": there}
     from daemon import wiring
     from daemon.engine.facts import HALT
     from daemon.faces import shapes
@@ -50,7 +52,7 @@ def situation(session: Session) -> dict[str, Any]:
             **empty,
             "active": shapes.injections(journal.running()),
             "outstanding": shapes.injections(left),
-            "halted": None if halted is None else str(halted),
+            "halted": there if halted is None else str(halted),
         }
     finally:
         journal.close()
@@ -114,9 +116,11 @@ def _switch_here(session: Session, halted: str | None, because: str) -> None:
     """Do it in the journal itself, where no daemon runs."""
     from daemon import wiring
     from daemon.engine.facts import HALT
+    from daemon.faces.cli.audit import note
     from daemon.faces.cli.undo import settings_in_force
 
     with session.state as state:
+        note(session, "resume" if halted is None else "halt", because)
         if halted is not None:  # needs nothing but the journal: it must work whatever the configuration holds
             journal = wiring.open_journal(state)
             journal.note(HALT, halted)

@@ -26,15 +26,21 @@ def check(session: Session, file: str | None) -> int:
     session.config = file or session.config
     path = session.need_config()
     found = session.settings()
+    from daemon import wiring
+    from daemon.config import notes
+
+    noted = notes(found, wiring.faults())
     counts = {
         "targets": len(found.targets),
         "probes": len(found.probes),
         "experiments": len(found.experiments),
     }
     if session.json:
-        write_json({"file": str(path), "valid": True, **counts})
+        write_json({"file": str(path), "valid": True, **counts, "notes": list(noted)})
     else:
         click.echo(f"{path} is valid: " + ", ".join(plural(n, what) for what, n in counts.items()))
+        for note in noted:
+            click.echo(f"note: {note}", err=True)
     return 0
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from daemon.config import Settings, load, starter
+from daemon.config import Settings, load, notes, starter
+from daemon.core import levers
 from daemon.core.errors import ConfigError
 from daemon.core.levers import StopWhen
 from daemon.core.model import (
@@ -103,6 +104,64 @@ def test_the_guard_of_the_design_becomes_settings(read: Read, example: str) -> N
         blackouts=guard.blackouts,
         stop_when=(StopWhen(probe="site", status=Status.FAILING, for_s=300),),
     )
+
+
+GUARDED = """
+probes: [{name: site, probe: git-health, target: t}]
+targets: {t: {repository: {worktree: /srv/repo}}}
+guard:
+  max_percent: 50 %
+  protect: [editor-prod, "*-live"]
+  max_disturbed_time_per_day: 30m
+  error_budget: {objective: "99.5%", prometheus: "http://p:9090", window: 30d, probe: site}
+  halt_file: /run/chaosd/halt
+  levers: [{fis: default}, {parameter: /chaosd/halt}, {alarm: incident}]
+  blind_after: 10s
+  stop_when:
+    - {prometheus: "https://p", query: "errors > 1", for: 30s}
+    - {prometheus: "https://p", query: errors, above: 5}
+    - {alarm: queue-age, for: 1m}
+"""
+
+
+def test_levers_budgets_and_limits_become_settings(read: Read) -> None:
+    assert read(GUARDED).guard == GuardSetting(
+        max_percent=50,
+        protect=("editor-prod", "*-live"),
+        max_disturbed_s_per_day=1800,
+        error_budget=levers.ErrorBudget(objective=0.995, prometheus="http://p:9090", window="30d", probe="site"),
+        halt_file="/run/chaosd/halt",
+        levers=(
+            levers.SafetyLever(fis="default"),
+            levers.Parameter(parameter="/chaosd/halt"),
+            levers.Alarm(alarm="incident"),
+        ),
+        blind_after_s=10,
+        stop_when=(
+            levers.StopQuery(prometheus="https://p", query="errors > 1", for_s=30),
+            levers.StopQuery(prometheus="https://p", query="errors", above=5),
+            levers.Alarm(alarm="queue-age", for_s=60),
+        ),
+    )
+
+
+def test_a_stop_condition_that_the_fault_itself_trips_is_noted(
+    read: Read, example: str, catalogue: dict[str, Any]
+) -> None:
+    assert notes(read(example), catalogue["faults"]) == ()
+    on_repository = example.replace("{probe: site, is", "{probe: repository, is")
+    (note,) = notes(read(on_repository), catalogue["faults"])
+    assert note.startswith(
+        "guard.stop_when[0]: probe repository is in the steady state of editor, and corrupt perturbs"
+    )
+    not_steady = on_repository.replace("backlog, repository]", "backlog]")
+    assert notes(read(not_steady), catalogue["faults"]) == ()
+
+
+def test_an_experiment_on_a_protected_target_is_noted(read: Read, example: str, catalogue: dict[str, Any]) -> None:
+    found = notes(read(example.replace("max_active: 1", 'protect: ["edit*"]')), catalogue["faults"])
+    assert len(found) == 3
+    assert found[0] == "experiment stop-a-task can never run: guard.protect 'edit*' is its target"
 
 
 def test_the_starter_loads_and_injects_nothing(read: Read) -> None:

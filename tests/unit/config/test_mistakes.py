@@ -210,6 +210,100 @@ ONE_MISTAKE = [
         "about_every: 4h, timezone: UTC",
         "22: experiments[1].timezone: 'UTC': only cron has a time zone",
     ),
+    # the guard's levers, budgets, stop conditions
+    (
+        "min_healthy_tasks: 1",
+        "max_percent: 0",
+        "28: guard.max_percent: 0 is no percentage: write a number above 0, at most 100",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        'max_percent: "101 %"',
+        "28: guard.max_percent: '101 %' is no percentage: write a number above 0, at most 100",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        "max_percent: [1]",
+        "28: guard.max_percent: [1] is no percentage: write a number above 0, at most 100",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        "max_disturbed_time_per_day: 30 minutes",
+        f"28: guard.max_disturbed_time_per_day: '30 minutes' {DURATION}",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        "halt_file: HALT",
+        "28: guard.halt_file: 'HALT' is no absolute path: start it with /",
+    ),
+    ("min_healthy_tasks: 1", "protect: editor", "28: guard.protect: 'editor': expected a list"),
+    ("min_healthy_tasks: 1", 'protect: [""]', "28: guard.protect[0]: '': must not be empty"),
+    ("min_healthy_tasks: 1", "blind_after: soon", f"28: guard.blind_after: 'soon' {DURATION}"),
+    (
+        "min_healthy_tasks: 1",
+        "levers: [{}]",
+        "28: guard.levers[0]: expected exactly one of fis, parameter, alarm; found none",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        "levers: [{fis: default, alarm: a}]",
+        "28: guard.levers[0]: expected exactly one of fis, parameter, alarm; found fis and alarm",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        "levers: [{parametr: a, fis: default}]",
+        "28: guard.levers[0].parametr: unknown key; did you mean 'parameter'?",
+    ),
+    (
+        "{probe: site, is: failing, for: 5m}",
+        "{for: 5m}",
+        "33: guard.stop_when[0]: expected exactly one of probe, prometheus, alarm; found none",
+    ),
+    (
+        "{probe: site, is: failing, for: 5m}",
+        "{alarm: a, is: failing}",
+        "33: guard.stop_when[0].is: 'failing': belongs to probe, which is not given",
+    ),
+    (
+        "{probe: site, is: failing, for: 5m}",
+        '{prometheus: "http://p:9090", above: 5}',
+        "33: guard.stop_when[0].query: is required",
+    ),
+    (
+        "{probe: site, is: failing, for: 5m}",
+        '{prometheus: "p:9090", query: up}',
+        "33: guard.stop_when[0].prometheus: 'p:9090' is no URL: write https://...",
+    ),
+    (
+        "{probe: site, is: failing, for: 5m}",
+        '{prometheus: "http://p", query: up, above: "5"}',
+        "33: guard.stop_when[0].above: '5': expected a number",
+    ),
+    (
+        "{probe: site, is: failing, for: 5m}",
+        '{prometheus: "http://p", query: up, above: 5, below: 1}',
+        "33: guard.stop_when[0].below: 1: give above or below, not both",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        "error_budget: {objective: 99%}",
+        "28: guard.error_budget.prometheus: is required",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        'error_budget: {objective: 99%, prometheus: "http://p", window: week}',
+        "28: guard.error_budget.window: 'week' is no span of Prometheus: write 7d or 12h",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        'error_budget: {objective: 99%, prometheus: "http://p", probe: sit}',
+        "28: guard.error_budget.probe: 'sit': unknown probe; did you mean 'site'?",
+    ),
+    (
+        "min_healthy_tasks: 1",
+        'error_budget: {objective: 99%, prometheus: "http://p", probe: site, query: up}',
+        "28: guard.error_budget.query: 'up': give probe or query, not both",
+    ),
     # the API
     (
         "127.0.0.1:9876",

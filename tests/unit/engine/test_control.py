@@ -2,11 +2,13 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from daemon.core.errors import BusyError, UsageError
+from daemon.core.errors import BusyError, RefusedError, UsageError
 from daemon.core.events import Aborted, State, Verdict
+from daemon.core.guard import Unanswered
 from daemon.core.model import Instant
 from tests import engine_kit
 from tests.engine_kit import Kit, request
@@ -91,3 +93,47 @@ def test_a_run_killed_between_undo_and_verdict_is_closed_by_the_next_start(kit: 
     assert kit.journal.running() != ()
     kit.control.recover()
     assert kit.journal.running() == ()
+
+
+class Outsiders:
+    """A halt file and a lever, turned by hand."""
+
+    def __init__(self) -> None:
+        self.file: str | None = None
+        self.lever: Any = None
+
+    def halted(self) -> str | None:
+        return self.file
+
+    def levers(self) -> dict[str, Any]:
+        return {"lever": self.lever}
+
+
+def test_resuming_needs_a_reason_that_is_kept(kit: Kit) -> None:
+    kit.control.halt("lunch")
+    with pytest.raises(UsageError, match="a reason is needed"):
+        kit.control.resume("  ")
+    assert kit.control.halted == "lunch"
+    kit.control.resume("fed")
+    assert kit.control.halted is None
+    assert kit.store.noted("resumed") == "fed"
+
+
+def test_nobody_resumes_what_others_hold(kit: Kit) -> None:
+    others = Outsiders()
+    kit.control._outside = others  # type: ignore[assignment]
+    kit.control.halt("lunch")
+    for attribute, said, rule in (
+        ("file", "auditors, in the halt file /x", "halted"),
+        ("lever", "engaged: incident", "lever"),
+        ("lever", Unanswered("no route"), "lever"),
+    ):
+        setattr(others, attribute, said)
+        with pytest.raises(RefusedError) as refused:
+            kit.control.resume("fed")
+        assert refused.value.rule == rule
+        setattr(others, attribute, None)
+        assert kit.control.halted == "lunch"
+    others.file = "auditors"
+    kit.control._journal.note("halt", None)
+    assert kit.control.halted == "auditors"

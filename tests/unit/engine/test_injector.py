@@ -1,14 +1,21 @@
 """The way of one injection, on a fake clock."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from daemon.core.errors import ConfigError, UnreachableError, UsageError
+from daemon.core.calendar import Window
+from daemon.core.errors import ConfigError, RefusedError, UnreachableError, UsageError
 from daemon.core.events import HealedBy, Planned, Proposed, State, Verdict
+from daemon.core.model import Queue, Repository, Resource
 from daemon.core.settings import GuardSetting
 from daemon.engine.recorder import Recorder
 from daemon.engine.stop import StopSwitch
+from daemon.ports.files import LocalFiles
+from tests import engine_kit
 from tests.engine_kit import Kit, request
 
 
@@ -164,3 +171,95 @@ def test_a_stopped_switch_means_no_injection(kit: Kit) -> None:
     assert verdict(found) is Verdict.ABORTED
     assert kit.lamp.writes == 0
     assert not any(isinstance(e, Planned) and e.undo.restores is False for e in kit.events)
+
+
+def test_a_halt_while_recovery_is_awaited_is_an_abort_and_no_failure_to_recover(tmp_path: Path) -> None:
+    kit = Kit(tmp_path, stable_s=30)
+    kit.world.clock.at(8, lambda: kit.control.halt("enough"))
+    found = kit.control.run(request(duration_s=5))
+    assert found.reverted is not None
+    assert verdict(found) is Verdict.ABORTED
+    assert "enough" in found.judgement.reasons[0]
+
+
+# --- asked again just before -----------------------------------------------------------------------------
+
+
+def meanwhile(kit: Kit, then: Callable[[], object], touches: Resource = Resource.PROCESS) -> None:
+    """Let something happen between the admission and the injection: while the fault is prepared."""
+    prepare = engine_kit.Darken.prepare
+
+    def late(fault: Any, order: Any, world: Any) -> Any:
+        then()
+        return prepare(fault, order, world)
+
+    faults: Any = kit.injector._parts.faults
+    faults[engine_kit.Darken.name] = type("Late", (engine_kit.Darken,), {"prepare": late, "touches": touches})
+
+
+def refused_by(kit: Kit) -> str:
+    with pytest.raises(RefusedError) as caught:
+        kit.control.run(request())
+    assert kit.lamp.writes == 0
+    (found,) = kit.store.recent()
+    assert verdict(found) is Verdict.REFUSED
+    assert found.undo is None
+    assert found.refused.rule == caught.value.rule
+    assert "asked again just before" in found.refused.reason
+    return str(caught.value.rule)
+
+
+def test_a_halt_between_admission_and_injection_is_a_refusal(kit: Kit) -> None:
+    meanwhile(kit, lambda: kit.store.note("halt", "by another process"))
+    assert refused_by(kit) == "halted"
+
+
+def test_a_window_that_closed_meanwhile_refuses(tmp_path: Path) -> None:
+    hour = 15  # of the fake clock
+    kit = Kit(tmp_path, guard=GuardSetting(windows=(Window.parse(f"{hour:02}:00-{hour + 1:02}:00 UTC"),)))
+    assert kit.world.clock.now().hour == hour
+    meanwhile(kit, lambda: kit.world.clock.advance(3600))
+    assert refused_by(kit) == "window"
+
+
+def test_another_clone_under_the_same_name_is_drift(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    kit = Kit(tmp_path)
+    kit.world.files = LocalFiles()
+    target = replace(kit.target, repository=Repository(worktree=(str(clone),)))
+    parts = kit.injector._parts
+    kit.injector._parts = replace(parts, settings=replace(kit.settings, targets={"editor": target}))
+
+    def swap() -> None:
+        clone.rename(tmp_path / "moved")
+        clone.mkdir()
+
+    meanwhile(kit, swap, Resource.REPOSITORY)
+    assert refused_by(kit) == "drift"
+
+
+def test_a_queue_made_anew_is_drift(tmp_path: Path) -> None:
+    kit = Kit(tmp_path)
+    kit.world.sqs.add("http://h/1/q")
+    target = replace(kit.target, queue=Queue(url="http://h/1/q"))
+    parts = kit.injector._parts
+    kit.injector._parts = replace(parts, settings=replace(kit.settings, targets={"editor": target}))
+    kit.world.sqs.created_s = 1.0
+    meanwhile(kit, lambda: setattr(kit.world.sqs, "created_s", 2.0), Resource.QUEUE)
+    assert refused_by(kit) == "drift"
+
+
+def test_what_nobody_can_look_at_any_more_is_drift(tmp_path: Path) -> None:
+    kit = Kit(tmp_path)
+    kit.world.sqs.add("http://h/1/q")
+    target = replace(kit.target, queue=Queue(url="http://h/1/q"))
+    parts = kit.injector._parts
+    kit.injector._parts = replace(parts, settings=replace(kit.settings, targets={"editor": target}))
+    meanwhile(kit, lambda: kit.world.cut("sqs"), Resource.QUEUE)
+    assert refused_by(kit) == "drift"
+
+
+def test_without_any_rule_nothing_is_in_the_way(kit: Kit) -> None:
+    meanwhile(kit, lambda: kit.world.clock.advance(3600))
+    assert kit.control.run(request(duration_s=0)).refused is None

@@ -214,3 +214,40 @@ def test_an_outage_while_waiting_is_waited_out() -> None:
     world.ecs.service = silent  # type: ignore[method-assign]
     world.clock.at(4.0, lambda: setattr(world.ecs, "service", real))
     assert EcsTaskStop.revert(undo, world).outcome is Outcome.RESTORED
+
+
+@pytest.mark.parametrize(
+    ("tasks", "percent", "disturbed", "stopped"), [(4, 50, 0, 2), (4, 50, 1, 1), (5, 50, 0, 2), (3, 100, 0, 3)]
+)
+def test_no_more_than_the_guard_s_share_is_stopped(
+    tasks: int, percent: float, disturbed: int, stopped: int
+) -> None:
+    asked = replace(order(), max_percent=percent, disturbed=disturbed)
+    assert len(victims(EcsTaskStop(mode="all").prepare(asked, world_with(tasks)))) == stopped
+
+
+@pytest.mark.parametrize(
+    ("tasks", "percent", "disturbed", "said"),
+    [
+        (3, 25, 0, "25 % of the 3 healthy tasks of c/s is none"),
+        (3, 50, 1, "50 % of the 3 healthy tasks of c/s is 1, and 1 are disturbed already"),
+    ],
+)
+def test_a_share_that_is_no_task_is_a_refusal_with_its_numbers(
+    tasks: int, percent: float, disturbed: int, said: str
+) -> None:
+    asked = replace(order(), max_percent=percent, disturbed=disturbed)
+    with pytest.raises(RefusedError, match=said) as refused:
+        EcsTaskStop(mode="all").prepare(asked, world_with(tasks))
+    assert refused.value.rule == "max-percent"
+
+
+def test_victims_that_went_by_themselves_are_drift_and_nothing_else_is_stopped() -> None:
+    world = world_with(3)
+    undo = EcsTaskStop(mode="random").prepare(order(), world)
+    world.ecs.stop_task("c", victims(undo)[0], "a deployment")
+    counted = Mortal(world)
+    with pytest.raises(RefusedError) as refused:
+        EcsTaskStop.inject(undo, counted, Switch())
+    assert refused.value.rule == "drift"
+    assert counted.effects == []

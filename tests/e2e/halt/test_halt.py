@@ -1,0 +1,52 @@
+"""A halt in each phase of an experiment, and by each way to say it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daemon.core.errors import RefusedError, UsageError
+from tests.e2e.git.tree import make_repository
+from tests.e2e.halt.phases import (
+    PHASES,
+    Life,
+    by_file,
+    by_file_in_state,
+    by_signal,
+    halt_in,
+    halted_still,
+    life,
+)
+
+SOON_S = 10.0  # a bound for a busy machine; `python -m tests.e2e.halt` prints the figures
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_halt_in_any_phase_undoes_and_lasts(tmp_path: Path, phase: str) -> None:
+    found = halt_in(tmp_path, phase)
+    assert found.undone_s < SOON_S
+    assert found.verdict == ("inconclusive" if phase == "steady-before" else "aborted")
+
+
+@pytest.mark.parametrize("how", [by_signal, by_file, by_file_in_state])
+def test_a_halt_by_signal_or_file_is_the_same(tmp_path: Path, how: Callable[[Life, Path], None]) -> None:
+    found = halt_in(tmp_path, "observing", how)
+    assert found.undone_s < SOON_S
+    assert found.verdict == "aborted"
+
+
+def test_resuming_needs_a_reason_and_the_file_gone(tmp_path: Path) -> None:
+    make_repository(tmp_path / "clone")
+    (tmp_path / "closed").touch()
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "HALT").write_text("auditors")
+    with life(tmp_path, "observing") as running:
+        halted_still(running)
+        with pytest.raises(UsageError, match="a reason is needed"):
+            running.client.call("POST", "/api/v1/resume", {})
+        with pytest.raises(RefusedError, match="auditors, in the halt file") as refused:
+            running.client.call("POST", "/api/v1/resume", {"because": "gone"})
+        assert refused.value.rule == "halted"
+        (tmp_path / "state" / "HALT").unlink()
+        running.client.call("POST", "/api/v1/resume", {"because": "gone"})
+        assert running.client.call("GET", "/api/v1/status")["daemon"]["halted"] is None
