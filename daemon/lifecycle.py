@@ -129,7 +129,7 @@ class Daemon:
                 "started_at": stamp(clock.instant().wall_s),
             },
             ready=self._ready,
-            audit=Auditor(AuditLog(state.path), clock, self._log),
+            audit=Auditor(AuditLog(state.path), clock, self._log.warning),
         )
         api = self._settings.api
         hosts = ("localhost", *api.hosts, api.listen.host.lower()) if isinstance(api.listen, Tcp) else ()

@@ -155,7 +155,7 @@ class Application:
             return _json(shapes.document(**shapes.injection(found)))
         if run is not None:
             return _json(shapes.document(injection={"id": name, "state": "proposed"}, verdict=None), 202)
-        return _problem(404, "Not Found", f"no injection {name!r}", hint="see `chaosd history`", exit_code=2)
+        return _unknown(name)
 
     # --- control -----------------------------------------------------------------------------------------
 
@@ -178,6 +178,8 @@ class Application:
 
     def _revert(self, _: object, *, name: str, **__: object) -> Response:
         found = self._desk.control.revert(name, "reverted by request")
+        if name not in self._runs and self._desk.journal.injection(name) is None:
+            return _unknown(name)
         return _json(shapes.document(**shapes.injection(found)))
 
     def _recover(self, _: object, **__: object) -> Response:
@@ -242,4 +244,8 @@ def _problem(status: int, title: str, detail: str, **more: object) -> Response:
         "detail": detail,
         **{k: v for k, v in more.items() if v is not None},
     }
+def _unknown(name: str) -> Response:
+    return _problem(404, "Not Found", f"no injection {name!r}", hint="see `chaosd history`", exit_code=2)
+
+
     return Response(json.dumps(content), status=status, content_type="application/problem+json")

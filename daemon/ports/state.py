@@ -3,13 +3,14 @@
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from daemon.core.errors import BusyError, ChaosdError
+from daemon.core.errors import BusyError, ChaosdError, RefusedError
 
 
 def find(flag: str | None, environment: Mapping[str, str]) -> Path:
@@ -62,6 +63,27 @@ class StateDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+def _expect_ours(directory: Path) -> None:
+    """Refuse a directory whose undo records somebody else could have written; close one that others could read."""
+    facts = directory.stat()
+    mode = stat.S_IMODE(facts.st_mode)
+    if facts.st_uid != os.geteuid():
+        raise RefusedError(
+            f"nothing was started: the state directory {directory} belongs to uid {facts.st_uid}, not to us",
+            rule="state-directory",
+            hint="run chaosd as its owner (sudo -u), or name another --state-dir",
+        )
+    if mode & 0o022:
+        raise RefusedError(
+            f"nothing was started: others may write to the state directory {directory} (mode {mode:04o})",
+            rule="state-directory",
+            hint=f"see that nothing in it is somebody else's, then: chmod 0700 {directory}",
+        )
+    if mode & 0o055:
+        with suppress(OSError):  # a read-only file system: what is there can still be undone
+            directory.chmod(0o700)
+
+
         self._lock: int | None = None
 
     @property
@@ -82,7 +104,10 @@ class StateDirectory:
         return self.path / "private"
 
     def make(self) -> Self:
-        """Create what is missing; idempotent; raises ChaosdError when that is not permitted."""
+        """Create what is missing, and let nobody else look in; idempotent.
+
+        Raises ChaosdError when that is not permitted, RefusedError when somebody else could have written there.
+        """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.private.mkdir(mode=0o700, exist_ok=True)
@@ -108,6 +133,8 @@ class StateDirectory:
             ) from error
         self._lock = lock
         return self
+        for directory in (self.path, self.private):
+            _expect_ours(directory)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -33,6 +33,7 @@ VERBS: Mapping[str, Mapping[str, Verb]] = {
         "scenario": Verb(f"{_HERE}.scenario:scenario", "Workloads with their checks."),
         "history": Verb(f"{_HERE}.past:history", "The injections so far."),
         "show": Verb(f"{_HERE}.past:show", "One injection with its timeline and proof."),
+        "audit": Verb(f"{_HERE}.audit:audit", "Who asked for what."),
         "report": Verb(f"{_HERE}.report:report", "A period judged again: HTML, Markdown, JSON, JUnit."),
     },
     "Know and set up": {

@@ -17,6 +17,7 @@ from daemon.core.settings import Settings
 from daemon.engine.watchman import OnWatch
 from daemon.engine.facts import HALT
 from daemon.faces import shapes
+from daemon.faces.cli.audit import note
 from daemon.faces.cli.progress import Follower, Line
 from daemon.faces.cli.session import Session
 from daemon.faces.cli.signals import Caught, noted
@@ -135,6 +136,7 @@ def inject(session: Session, settings: Settings, asked: Request, watchman: OnWat
     """Undo what an earlier run left, carry out one injection to its verdict, print it, return the exit code."""
     line = Line()
     with noted(halting=True) as caught, owned(session) as state:
+        note(session, "inject", f"{asked.fault} on {asked.target}")
         audience = wiring.Audience(listeners=(Follower(line),), watchman=watchman)
         station = wiring.station(settings, state, audience)
         try:

@@ -70,9 +70,11 @@ def _everything(session: Session) -> "tuple[list[dict[str, Any]], Rescued | None
         return [], None
     from daemon import salvage
     from daemon.faces import shapes
+    from daemon.faces.cli.audit import note
     from daemon.faces.cli.signals import noted
 
     with noted(), session.state as state:
+        note(session, "recover", "")
         rescued = salvage.recover(settings_in_force(session), state)
     return shapes.injections(rescued.found), rescued
 
@@ -83,9 +85,11 @@ def _one(session: Session, injection: str) -> list[dict[str, Any]]:
         raise UsageError(f"not reverting: no injection {injection!r}, there is no journal in {session.state.path}")
     from daemon import wiring
     from daemon.faces import shapes
+    from daemon.faces.cli.audit import note
     from daemon.faces.cli.signals import noted
 
     with noted(), session.state as state:
+        note(session, "revert", injection)
         station = wiring.station(settings_in_force(session), state)
         try:
             if station.journal.injection(injection) is None:

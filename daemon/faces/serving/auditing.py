@@ -1,6 +1,7 @@
 """Who asked for what, and what became of it: into the audit log and the log. Refused strangers cannot flood it."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ class Auditor:
 
     log: AuditLog
     clock: Clock
-    say: Any
+    say: Callable[..., None]
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _credit: float = STRANGERS_BURST
     _last_s: float = 0.0
@@ -34,7 +35,7 @@ class Auditor:
         try:
             self._write(caller, verb, what, "accepted")
         except ChaosdError as error:
-            self.say.error("audit.failed", error=error.message, verb=verb)
+            self.say("audit.failed", error=error.message, verb=verb)
             if verb not in MUST_WORK:
                 raise
 
@@ -50,7 +51,7 @@ class Auditor:
         try:
             self._write(caller, verb, what, "refused" if rule else "failed", **more)
         except ChaosdError as unwritten:
-            self.say.error("audit.failed", error=unwritten.message, verb=verb)
+            self.say("audit.failed", error=unwritten.message, verb=verb)
 
     def _spend(self) -> int | None:
         """Return how many strangers' requests went unrecorded before this one, or None when it must, too."""
@@ -69,5 +70,4 @@ class Auditor:
         who = {"kind": caller.kind, "name": caller.name, "uid": caller.uid, "address": caller.address}
         facts = {"verb": verb, "object": redact(what), "outcome": outcome, **more}
         self.log.append({"at": stamp(self.clock.instant().wall_s), "who": who, **facts})
-        level = "info" if outcome == "accepted" else "warning"
-        getattr(self.say, level)(f"request.{outcome}", by=str(caller), uid=caller.uid, **facts)
+        self.say(f"request.{outcome}", by=str(caller), uid=caller.uid, **facts)
