@@ -1,11 +1,25 @@
-"""The one revert path: the injector's ``finally``, every start, ``chaosd recover`` and ``revert`` all come here."""
+"""The one revert path: the injector's ``finally``, every start, ``chaosd recover`` and ``revert`` all come here.
 
-from collections.abc import Mapping
+The undo comes before its record: a journal that cannot be written keeps nothing from being taken back. What could
+not be recorded is told at the end, and is still outstanding: the next ``recover`` finds it untouched, and says so.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from threading import RLock
+from typing import Protocol
 
 from daemon.core import events
-from daemon.core.errors import ChaosdError, JournalError, UndoFailedError, UnrecordedError
-from daemon.core.events import Aborted, Event, Injection, Judged, Reverted, RevertFailed
+from daemon.core.errors import (
+    ChaosdError,
+    JournalError,
+    RefusedError,
+    TargetAbsentError,
+    UndoFailedError,
+    UnrecordedError,
+    UsageError,
+)
+from daemon.core.events import Aborted, Event, Injection, Judged, Reverted, RevertFailed, Settled, State
 from daemon.core.redact import redact
 from daemon.core.seams import Fault, World
 from daemon.core.verdict import judge
@@ -15,59 +29,139 @@ ATTEMPTS = 3
 PAUSE_S = 1.0
 
 
-class Reverter:
-    """Takes injections back from their undo records alone. Idempotent; two threads never revert at once."""
+class Lease(Protocol):
+    """What lets one process at a time revert; ``held`` raises BusyError when another keeps it for too long."""
 
-    def __init__(self, *, world: World, recorder: Recorder, faults: Mapping[str, type[Fault]]) -> None:
+    def held(self) -> AbstractContextManager[None]: ...
+
+
+class Reverter:
+    """Takes injections back from their undo records alone. Idempotent; two threads never revert at once.
+
+    Nor do two processes, where there is a ``lease``; under it the journal is read anew before anything is done.
+    """
+
+    def __init__(
+        self, *, world: World, recorder: Recorder, faults: Mapping[str, type[Fault]], lease: Lease | None = None
+    ) -> None:
+        self._lease = lease
         self._world = world
         self._recorder = recorder
         self._faults = faults
         self._one_at_a_time = RLock()
+        self._unrecorded: dict[str, tuple[Injection, JournalError]] = {}
 
     def revert(self, injection: str) -> Injection:
         """Take one injection back and return its fold; does nothing when it is not outstanding.
 
         Tries three times, once when the fault itself gives up. Never raises for a failed revert: it is journalled,
-        and the state says so.
+        and the state says so. Raises UnrecordedError, afterwards, when the journal could not take that down.
         """
-        with self._one_at_a_time:
+        with self._alone():
+            found = self._revert(self._fold(injection))
+            self._tell_unrecorded()
+            return found
+
+    def finish(self, injection: str) -> Injection:
+        """As ``revert``, at the end of an injection of this process.
+
+        What the guardian has taken back meanwhile is not taken back twice; the listeners are told of it here.
+        """
+        with self._alone():
             found = self._fold(injection)
-            for number in range(ATTEMPTS):
-                if not found.outstanding:
-                    break
-                if number:
-                    self._world.clock.wait(None, PAUSE_S)
-                again = self._attempt(found)
-                found = self._fold(injection)
-                if not again:
-                    break
+            if found.reverted is not None and not found.outstanding:
+                self._recorder.tell(injection, found.reverted)
+            return self.revert(injection)
+
+    def rescue(self, injection: str, reason: str, *, ended: bool) -> Injection:
+        """As ``revert``, for a daemon that hangs, or has ``ended``: then its experiment is closed as well.
+
+        An injection that is outstanding becomes an aborted one, for that ``reason``.
+        """
+        with self._alone():
+            found = self._fold(injection)
+            if found.outstanding:
+                # First the undo: a daemon that hangs may hold the journal, and writing would only wait for it.
+                found = self._revert(found)
+                if found.aborted is None and found.judgement is None:
+                    found = self._note(found, Aborted(at=self._world.clock.instant(), reason=reason))
+            if ended and not found.outstanding:
+                found = self._close(found)
+            self._tell_unrecorded()
+            return found
+
+    def settle(self, injection: str, *, by: str, because: str) -> Injection:
+        """Close the case of what could not be taken back: a person has looked and answers for it.
+
+        Raises RefusedError when the undo did not fail: there is nothing a person would have to answer for. Raises
+        UsageError without a reason.
+        """
+        if not because.strip():
+            raise UsageError("not settled: a reason is needed", hint='say why: `chaosd settle ID --because "..."`')
+        with self._alone():
+            if self._recorder.journal.injection(injection) is None:
+                raise TargetAbsentError(f"not settled: no injection {injection!r}", hint="see `chaosd history`")
+            found = self._fold(injection)
+            if found.state is not State.REVERT_FAILED:
+                raise RefusedError(
+                    f"not settled: {injection} is {found.state}, and only a failed undo can be settled",
+                    rule="not-undo-failed",
+                    hint="`chaosd recover` takes back what is outstanding",
+                )
+            at = self._world.clock.instant()
+            found = self._note(found, Settled(at=at, by=by, because=because.strip()))
+            found = self._note(found, Judged(at=at, judgement=judge(found), revised=found.judgement is not None))
+            self._tell_unrecorded()
             return found
 
     def recover(self) -> tuple[Injection, ...]:
         """Take back everything the journal says is ours and still there; judge what a crash interrupted.
 
-        Idempotent. Returns the injections touched, newest first.
+        Idempotent. Returns the injections touched, newest first. Raises UnrecordedError after all of them.
         """
-        touched = [self._close(i) for i in self._recorder.journal.outstanding()]
-        rest = [self._close(i) for i in self._recorder.journal.running()]
-        return (*touched, *rest)
+        with self._alone():
+            touched = [self._close(i) for i in self._recorder.journal.outstanding()]
+            # Before anything else is asked of a journal that may not answer.
+            self._tell_unrecorded()
+            rest = [self._close(i) for i in self._recorder.journal.running()]
+            self._tell_unrecorded()
+            return (*touched, *rest)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._one_at_a_time:
+            if self._lease is None:
+                yield
+            else:
+                with self._lease.held():
+                    yield
 
     def _close(self, injection: Injection) -> Injection:
-        name, unjudged = injection.plan.injection, injection.judgement is None
-        if unjudged and injection.aborted is None:
+        found, unjudged = injection, injection.judgement is None
+        if unjudged and found.aborted is None:
             reason = "chaosd ended before the experiment did"
-            self._recorder.record(name, Aborted(at=self._world.clock.instant(), reason=reason))
-        reverted = self.revert(name)
+            found = self._note(found, Aborted(at=self._world.clock.instant(), reason=reason))
+        found = self._revert(found)
         if unjudged or injection.outstanding:
-            judged = Judged(at=self._world.clock.instant(), judgement=judge(reverted), revised=not unjudged)
-            self._recorder.record(name, judged)
-        return self._fold(name)
+            judged = Judged(at=self._world.clock.instant(), judgement=judge(found), revised=not unjudged)
+            found = self._note(found, judged)
+        return found
 
-    def _attempt(self, injection: Injection) -> bool:
+    def _revert(self, found: Injection) -> Injection:
+        for number in range(ATTEMPTS):
+            if not found.outstanding:
+                break
+            if number:
+                self._world.clock.wait(None, PAUSE_S)
+            found, again = self._attempt(found)
+            if not again:
+                break
+        return found
+
+    def _attempt(self, injection: Injection) -> tuple[Injection, bool]:
         """Revert once and journal how it went; tell whether another attempt at once makes sense."""
         assert injection.undo is not None  # noqa: S101  outstanding means planned
-        clock, name = self._world.clock, injection.plan.injection
-        started = clock.instant()
+        clock, started = self._world.clock, self._world.clock.instant()
         try:
             reversion = self._fault(injection).revert(injection.undo, self._world)
         except Exception as error:  # noqa: BLE001  revert anyway: whatever broke, it must be journalled and retried
@@ -75,11 +169,31 @@ class Reverter:
             failed = RevertFailed(
                 started=started, finished=clock.instant(), attempt=injection.failures + 1, error=text
             )
-            self._recorder.record(name, failed)
             # The fault itself gave up, having waited or counted its looks: trying again at once would only do harm.
-            return not isinstance(error, UndoFailedError)
-        self._recorder.record(name, Reverted(started=started, finished=clock.instant(), reversion=reversion))
-        return False
+            return self._note(injection, failed), not isinstance(error, UndoFailedError)
+        done = Reverted(started=started, finished=clock.instant(), reversion=reversion)
+        return self._note(injection, done), False
+
+    def _note(self, found: Injection, event: Event) -> Injection:
+        """Record one event and return the injection after it, also when the journal does not take it."""
+        after = events.apply(found, event)
+        try:
+            self._recorder.record(found.plan.injection, event)
+        except JournalError as error:
+            self._recorder.unrecorded(error)
+            self._unrecorded[found.plan.injection] = (after, error)
+        return after
+
+    def _tell_unrecorded(self) -> None:
+        unrecorded, self._unrecorded = self._unrecorded, {}
+        if not unrecorded:
+            return
+        states = ", ".join(f"{name} ({after.state})" for name, (after, _) in unrecorded.items())
+        why = next(iter(unrecorded.values()))[1]
+        raise UnrecordedError(
+            f"how these ended could not be journalled: {states}: {why.message}",
+            hint="make the journal writable again (space, permissions), then `chaosd recover` looks at each again",
+        ) from why
 
     def _fault(self, injection: Injection) -> type[Fault]:
         fault = self._faults.get(injection.plan.fault)
@@ -91,7 +205,13 @@ class Reverter:
         return fault
 
     def _fold(self, injection: str) -> Injection:
-        found = self._recorder.journal.injection(injection)
+        journal = self._recorder.journal
+        try:
+            found = journal.injection(injection)
+        except JournalError:
+            found = journal.kept(injection)  # the second copy: a damaged journal must not block the undo
+            if found is None:
+                raise
         if found is None:
             raise ChaosdError(
                 f"not reverted: the journal knows no injection {injection!r}", hint="see `chaosd history`"

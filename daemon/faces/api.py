@@ -25,6 +25,7 @@ from daemon.faces.serving.bodies import (
     InjectBody,
     InjectionsQuery,
     ReasonBody,
+    SettleBody,
     WaitQuery,
     read_body,
     read_query,
@@ -177,9 +178,13 @@ class Application:
         return _json(shapes.document(id=run.injection), 202)
 
     def _revert(self, _: object, *, name: str, **__: object) -> Response:
-        found = self._desk.control.revert(name, "reverted by request")
         if name not in self._runs and self._desk.journal.injection(name) is None:
             return _unknown(name)
+        found = self._desk.control.revert(name, "reverted by request")
+        return _json(shapes.document(**shapes.injection(found)))
+
+    def _settle(self, body: SettleBody, *, name: str, caller: Caller) -> Response:
+        found = self._desk.control.settle(name, by=_by(caller, body.by), because=redact(body.because))
         return _json(shapes.document(**shapes.injection(found)))
 
     def _recover(self, _: object, **__: object) -> Response:
@@ -204,6 +209,8 @@ def _object(given: Any) -> str:
     """Return what a request is about, for the audit log."""
     if isinstance(given, InjectBody):
         return f"{given.fault} on {given.target}"
+    if isinstance(given, SettleBody):
+        return given.because
     if isinstance(given, ReasonBody):
         return given.because or given.reason or ""
     return ""
@@ -237,6 +244,10 @@ def _json(content: object, status: int = 200) -> Response:
     return Response(json.dumps(content), status=status, content_type="application/json")
 
 
+def _unknown(name: str) -> Response:
+    return _problem(404, "Not Found", f"no injection {name!r}", hint="see `chaosd history`", exit_code=2)
+
+
 def _problem(status: int, title: str, detail: str, **more: object) -> Response:
     content = {
         "title": title,
@@ -244,8 +255,4 @@ def _problem(status: int, title: str, detail: str, **more: object) -> Response:
         "detail": detail,
         **{k: v for k, v in more.items() if v is not None},
     }
-def _unknown(name: str) -> Response:
-    return _problem(404, "Not Found", f"no injection {name!r}", hint="see `chaosd history`", exit_code=2)
-
-
     return Response(json.dumps(content), status=status, content_type="application/problem+json")

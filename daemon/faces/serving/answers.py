@@ -44,6 +44,8 @@ class Undone(TypedDict):
     superseded: bool
     detail: str
     proof: dict[str, Any]
+    deadline_at: str | None
+    settled: dict[str, str] | None
 
 
 class Injection(TypedDict):

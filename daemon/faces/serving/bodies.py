@@ -46,6 +46,15 @@ class ReasonBody(Struct, forbid_unknown_fields=True, kw_only=True):
     because: Sentence | None = None
 
 
+class SettleBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Why the case may be closed, and in whose name."""
+
+    because: Annotated[str, Meta(min_length=1, max_length=1000, description="what was found and done")]
+    by: Annotated[
+        Annotated[str, Meta(max_length=200)] | None, Meta(description="on whose behalf; noted as a claim")
+    ] = None
+
+
 class InjectionsQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     """Which injections."""
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from werkzeug.routing import Map, Rule
 
 from daemon.faces.serving import answers
-from daemon.faces.serving.bodies import InjectBody, InjectionsQuery, Nothing, ReasonBody, WaitQuery
+from daemon.faces.serving.bodies import InjectBody, InjectionsQuery, Nothing, ReasonBody, SettleBody, WaitQuery
 
 
 class Scope(StrEnum):
@@ -111,6 +111,15 @@ TABLE: tuple[Route, ...] = (
         name="revert",
         summary="Take one injection back; a running one is aborted first",
         body=Nothing,
+        answers={200: _ONE},
+        problems=(404, 409, 422),
+        **CONTROL,
+    ),
+    Route(
+        path="/api/v1/injections/<name>/settle",
+        name="settle",
+        summary="Close the case of an injection whose undo failed; somebody answers for what is left",
+        body=SettleBody,
         answers={200: _ONE},
         problems=(404, 409, 422),
         **CONTROL,

@@ -13,6 +13,7 @@ import pytest
 
 from faults import CATALOGUE
 from tests.e2e.git.tree import changed, git, look, make_repository
+from tests.e2e.guardian.kit import guardian_of
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
 MODES = [(name, mode.name) for name in ("git-corrupt", "git-lock") for mode in CATALOGUE[name].modes]
@@ -117,7 +118,10 @@ def test_the_same_seed_picks_the_same_victim(
 def kill_and_recover(
     repository: Path, chaosd: Callable[..., subprocess.Popen[str]], fault: str, mode: str, dice: random.Random
 ) -> str:
-    """Kill chaosd at a random moment of an injection, recover, and return the state that was found."""
+    """Kill chaosd and its guardian at a random moment of an injection, recover, and return the state that was found.
+
+    The guardian alone is the subject of tests/e2e/guardian.
+    """
     before = look(repository)
     process = chaosd(*inject(repository, fault, mode, "1s"))
     if dice.random() < 0.5:  # half of the kills anywhere, half right around the first touch
@@ -125,6 +129,9 @@ def kill_and_recover(
     try:
         process.wait(dice.uniform(0, 1.2))
     except subprocess.TimeoutExpired:
+        guardian = guardian_of(process.pid)
+        if guardian is not None:
+            os.kill(guardian, signal.SIGKILL)
         process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     hurt = bool(changed(before, look(repository)))
