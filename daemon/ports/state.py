@@ -31,6 +31,14 @@ def boot_id() -> str:
         return ""
 
 
+def machine_id() -> str:
+    """Return what tells this machine from others; empty where the system does not say (containers, macOS)."""
+    try:
+        return Path("/etc/machine-id").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 SOCKET_NAME_MAX = 100  # bytes; the kernel takes 108 on Linux, 104 on macOS
 
 
@@ -55,14 +63,6 @@ def socket_name(path: Path) -> Iterator[str]:
         os.close(directory)
 
 
-class StateDirectory:
-    """The directory with journal, lock and socket, mode 0700. A context manager that holds the lock.
-
-    Entering raises BusyError when another engine holds it: two engines on one journal are impossible.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
 def _expect_ours(directory: Path) -> None:
     """Refuse a directory whose undo records somebody else could have written; close one that others could read."""
     facts = directory.stat()
@@ -84,11 +84,28 @@ def _expect_ours(directory: Path) -> None:
             directory.chmod(0o700)
 
 
-        self._lock: int | None = None
+class StateDirectory:
+    """The directory with journal, lock and socket, mode 0700. A context manager that holds the lock.
+
+    Entering raises BusyError when another engine holds it: two engines on one journal are impossible. On a
+    read-only file system the lock is held too, so that what is active can be undone.
+    """
+
+    _UNSUPPORTED = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP})
+    _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT})
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._locks: list[int] = []
 
     @property
     def journal(self) -> Path:
         return self.path / "journal.sqlite"
+
+    @property
+    def used(self) -> bool:
+        """Tell whether an engine has worked here, also when its journal has gone since."""
+        return any((self.path / name).exists() for name in (self.journal.name, "identity", "undo"))
 
     @property
     def socket(self) -> Path:
@@ -116,29 +133,54 @@ def _expect_ours(directory: Path) -> None:
                 f"nothing was started: the state directory {self.path} cannot be made: {error.strerror}",
                 hint="name a writable one with --state-dir or CHAOSD_STATE_DIR",
             ) from error
+        for directory in (self.path, self.private):
+            _expect_ours(directory)
         return self
 
     def __enter__(self) -> Self:
         self.make()
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            raise BusyError(
-                f"nothing was started: another chaosd works in {self.path}",
-                hint="`chaosd status` shows what it does; wait, or name another --state-dir",
-            ) from error
-        self._lock = lock
+            # The directory itself: unlike a lock file it cannot be removed while we are in it.
+            self._take(self.path, os.O_RDONLY | os.O_DIRECTORY, self._UNSUPPORTED)
+            # And a file, for file systems that lock no directories (NFS); not needed where there is no writing.
+            refused = self._READ_ONLY if self._locks else frozenset[int]()
+            self._take(self.path / "lock", os.O_RDWR | os.O_CREAT, refused)
+        except BaseException:
+            self._release()
+            raise
         return self
-        for directory in (self.path, self.private):
-            _expect_ours(directory)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lock is not None:
-            os.close(self._lock)  # closing drops the flock; the file stays, removing it would race
-            self._lock = None
+        self._release()  # closing drops the flock; the file stays, removing it would race
+
+    @property
+    def held(self) -> bool:
+        """Tell whether this process holds the lock."""
+        return bool(self._locks)
+
+    def _take(self, path: Path, flags: int, tolerated: frozenset[int]) -> None:
+        lock = -1
+        try:
+            lock = os.open(path, flags | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if lock >= 0:
+                os.close(lock)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES) and lock >= 0:
+                raise BusyError(
+                    f"nothing was started: another chaosd works in {self.path}",
+                    hint="`chaosd status` shows what it does; wait, or name another --state-dir",
+                ) from error
+            if error.errno not in tolerated:
+                raise ChaosdError(
+                    f"nothing was started: the state directory {self.path} cannot be locked: {error.strerror}",
+                    hint="check its permissions and free space, or name another with --state-dir",
+                ) from error
+        else:
+            self._locks.append(lock)
+
+    def _release(self) -> None:
+        while self._locks:
+            os.close(self._locks.pop())
