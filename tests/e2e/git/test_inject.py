@@ -118,7 +118,7 @@ def test_the_same_seed_picks_the_same_victim(
 def kill_and_recover(
     repository: Path, chaosd: Callable[..., subprocess.Popen[str]], fault: str, mode: str, dice: random.Random
 ) -> str:
-    """Kill chaosd and its guardian at a random moment of an injection, recover, and return the state that was found.
+    """Kill chaosd and its guardian at a random moment of an injection, recover, and return what was found.
 
     The guardian alone is the subject of tests/e2e/guardian.
     """
