@@ -7,7 +7,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from daemon import wiring
+from daemon import salvage, wiring
+from daemon.config import notes
 from daemon.core.access import Keyring
 from daemon.core.errors import ChaosdError, ConfigError
 from daemon.core.events import Event, Observed
@@ -80,6 +81,8 @@ class Daemon:
         self._prober.start()
         self._scheduler.start()
         self._ready.set()
+        for note in notes(self._settings, self.station.faults):
+            self._log.warning("config.note", note=note)
         self._log.info("daemon.started", listen=self.address, experiments=len(self._settings.experiments))
 
     def stop(self, reason: str) -> bool:

@@ -254,5 +254,5 @@ def test_a_halt_holds_across_runs(chaosd: Cli, repository: Path, tree: Callable[
     assert (document.code, document.json["verdict"]) == (77, "refused")
     assert tree(repository) == before
     assert chaosd("status", "-o", "json").json["halted"] == "release day"
-    assert chaosd("resume").code == 0
+    assert chaosd("resume", "--because", "released").code == 0
     assert chaosd("inject", "git-lock", "--repository", repository, "--for", "0s").code == 0

@@ -88,7 +88,7 @@ def test_no_wait_revert_and_halt(daemon: Cli, repository: Path) -> None:
     assert daemon("halt", "--reason", "release").out == "halted: release\n"
     refused = daemon("inject", "git-lock", "--target", "editor")
     assert (refused.code, "release" in refused.err) == (77, True)
-    assert daemon("resume").code == 0
+    assert daemon("resume", "--because", "released").code == 0
     assert daemon("revert", "--all").code == 0
 
 

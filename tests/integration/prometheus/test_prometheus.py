@@ -83,7 +83,7 @@ def test_the_error_budget_is_read_over_its_window(server: str) -> None:
         budget = ErrorBudget(objective=0.99, prometheus=server, window="1h", query=query)
         return asked(GuardSetting(error_budget=budget)).steady_share("self")
 
-    assert share('avg_over_time(up{job="$target"}[$window])') == pytest.approx(1, abs=0.9)
+    assert 0 < share('avg_over_time(up{job="$target"}[$window])') <= 1
     assert "has 0 series" in share('avg_over_time(up{job="other"}[$window])').reason
     assert (
         "has 2 series" in share('label_replace(up, "x", "1", "", "") or label_replace(up, "x", "2", "", "")').reason

@@ -12,6 +12,7 @@ PLAN = Plan(
 )  # fmt: skip
 UNDO = Undo(fault="f", mode="", victim={}, actions=(), data={})
 ACTIVE = Injection(plan=PLAN, undo=UNDO, injected=Injected(started=Instant(100, 1000), finished=Instant(101, 1001)))
+LATER = Instant(500, 1400)
 KEPT = Judgement(verdict=Verdict.NO_IMPACT, reasons=())
 
 
@@ -21,7 +22,7 @@ def ended(mono_s: float, wall_s: float, judged: Judgement | None = KEPT) -> Inje
     return replace(ACTIVE, reverted=done, judgement=judged)
 
 
-def spent_s(injection: Injection, *, now: Instant = Instant(500, 1400), since_s: float = 0) -> float:
+def spent_s(injection: Injection, *, now: Instant = LATER, since_s: float = 0) -> float:
     return since(injection, since_s, now)
 
 

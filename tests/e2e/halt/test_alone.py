@@ -1,0 +1,98 @@
+"""The same halts where no daemon runs: on the command line that injects by itself."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time  # noqa: TID251 - bounds the wait for a real process
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.git.tree import changed, look, make_repository
+from tests.e2e.halt.phases import ROOT, WAIT_S
+
+NOTED = """
+targets: {t: {repository: {worktree: /r}}}
+probes: [{name: health, probe: git-health, target: t}]
+steady_state: {t: [health]}
+experiments: [{name: corrupt, fault: git-corrupt, target: t, every: 1h}]
+guard: {stop_when: [{probe: health}]}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "clone")
+
+
+def words(state: Path, *said: str) -> list[str]:
+    return [sys.executable, "-m", "daemon.faces.cli", *said, "--state-dir", str(state)]
+
+
+def chaosd(state: Path, *said: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words(state, *said), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def status(state: Path) -> Any:
+    return json.loads(chaosd(state, "status", "-o", "json").stdout)
+
+
+def inject(state: Path, repository: Path) -> subprocess.Popen[str]:
+    """Begin an injection and return once its fault is there."""
+    process = subprocess.Popen(
+        words(state, "inject", "git-lock", "--repository", str(repository), "--for", "10m"),
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    over_s = time.monotonic() + WAIT_S
+    while not (repository / ".git" / "index.lock").exists():
+        assert process.poll() is None
+        assert time.monotonic() < over_s
+        time.sleep(0.01)
+    return process
+
+
+def test_sigusr1_halts_and_undoes_an_injection_without_a_daemon(tmp_path: Path, repository: Path) -> None:
+    before, state = look(repository), tmp_path / "state"
+    process = inject(state, repository)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(WAIT_S) == 3
+    assert changed(before, look(repository)) == []
+    assert status(state)["halted"] == "SIGUSR1 received"
+    assert chaosd(state, "inject", "git-lock", "--repository", str(repository)).returncode == 77
+    assert chaosd(state, "resume").returncode == 2
+    assert chaosd(state, "resume", "--because", "looked into it").returncode == 0
+    assert status(state)["halted"] is None
+
+
+def test_a_halt_file_undoes_an_injection_without_a_daemon(tmp_path: Path, repository: Path) -> None:
+    before, state = look(repository), tmp_path / "state"
+    process = inject(state, repository)
+    (state / "HALT").write_text("auditors")
+    assert process.wait(WAIT_S) == 3
+    assert changed(before, look(repository)) == []
+    assert "HALT" in status(state)["halted"]
+    refused = chaosd(state, "inject", "git-lock", "--repository", str(repository))
+    assert (refused.returncode, "auditors, in the halt file" in refused.stderr) == (77, True)
+    held = chaosd(state, "resume", "--because", "gone")
+    assert (held.returncode, "not resumed: auditors" in held.stderr) == (77, True)
+    (state / "HALT").unlink()
+    assert status(state)["halted"] is None
+
+
+def test_config_check_notes_what_is_probably_not_meant(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(NOTED)
+    words = [sys.executable, "-m", "daemon.faces.cli", "config", "check", str(tmp_path / "c.yaml")]
+    plain = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert plain.stderr.startswith(
+        "note: guard.stop_when[0]: probe health is in the steady state of t, and corrupt"
+    )
+    found = json.loads(subprocess.run([*words, "-o", "json"], cwd=ROOT, capture_output=True, check=True).stdout)
+    assert found["valid"] is True
+    assert len(found["notes"]) == 1
