@@ -51,7 +51,13 @@ class Stage:
 
     def start(self, *words: str, program: Sequence[str] | None = None) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [*(program or self.program), "--state-dir", str(self.state), "-o", "json", *words],
+            [
+                *(program or self.program),
+                "--state-dir",
+                str(self.state),
+                *([] if "run" in words else ["-o", "json"]),
+                *words,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
