@@ -10,12 +10,13 @@ from pathlib import Path
 from daemon import salvage, wiring
 from daemon.config import notes
 from daemon.core.access import Keyring
-from daemon.core.errors import ChaosdError, ConfigError
+from daemon.core.errors import ChaosdError, ConfigError, JournalError, RefusedError
 from daemon.core.events import Event, Observed
 from daemon.core.plan import Occurrences, Request
 from daemon.core.settings import ExperimentSetting, Settings, Tcp, UnixSocket
 from daemon.engine.prober import Prober
 from daemon.engine.scheduler import Scheduler
+from daemon.engine.watchman import Watchman
 from daemon.faces import logs
 from daemon.faces.api import Application, Desk, Server
 from daemon.faces.metrics import Metrics
@@ -36,7 +37,7 @@ HALT_SIGNAL = signal.SIGUSR1
 class Daemon:
     """The running parts of one daemon. ``start`` then ``stop``; each once."""
 
-    def __init__(self, settings: Settings, state: StateDirectory) -> None:
+    def __init__(self, settings: Settings, state: StateDirectory, watchman: Watchman) -> None:
         self._log = logs.logger()
         self._settings = settings
         self._keyring = Keyring(credentials.load(settings.api, os.environ))
@@ -49,6 +50,7 @@ class Daemon:
                 listeners=(listener, self._metrics, self._keep_latest),
                 looked=(listener.looked, self._metrics.looked),
                 on_failure=self._broke,
+                watchman=watchman,
             ),
         )
         self._prober = Prober(self.station.lookouts, world=self.station.world, publish=self.station.recorder.looked)
@@ -105,8 +107,16 @@ class Daemon:
 
     def retry(self, waited_s: float) -> float:
         """Try again what could not be undone; return the seconds until the next try, doubling while it fails."""
-        self.station.control.retry_failed()
-        left = self.station.journal.outstanding()
+        try:
+            self.station.watchman.ready()  # one that died while a fault is active must not stay away until the next
+        except RefusedError as error:
+            self._log.error("guardian.absent", error=error.message)
+        try:
+            self.station.control.retry_failed()
+            left = bool(self.station.journal.outstanding())
+        except JournalError as error:  # the daemon stays: it is the one who tries again when there is room
+            self._log.error("journal.failed", error=error.message)
+            left = True
         return min(waited_s * 2, RETRY_MAX_S) if left else RETRY_S
 
     @property
@@ -174,7 +184,13 @@ class Daemon:
         self._log.error("listener.failed", listener=listener, error=repr(error))
 
 
-def serve(settings: Settings, state: StateDirectory, *, started: Callable[[str], None] | None = None) -> int:
+def serve(
+    settings: Settings,
+    state: StateDirectory,
+    watchman: Watchman,
+    *,
+    started: Callable[[str], None] | None = None,
+) -> int:
     """Run the daemon in the foreground until a signal; return the exit code (DESIGN §6).
 
     ``started`` is told the address once it listens. Raises BusyError when another engine owns the state
@@ -192,7 +208,8 @@ def serve(settings: Settings, state: StateDirectory, *, started: Callable[[str],
     for number in (*SIGNALS, HALT_SIGNAL):
         signal.signal(number, note)
     with state:
-        daemon = Daemon(settings, state)
+        _salvage(settings, state)
+        daemon = Daemon(settings, state, watchman)
         daemon.start()
         if started is not None:
             started(daemon.address)
@@ -216,9 +233,9 @@ def _attend(daemon: Daemon, caught: list[int], woken: threading.Event) -> int:
             daemon.halt(f"{signal.Signals(number).name} received")
 
 
-def _rescue(settings: Settings, state: StateDirectory) -> None:
+def _salvage(settings: Settings, state: StateDirectory) -> None:
     """Undo what is active although the journal cannot be used; raises JournalError when it still cannot."""
-    rescued = rescue.prepare(settings, state)
+    rescued = salvage.prepare(settings, state)
     if rescued.damaged is not None and rescued.salvaged is not None:
         logs.logger().error(
             "journal.damaged",

@@ -14,8 +14,9 @@ from daemon.core.parameters import build
 from daemon.core.seams import Fault, Probe, World
 from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings
 from daemon.engine.control import Control
-from daemon.engine.injector import Injector, Parts
+from daemon.engine.injector import Injector
 from daemon.engine.outside import Outside
+from daemon.engine.parts import Parts
 from daemon.engine.prober import Lookout, ThreadedWatch, Watch
 from daemon.engine.recorder import Listener, Looked, Recorder
 from daemon.engine.reverter import Reverter
@@ -23,7 +24,10 @@ from daemon.engine.sentinel import Sentinel
 from daemon.engine.watchman import Nobody, Watchman
 from daemon.ports.clock import SystemClock
 from daemon.ports.journal import Journal
-from daemon.ports.state import StateDirectory, boot_id
+from daemon.ports.keep import Keep
+from daemon.ports.lease import RevertLease
+from daemon.ports.settling import settle
+from daemon.ports.state import StateDirectory
 from daemon.ports.world import LocalWorld
 from faults import CATALOGUE as FAULTS
 from faults.sqs.marks import reverted
@@ -34,6 +38,7 @@ from probes.pipeline.observer import Observer
 T = TypeVar("T")
 
 AD_HOC = "repository"
+REGION, ENDPOINT = "CHAOSD_AWS_REGION", "CHAOSD_AWS_ENDPOINT_URL"
 
 
 def faults() -> Mapping[str, type[Fault]]:
@@ -107,16 +112,22 @@ class Station:
     control: Control
     lookouts: tuple[Lookout, ...]
     faults: Mapping[str, type[Fault]]
+    watchman: Watchman
 
     def close(self) -> None:
-        """Close the journal; idempotent."""
+        """Close the journal and dismiss the guardian; idempotent."""
         self.journal.close()
+        self.watchman.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """Who is told what happens; all may fail, none can stop anything."""
+    """Who is told what happens; all may fail, none can stop anything.
 
+    ``watchman`` None: this process injects nothing.
+    """
+
+    watchman: Watchman | None = None
     listeners: Sequence[Listener] = ()
     looked: Sequence[Looked] = ()
     on_failure: Callable[[str, BaseException], None] | None = None
@@ -126,10 +137,13 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
     """Put the parts together; the state directory must be entered (locked) by the caller. Raises ConfigError."""
     told = audience or Audience()
     world = LocalWorld(aws=settings.aws, private=state.private)
-    journal = open_journal(state)
-    recorder = Recorder(journal, listeners=told.listeners, looked=told.looked, on_failure=told.on_failure)
+    journal = settled(state)
+    watchman = told.watchman or Nobody()
+    watchman.environment({k: v for k, v in {REGION: settings.aws.region, ENDPOINT: settings.aws.endpoint_url}.items() if v})
+    recorder = Recorder(journal, listeners=(watchman, *told.listeners), looked=told.looked, on_failure=told.on_failure)
     kinds = faults()
-    reverter = Reverter(world=world, recorder=recorder, faults=kinds)
+    lease = RevertLease(state.path, world.clock)
+    reverter = Reverter(world=world, recorder=recorder, faults=kinds, lease=lease)
     lookouts = _lookouts(settings)
     outside = Outside(
         settings.guard,
@@ -147,8 +161,9 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
             reverter=reverter,
             faults=kinds,
             watcher=_watcher(settings, world, lookouts),
+            watchman=watchman,
             new_seed=lambda: secrets.randbits(32),
-            boot=boot_id(),
+            boot=world.boot,
             outside=outside,
         )
     )
@@ -171,12 +186,29 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
         control=control,
         lookouts=lookouts,
         faults=kinds,
+        watchman=watchman,
     )
 
 
 def open_journal(state: StateDirectory, *, readonly: bool = False) -> Journal:
     """Open the state directory's journal; raises JournalError."""
-    return Journal(state.journal, clock_s=lambda: SystemClock().instant().wall_s, readonly=readonly)
+    keep = None if readonly else Keep(state.path)
+    return Journal(state.journal, clock_s=lambda: SystemClock().instant().wall_s, readonly=readonly, keep=keep)
+
+
+def settled(state: StateDirectory) -> Journal:
+    """Open the journal for an engine: whole, ours, with room for an undo. Raises JournalError.
+
+    Without the lock (a dry run) it is only opened.
+    """
+    journal = open_journal(state)
+    try:
+        if state.held:
+            settle(journal)
+    except BaseException:
+        journal.close()
+        raise
+    return journal
 
 
 def new_id(world: LocalWorld) -> str:

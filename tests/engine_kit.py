@@ -27,7 +27,8 @@ from daemon.core.plan import Request
 from daemon.core.seams import Flag
 from daemon.core.settings import GuardSetting, ProbeSetting, Sampling, Settings
 from daemon.engine.control import Control
-from daemon.engine.injector import Injector, Parts
+from daemon.engine.injector import Injector
+from daemon.engine.parts import Parts
 from daemon.engine.prober import Lookout
 from daemon.engine.recorder import Recorder
 from daemon.engine.reverter import Reverter

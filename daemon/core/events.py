@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
-from daemon.core.model import Bracket, Instant, Json, Observation, Outcome, Phase, Reversion, Undo
+from daemon.core.model import Bracket, Deadline, Instant, Json, Observation, Outcome, Phase, Reversion, Undo
 
 
 class Verdict(StrEnum):
@@ -38,6 +38,7 @@ class State(StrEnum):
     REVERTED = "reverted"
     SUPERSEDED = "superseded"
     REVERT_FAILED = "revert-failed"
+    SETTLED = "settled"
     DROPPED = "dropped"
 
 
@@ -105,11 +106,15 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The undo record is on disk; from here on the injection may have had an effect."""
+    """The undo record is on disk; from here on the injection may have had an effect.
+
+    ``deadline`` is None in journals of versions that had none.
+    """
 
     at: Instant
     undo: Undo
     boot: str
+    deadline: Deadline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +154,15 @@ class RevertFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A person looked at what could not be taken back and answers for it: ``by`` whom, and why."""
+
+    at: Instant
+    by: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """The verdict over the stored history; ``revised`` when a later revert changed an earlier one."""
 
@@ -157,7 +171,27 @@ class Judged:
     revised: bool = False
 
 
-Event: TypeAlias = Proposed | Refused | Observed | Planned | Injected | Aborted | Reverted | RevertFailed | Judged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compacted:
+    """Its looks were removed to save space; the verdict of its time stands, it cannot be judged again."""
+
+    at: Instant
+    looks: int
+
+
+Event: TypeAlias = (
+    Proposed
+    | Refused
+    | Observed
+    | Planned
+    | Injected
+    | Aborted
+    | Reverted
+    | RevertFailed
+    | Settled
+    | Judged
+    | Compacted
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +202,7 @@ class Injection:
     state: State = State.PROPOSED
     undo: Undo | None = None
     boot: str | None = None
+    deadline: Deadline | None = None
     refused: Refused | None = None
     injected: Injected | None = None
     aborted: Aborted | None = None
@@ -175,7 +210,9 @@ class Injection:
     revert_started: Instant | None = None
     failures: int = 0
     last_error: str | None = None
+    settled: Settled | None = None
     judgement: Judgement | None = None
+    compacted: Compacted | None = None
     observed: tuple[Observed, ...] = field(default=(), repr=False)
 
     @property
@@ -184,7 +221,7 @@ class Injection:
         return self.state in {State.PLANNED, State.INJECTED, State.REVERT_FAILED}
 
 
-def apply(so_far: Injection, event: Event) -> Injection:  # noqa: PLR0911  one arm an event
+def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911  one arm an event
     """Return the injection after one more event."""
     match event:
         case Proposed():
@@ -194,7 +231,7 @@ def apply(so_far: Injection, event: Event) -> Injection:  # noqa: PLR0911  one a
         case Observed():
             return replace(so_far, observed=(*so_far.observed, event))
         case Planned():
-            return replace(so_far, undo=event.undo, boot=event.boot, state=State.PLANNED)
+            return replace(so_far, undo=event.undo, boot=event.boot, deadline=event.deadline, state=State.PLANNED)
         case Injected():
             return replace(so_far, injected=event, state=State.INJECTED)
         case Aborted():
@@ -213,9 +250,13 @@ def apply(so_far: Injection, event: Event) -> Injection:  # noqa: PLR0911  one a
                 state=State.REVERT_FAILED,
                 revert_started=first,
             )
+        case Settled():
+            return replace(so_far, settled=event, state=State.SETTLED)
         case Judged():
             state = State.DROPPED if so_far.state is State.PROPOSED else so_far.state
             return replace(so_far, judgement=event.judgement, state=state)
+        case Compacted():
+            return replace(so_far, compacted=event)
 
 
 def fold(events: Iterable[Event]) -> Injection:
@@ -235,9 +276,11 @@ def fold(events: Iterable[Event]) -> Injection:
 
 
 def outstanding(injections: Iterable[Injection]) -> tuple[Injection, ...]:
-    """Return what was planned and not yet taken back, newest first: undone in reverse order of doing."""
-    left = [i for i in injections if i.outstanding]
-    return tuple(sorted(left, key=lambda i: i.plan.planned_at.wall_s, reverse=True))
+    """Return what was planned and not yet taken back, newest first: undone in reverse order of doing.
+
+    They come in the order in which they were planned: a clock may have jumped backwards between them.
+    """
+    return tuple(reversed([i for i in injections if i.outstanding]))
 
 
 def samples(observed: Sequence[Observed], probe: str) -> tuple[Observed, ...]:

@@ -1,13 +1,11 @@
 """The way of one injection: propose, guard, look, prepare, journal, inject, observe, revert, judge."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from random import Random
 from threading import Lock
-from typing import Protocol
 
 from daemon.core import blast, guard, plan
-from daemon.core.errors import BusyError, ChaosdError, RefusedError, UsageError
+from daemon.core.errors import BusyError, ChaosdError, JournalError, RefusedError, UsageError
 from daemon.core.events import (
     Aborted,
     Event,
@@ -24,42 +22,15 @@ from daemon.core.model import Instant, Order, Phase, Status, Target, Undo
 from daemon.core.parameters import build, nearest
 from daemon.core.recovery import edges
 from daemon.core.redact import redact
-from daemon.core.seams import Fault, World
-from daemon.core.settings import Settings
+from daemon.core.seams import Fault
 from daemon.core.verdict import judge
 from daemon.engine.drift import Identity, drifted, identity
-from daemon.engine.facts import Asked, Past, disturbed, gather
-from daemon.engine.outside import Outside
+from daemon.engine.facts import Asked, disturbed, gather
+from daemon.engine.parts import Parts
 from daemon.engine.prober import Watch
-from daemon.engine.recorder import JournalSeam, Recorder
-from daemon.engine.reverter import Reverter
 from daemon.engine.stop import StopSwitch
 
-
-class Memory(JournalSeam, Past, Protocol):
-    """The journal, as writer and as witness."""
-
-
-Watcher = Callable[[Target, Sequence[str], Callable[[Sequence[Observed]], None]], Watch]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What an injector is made of. ``new_seed`` is used where a request names no seed.
-
-    ``outside`` None: no levers, no stop conditions, no halt file (a single injection without a configuration).
-    """
-
-    settings: Settings
-    world: World
-    journal: Memory
-    recorder: Recorder
-    reverter: Reverter
-    faults: Mapping[str, type[Fault]]
-    watcher: Watcher
-    new_seed: Callable[[], int]
-    boot: str
-    outside: Outside | None = None
+UNSEEN = "what the probes saw could not be journalled"
 
 
 class Injector:
@@ -94,8 +65,11 @@ class Injector:
         proposed = self._plan(request, target, injection)
         if not self._admit(proposed, target, fault):
             return self._judge(proposed)
+        unwritten: JournalError | None = None
         try:
             self._experiment(proposed, target, fault, stop)
+        except JournalError as error:
+            unwritten = error  # raised after the verdict was tried: that must not hide what it says of the undo
         except RefusedError as error:
             self._refuse(proposed, error.rule, error.message)
             raise
@@ -104,7 +78,7 @@ class Injector:
             raise
         finally:
             self._identities.pop(injection, None)
-            judged = self._judge(proposed)
+            judged = self._judge(proposed, unwritten)
         return judged
 
     # --- the steps ---------------------------------------------------------------------------------------
@@ -120,18 +94,21 @@ class Injector:
 
     def _experiment(self, proposed: Plan, target: Target, fault: Fault, stop: StopSwitch) -> None:
         def sink(new: Sequence[Observed]) -> None:
-            self._record(proposed, *new)
+            # Looks may be lost, the undo may not; and without its looks the experiment has no verdict: end it.
+            if not self._parts.recorder.looks(proposed.injection, new):
+                stop.set(UNSEEN)
 
         with self._parts.watcher(target, proposed.steady, sink) as watch:
             if not self._steady_before(proposed, watch, stop):
                 return
+            self._parts.watchman.ready()
             undo = fault.prepare(self._order(proposed, target), self._parts.world)
             self._commit(proposed, target, fault, undo, stop)
             try:
                 self._strike(proposed, undo, fault, watch, stop)
             finally:
                 # The only way out of an injection, whatever happened: the same revert as at every start.
-                self._parts.reverter.revert(proposed.injection)
+                self._parts.reverter.finish(proposed.injection)
             watch.enter(Phase.AFTER)
             self._await_recovery(proposed, watch, stop)
 
@@ -146,7 +123,9 @@ class Injector:
                 answer = self._ask_guard(proposed, target, fault, undo)
                 if isinstance(answer, guard.Refusal):
                     raise RefusedError(f"{answer.reason} (asked again just before)", rule=answer.rule)
-            self._record(proposed, Planned(at=self._now(), undo=undo, boot=self._parts.boot))
+            now = self._now()
+            due = self._parts.watchman.deadline(undo, proposed.duration_s, now.wall_s)
+            self._record(proposed, Planned(at=now, undo=undo, boot=self._parts.boot, deadline=due))
 
     def _steady_before(self, proposed: Plan, watch: Watch, stop: StopSwitch) -> bool:
         def steady() -> bool:
@@ -164,6 +143,7 @@ class Injector:
         started, error = self._now(), None
         try:
             if not stop.is_set():
+                self._parts.watchman.arm(proposed.injection)
                 fault.inject(undo, self._parts.world, stop)
         except Exception as broken:  # noqa: BLE001  the effect is unknown now: journal it, revert anyway
             error = redact(str(broken) or repr(broken))
@@ -278,10 +258,18 @@ class Injector:
         if self._fold(proposed).undo is None:
             self._record(proposed, Refused(at=self._now(), rule=rule, reason=reason))
 
-    def _judge(self, proposed: Plan) -> Injection:
-        judgement = judge(self._fold(proposed))
-        self._record(proposed, Judged(at=self._now(), judgement=judgement))
-        return self._fold(proposed)
+    def _judge(self, proposed: Plan, unwritten: JournalError | None = None) -> Injection:
+        try:
+            if self._parts.recorder.lost(proposed.injection):
+                self._record(proposed, Aborted(at=self._now(), reason=UNSEEN))
+            judgement = judge(self._fold(proposed))
+            self._record(proposed, Judged(at=self._now(), judgement=judgement))
+            judged = self._fold(proposed)
+        except JournalError as error:
+            raise unwritten or error from None
+        if unwritten is not None:
+            raise unwritten
+        return judged
 
     def _record(self, proposed: Plan, *happened: Event) -> None:
         self._parts.recorder.record(proposed.injection, *happened)

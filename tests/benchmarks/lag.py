@@ -8,12 +8,13 @@ from statistics import quantiles
 from typing import ClassVar
 
 from daemon.core.events import Event, Planned
-from daemon.core.model import Mode, Order, Outcome, Resource, Reversion, Target, Undo
+from daemon.core.model import Deadline, Mode, Order, Outcome, Resource, Reversion, Target, Undo
 from daemon.core.plan import Request
 from daemon.core.seams import Flag, World
 from daemon.core.settings import Aws, Every, ExperimentSetting, GuardSetting, Sampling, Settings
 from daemon.engine.control import Control
-from daemon.engine.injector import Injector, Parts
+from daemon.engine.injector import Injector
+from daemon.engine.parts import Parts
 from daemon.engine.prober import ThreadedWatch
 from daemon.engine.recorder import Recorder
 from daemon.engine.reverter import Reverter
@@ -47,6 +48,20 @@ class Nothing:
     def revert(cls, undo: Undo, world: World) -> Reversion:
         del undo, world
         return Reversion(outcome=Outcome.RESTORED)
+
+
+class Unwatched:
+    """A watchman without a process: the lag of a guardian is not what is measured here."""
+
+    def ready(self) -> None: ...
+    def deadline(self, undo: Undo, duration_s: float, now_wall_s: float) -> Deadline:
+        del undo
+        return Deadline(duration_s, now_wall_s + duration_s)
+
+    def arm(self, injection: str) -> None: ...
+    def __call__(self, injection: str, event: Event) -> None: ...
+    def environment(self, values: Mapping[str, str]) -> None: ...
+    def close(self) -> None: ...
 
 
 class Lags:
@@ -154,6 +169,7 @@ def _control(bench: Bench, journal: Journal, experiment: str, lags: Lags) -> Con
         reverter=reverter,
         faults=faults,
         watcher=lambda _target, _names, sink: ThreadedWatch((), world=world, every_s=1.0, sink=sink),
+        watchman=Unwatched(),
         new_seed=lambda: dice.getrandbits(32),
         boot="",
     )

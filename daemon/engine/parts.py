@@ -1,0 +1,43 @@
+"""What an injector is made of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from daemon.core.events import Observed
+from daemon.core.model import Target
+from daemon.core.seams import Fault, World
+from daemon.core.settings import Settings
+from daemon.engine.facts import Past
+from daemon.engine.outside import Outside
+from daemon.engine.prober import Watch
+from daemon.engine.recorder import JournalSeam, Recorder
+from daemon.engine.reverter import Reverter
+from daemon.engine.watchman import Watchman
+
+
+class Memory(JournalSeam, Past, Protocol):
+    """The journal, as writer and as witness."""
+
+
+Watcher = Callable[[Target, Sequence[str], Callable[[Sequence[Observed]], None]], Watch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an injector is made of. ``new_seed`` is used where a request names no seed.
+
+    ``outside`` None: no levers, no stop conditions, no halt file (a single injection without a configuration).
+    """
+
+    settings: Settings
+    world: World
+    journal: Memory
+    recorder: Recorder
+    reverter: Reverter
+    faults: Mapping[str, type[Fault]]
+    watcher: Watcher
+    watchman: Watchman
+    new_seed: Callable[[], int]
+    boot: str
+    outside: Outside | None = None
