@@ -25,6 +25,7 @@ from daemon.faces.serving.gate import Gate
 from daemon.faces.shapes import stamp
 from daemon.ports import credentials
 from daemon.ports.audit import AuditLog
+from daemon.ports.signals import Signals
 from daemon.ports.state import StateDirectory
 
 RETRY_S = 30.0
@@ -101,8 +102,11 @@ class Daemon:
         return undone and not left
 
     def halt(self, reason: str) -> None:
-        """Undo what is active, begin nothing new, across restarts. Idempotent. Raises JournalError."""
-        self.station.control.halt(reason)
+        """Undo what is active, begin nothing new, across restarts. Idempotent."""
+        try:
+            self.station.control.halt(reason)
+        except ChaosdError as error:  # what ran is being undone, and nothing begins without a journal
+            self._log.error("journal.failed", error=error.message)
         self._log.warning("daemon.halted", reason=reason)
 
     def retry(self, waited_s: float) -> float:
@@ -197,40 +201,28 @@ def serve(
     directory, ConfigError when it cannot listen.
     """
     logs.configure()
-    caught: list[int] = []
-    woken = threading.Event()
-
-    def note(number: int, _: object) -> None:
-        # Only notes the signal: the undo happens in the main thread, and a second signal cannot skip it.
-        caught.append(number)
-        woken.set()
-
-    for number in (*SIGNALS, HALT_SIGNAL):
-        signal.signal(number, note)
-    with state:
+    with Signals((*SIGNALS, HALT_SIGNAL)) as signals, state:
         _salvage(settings, state)
         daemon = Daemon(settings, state, watchman)
         daemon.start()
         if started is not None:
             started(daemon.address)
-        last = _attend(daemon, caught, woken)
+        last = _attend(daemon, signals)
         undone = daemon.stop(f"{signal.Signals(last).name} received")
     return 128 + last if undone else 4
 
 
-def _attend(daemon: Daemon, caught: list[int], woken: threading.Event) -> int:
+def _attend(daemon: Daemon, signals: Signals) -> int:
     """Retry what could not be undone and halt when told to, until a signal to end; return which."""
     pause_s = RETRY_S
     while True:
-        if not woken.wait(pause_s):
+        number = signals.wait(pause_s)
+        if number is None:
             pause_s = daemon.retry(pause_s)
-            continue
-        woken.clear()
-        while caught:
-            number = caught.pop(0)
-            if number != HALT_SIGNAL:
-                return number
+        elif number == HALT_SIGNAL:
             daemon.halt(f"{signal.Signals(number).name} received")
+        else:
+            return number
 
 
 def _salvage(settings: Settings, state: StateDirectory) -> None:

@@ -74,9 +74,14 @@ class Control:
         return run
 
     def halt(self, reason: str) -> None:
-        """Stop everything running and let nothing new begin, across restarts, until ``resume``. Idempotent."""
-        self._journal.note(HALT, reason)
-        self.stop_all(f"halted: {reason}")
+        """Stop everything running and let nothing new begin, across restarts, until ``resume``. Idempotent.
+
+        Raises JournalError when it cannot be kept; what runs is stopped all the same.
+        """
+        try:
+            self._journal.note(HALT, reason)
+        finally:
+            self.stop_all(f"halted: {reason}")
 
     def resume(self, because: str) -> None:
         """Lift the halt; idempotent. ``because`` is kept in the journal.

@@ -25,10 +25,11 @@ targets: {{clone: {{repository: {{worktree: {at}/clone}}, limits: {{recover: 60s
 probes:
   - {{name: health, probe: git-health, target: clone, every: 1h}}
   - {{name: gate, probe: command, target: clone, every: 1h, run: "test ! -e {at}/closed"}}
+  - {{name: users, probe: command, target: clone, every: 1h, run: "test ! -e {at}/angry"}}
 steady_state: {{clone: [health, gate]}}
 experiments:
   - {{name: corrupt, fault: git-corrupt, target: clone, every: 1s, for: {hold}, set: {{mode: head-garbage}}}}
-guard: {{halt_file: {at}/halt-here}}
+guard: {{halt_file: {at}/halt-here, stop_when: [{{probe: users, is: failing, for: 300ms}}]}}
 sampling: {{stable_for: {stable}}}
 api: {{listen: "127.0.0.1:0"}}
 """

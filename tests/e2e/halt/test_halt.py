@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from daemon.core.errors import RefusedError, UsageError
-from tests.e2e.git.tree import make_repository
+from tests.e2e.git.tree import changed, look, make_repository
 from tests.e2e.halt.phases import (
     PHASES,
     Life,
@@ -50,3 +50,19 @@ def test_resuming_needs_a_reason_and_the_file_gone(tmp_path: Path) -> None:
         (tmp_path / "state" / "HALT").unlink()
         running.client.call("POST", "/api/v1/resume", {"because": "gone"})
         assert running.client.call("GET", "/api/v1/status")["daemon"]["halted"] is None
+
+
+def test_a_stop_condition_ends_what_runs_and_lets_nothing_begin_while_it_holds(tmp_path: Path) -> None:
+    before = look(make_repository(tmp_path / "clone"))
+    with life(tmp_path, "observing") as running:
+        running.until(lambda: running.events("fault.injected"), "fault")
+        (tmp_path / "angry").touch()
+        running.until(lambda: running.events("experiment.judged"), "verdict")
+        assert changed(before, look(tmp_path / "clone")) == []
+        (judged,) = running.events("experiment.judged")[:1]
+        assert judged["verdict"] == "aborted"
+        assert "stop condition users is failing" in judged["reasons"][0]
+        running.until(lambda: running.events("experiment.refused"), "refusal")
+        assert running.events("experiment.refused")[0]["rule"] == "stop-condition"
+        (tmp_path / "angry").unlink()
+        running.until(lambda: len(running.events("fault.injected")) >= 2, "next fault")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daemon.core.errors import BusyError, RefusedError, UsageError
+from daemon.core.errors import BusyError, JournalError, RefusedError, UsageError
 from daemon.core.events import Aborted, State, Verdict
 from daemon.core.guard import Unanswered
 from daemon.core.model import Instant
@@ -137,3 +137,20 @@ def test_nobody_resumes_what_others_hold(kit: Kit) -> None:
     others.file = "auditors"
     kit.control._journal.note("halt", None)
     assert kit.control.halted == "auditors"
+
+
+def test_a_halt_that_cannot_be_kept_stops_what_runs_all_the_same(kit: Kit) -> None:
+    def full(_name: str, _body: object) -> None:
+        raise JournalError("disk full")
+
+    def halt() -> None:
+        kit.journal.note = full
+        with pytest.raises(JournalError):
+            kit.control.halt("enough")
+
+    kit.world.clock.at(1, halt)
+    found = kit.control.run(request(duration_s=60))
+    assert found.judgement is not None
+    assert found.judgement.verdict is Verdict.ABORTED
+    assert kit.lamp is not None
+    assert kit.lamp.light == "good"
