@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.exposition import choose_encoder
 
 from daemon.core import guard
+from daemon.core.errors import JournalError
 from daemon.core.events import (
     Event,
     HealedBy,
@@ -215,8 +216,8 @@ class Metrics:
         next_times: Callable[[], Mapping[str, float]],
     ) -> None:
         """Ask these at every scrape."""
-        self._halted.set_function(lambda: float(halted()))
-        self._pending.set_function(lambda: float(pending()))
+        self._halted.set_function(_or_unknown(halted))
+        self._pending.set_function(_or_unknown(pending))
         for experiment in self._settings.experiments:
             name = experiment.name
             self._next.labels(name).set_function(lambda name=name: next_times().get(name, math.nan))  # type: ignore[misc]
@@ -225,6 +226,18 @@ class Metrics:
         """Return the exposition and its content type, negotiated from the Accept header."""
         encoder, content_type = choose_encoder(accept)
         return encoder(self.registry), content_type
+
+
+def _or_unknown(ask: Callable[[], float]) -> Callable[[], float]:
+    """Return a question that is answered NaN where the journal does not answer: unknown is not none."""
+
+    def answer() -> float:
+        try:
+            return float(ask())
+        except JournalError:
+            return math.nan
+
+    return answer
 
 
 def _middle(span: Bracket) -> float:

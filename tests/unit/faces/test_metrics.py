@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.core.errors import JournalError
 from daemon.core.model import (
     Finding,
     Instant,
@@ -157,3 +158,13 @@ def test_what_is_asked_at_scrape_time(metrics: Metrics) -> None:
     assert value(metrics, "halted") == 1
     assert value(metrics, "pending_undo") == 2
     assert value(metrics, "next_experiment_timestamp_seconds", experiment="dark") == 99
+
+
+def test_a_journal_that_does_not_answer_is_unknown_at_scrape_time_and_not_none(metrics: Metrics) -> None:
+    def silent() -> int:
+        raise JournalError("a page is gone")
+
+    metrics.watch(halted=lambda: bool(silent()), pending=silent, next_times=dict)
+    page = metrics.render("text/plain")[0].decode()
+    assert "chaosd_pending_undo NaN" in page
+    assert "chaosd_halted NaN" in page
