@@ -41,7 +41,7 @@ check: $(VENV)/.dev
 	$(BIN)/coverage report
 
 torture: $(VENV)/.dev  ## kill -9 at random moments, many times
-	$(BIN)/python -m pytest tests/e2e tests/integration -m torture -n 2 -rP -p no:cacheprovider
+	$(BIN)/python -m pytest tests/e2e tests/integration tests/property -m torture -n 2 -rP -p no:cacheprovider
 
 SEEDS ?= 20
 ONLY  ?=

@@ -70,6 +70,8 @@ guard:
     - {probe: repository, is: failing, for: 5m}
 
 api:
-  listen: 127.0.0.1:9876        # others than loopback need token_file
-  # token_file: /etc/chaosd/token
+  listen: 127.0.0.1:9876        # others than loopback need a token
+  # tokens:                     # files of mode 0600; control includes read
+  #   - {name: grafana, scope: read, file: /etc/chaosd/grafana.token}
+  #   - {name: ops, scope: control, credential: chaosd-ops}     # systemd: LoadCredential=
 """

@@ -33,7 +33,11 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"(?i)\b(bearer)\s+(?=[^\s\d]*\d|\S{20})[A-Za-z0-9+/_.~=-]{8,}"), rf"\1 {HIDDEN}"),
     # NAME=value, "name": "value", ?X-Amz-Signature=value
-    (re.compile(rf"(?i){_BEFORE}({_NAME}[\"']?\s*[:=]\s*)(?:{_VALUE})+"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(?i){_BEFORE}({_NAME}\s*[:=]\s*)(?:{_VALUE})+"), rf"\1{HIDDEN}"),
+    (
+        re.compile(rf"(?i){_BEFORE}({_NAME}[\"']\s*[:=]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s\"'&,;)}}\]]{{16,}})+"),
+        rf"\1{HIDDEN}",
+    ),
     # --password value
     (re.compile(rf"(?i)(?<![\w-])(--?{_NAME}\s+)(?!-)(?:{_VALUE})+"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(?:AKIA|ASIA|AIDA|AROA)[A-Z0-9]{12,}"), HIDDEN),

@@ -64,6 +64,7 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
         "chaosd.yaml:3: api.token_file: expected text; put it in quotes",
         "chaosd.yaml:3: api.tokens[0].credential: expected text",
         "chaosd.yaml:3: api.tokens: expected a list",
+        "chaosd.yaml:3: api.read: 'token': nobody could read: set api.tokens",
         "the trace token is on no branch",
         "stale-lock .git/index.lock",
         "basic scenario of 12 messages",

@@ -200,7 +200,7 @@ def test_every_commented_line_of_the_starter_is_right_too(read: Read) -> None:
                     "set:",
                     "require_tag:",
                     "allow:",
-                    "token_file:",
+                    "tokens:",
                 )
             )
         )
@@ -210,6 +210,7 @@ def test_every_commented_line_of_the_starter_is_right_too(read: Read) -> None:
     assert [e.name for e in found.experiments] == ["corrupt", "stop-a-task"]
     assert found.targets["editor"].queue is not None
     assert found.targets["editor"].queue.dead_letter is not None
+    assert [t.name for t in found.api.tokens] == ["grafana", "ops"]
 
 
 def test_everything_has_a_default(read: Read) -> None:
