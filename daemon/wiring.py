@@ -139,8 +139,12 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
     world = LocalWorld(aws=settings.aws, private=state.private)
     journal = settled(state)
     watchman = told.watchman or Nobody()
-    watchman.environment({k: v for k, v in {REGION: settings.aws.region, ENDPOINT: settings.aws.endpoint_url}.items() if v})
-    recorder = Recorder(journal, listeners=(watchman, *told.listeners), looked=told.looked, on_failure=told.on_failure)
+    watchman.environment(
+        {k: v for k, v in {REGION: settings.aws.region, ENDPOINT: settings.aws.endpoint_url}.items() if v}
+    )
+    recorder = Recorder(
+        journal, listeners=(watchman, *told.listeners), looked=told.looked, on_failure=told.on_failure
+    )
     kinds = faults()
     lease = RevertLease(state.path, world.clock)
     reverter = Reverter(world=world, recorder=recorder, faults=kinds, lease=lease)

@@ -175,8 +175,9 @@ class Undo:
 
     ``victim`` names what was chosen; ``actions`` says what injecting will do, one sentence each (the dry run
     prints them). ``data`` is the fault's own record and survives JSON. ``wait_s`` bounds how long revert may
-    wait for a supervisor; ``takes_s`` is how long injecting itself is expected to take. ``restores`` is False for what cannot be taken back: then revert only waits for
-    what must come back, and whatever healed was not healed by us.
+    wait for a supervisor; ``takes_s`` is how long injecting itself is expected to take. ``restores`` is False
+    for what cannot be taken back: then revert only waits for what must come back, and whatever healed was not
+    healed by us.
     """
 
     fault: str

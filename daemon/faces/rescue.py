@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from daemon import wiring
+from daemon import salvage, wiring
 from daemon.core.errors import ChaosdError, JournalError, UndoFailedError, UnrecordedError
 from daemon.core.events import Injection
 from daemon.core.settings import Aws, Settings
@@ -28,8 +28,12 @@ REASONS = {
 def main(words: Sequence[str]) -> int:
     """Take the injections back, newest first; return 0, 4 when residue may remain, 75 when it is not journalled."""
     directory, why, voice, *injections = words
-    station = wiring.station(_settings(), StateDirectory(Path(directory)))
-    code = 0
+    state, code = StateDirectory(Path(directory)), 0
+    try:
+        station = wiring.station(_settings(), state)
+    except JournalError as error:
+        _say(voice, ", ".join(injections), "the journal cannot be used", error.message)
+        return _salvage(state, voice) if why == ENDED else NOT_RECORDED
     try:
         for injection in injections:
             try:
@@ -46,6 +50,20 @@ def main(words: Sequence[str]) -> int:
     finally:
         station.close()
     return code
+
+
+def _salvage(state: StateDirectory, voice: str) -> int:
+    """Recover as ``chaosd recover`` would: from what is readable of the journal and the copies of undo records."""
+    try:
+        with state:
+            rescued = salvage.recover(_settings(), state)
+    except ChaosdError as error:
+        _say(voice, "recover", "failed", error.message)
+        return UndoFailedError.exit_code
+    for found in rescued.found:
+        _say(voice, found.plan.injection, found.state.value, _detail(found))
+    left = any(found.outstanding for found in rescued.found)
+    return UndoFailedError.exit_code if left else 0
 
 
 def _settings() -> Settings:

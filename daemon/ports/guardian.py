@@ -21,6 +21,7 @@ ACKNOWLEDGED = b"\n"
 _COMM = "chaosd-guardian"
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _FILES_MAX = 1 << 20
+_LONGEST_S = 3600.0
 _READ_BYTES = 1 << 16
 _STOPPED = frozenset("Tt")
 
@@ -173,7 +174,8 @@ class Den:
         """Return the orders that came within the time (None: whenever they come); None when the daemon is gone."""
         waiting = select.poll()
         waiting.register(self._orders, select.POLLIN)
-        if not waiting.poll(None if within_s is None else max(0.0, within_s) * 1000):
+        # The system counts in milliseconds that must fit into 31 bits: 24 days.
+        if not waiting.poll(None if within_s is None else min(max(0.0, within_s), _LONGEST_S) * 1000):
             return []
         found = os.read(self._orders, _READ_BYTES)
         if not found:

@@ -1,7 +1,8 @@
 """The lease on reverting: of all processes that could take something back, one at a time does.
 
-An flock on a file in the state directory. The kernel gives it back whoever dies, however; a holder that is only
-stopped keeps it, and its pid stands in the file for the guardian and for people.
+An flock on ``private`` in the state directory, which has a lock itself: it needs no room on the disk and no right
+to write. The kernel gives it back whoever dies, however; a holder that is only stopped keeps it. Its pid stands in a
+file, for people.
 """
 
 import errno
@@ -15,7 +16,7 @@ from threading import RLock
 from daemon.core.errors import BusyError
 from daemon.core.seams import Clock
 
-NAME = "revert.lock"
+NAME = "reverting"
 WAIT_S = 1900.0  # longer than the longest revert may wait (a sweep of a queue: 1800 s)
 _LOOK_S = 0.05
 
@@ -24,7 +25,7 @@ class RevertLease:
     """The lease of one state directory. Reentrant in a thread; threads of one process exclude each other too."""
 
     def __init__(self, directory: Path, clock: Clock, *, wait_s: float = WAIT_S) -> None:
-        self._path = directory / NAME
+        self._directory = directory
         self._clock = clock
         self._wait_s = wait_s
         self._threads = RLock()
@@ -44,25 +45,25 @@ class RevertLease:
                     os.close(lock)  # closing drops the flock; the file stays, removing it would race
 
     def _take(self) -> int:
-        lock = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = _open(self._directory)
         until_s = self._clock.instant().mono_s + self._wait_s
         while not _locked(lock):
             if self._clock.instant().mono_s >= until_s:
                 os.close(lock)
                 raise BusyError(
-                    f"not reverting: process {holder(self._path.parent) or '?'} has been reverting for too long",
+                    f"not reverting: process {holder(self._directory) or '?'} has been reverting for too long",
                     hint="see whether that process is stopped or hangs; end it, then `chaosd recover`",
                 )
             self._clock.wait(None, _LOOK_S)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # a full or read-only disk keeps nobody from reverting
+            (self._directory / NAME).write_text(f"{os.getpid()}\n")
         return lock
 
 
 def free(directory: Path) -> bool:
     """Tell whether nobody reverts in this state directory at the moment."""
     try:
-        lock = os.open(directory / NAME, os.O_RDWR | os.O_CLOEXEC)
+        lock = _open(directory)
     except FileNotFoundError:
         return True
     try:
@@ -76,6 +77,10 @@ def holder(directory: Path) -> int | None:
     with suppress(OSError, ValueError):
         return int((directory / NAME).read_bytes())
     return None
+
+
+def _open(directory: Path) -> int:
+    return os.open(directory / "private", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def _locked(lock: int) -> bool:

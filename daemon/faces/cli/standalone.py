@@ -14,8 +14,8 @@ from daemon.core.events import Injection, State, Verdict
 from daemon.core.parameters import build, nearest
 from daemon.core.plan import Request
 from daemon.core.settings import Settings
-from daemon.engine.watchman import OnWatch
 from daemon.engine.facts import HALT
+from daemon.engine.watchman import OnWatch
 from daemon.faces import shapes
 from daemon.faces.cli.audit import note
 from daemon.faces.cli.progress import Follower, Line

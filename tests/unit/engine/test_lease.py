@@ -10,6 +10,7 @@ import pytest
 from daemon.core.errors import BusyError
 from daemon.ports.clock import SystemClock
 from daemon.ports.lease import RevertLease, free, holder
+from daemon.ports.state import StateDirectory
 
 HOLD = """
 import sys
@@ -20,6 +21,11 @@ with RevertLease(Path(sys.argv[1]), SystemClock()).held():
     print("held", flush=True)
     sys.stdin.read()
 """
+
+
+@pytest.fixture(autouse=True)
+def _made(tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
 
 
 def test_another_process_keeps_it_until_it_dies_however(tmp_path: Path) -> None:
@@ -54,6 +60,11 @@ def test_a_thread_may_take_it_again_and_another_thread_waits(tmp_path: Path) -> 
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]
+
+
+def test_it_is_another_lock_than_that_of_the_state_directory(tmp_path: Path) -> None:
+    with StateDirectory(tmp_path), RevertLease(tmp_path, SystemClock(), wait_s=0.1).held():
+        assert not free(tmp_path)
 
 
 def test_where_nobody_ever_reverted_it_is_free(tmp_path: Path) -> None:
