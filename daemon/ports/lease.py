@@ -1,7 +1,7 @@
 """The lease on reverting: of all processes that could take something back, one at a time does.
 
-An flock on ``private`` in the state directory, which has a lock itself: it needs no room on the disk and no right
-to write. The kernel gives it back whoever dies, however; a holder that is only stopped keeps it. Its pid stands in a
+An flock on ``private`` in the state directory (which has a lock itself): it needs no room on the disk, no right to
+write. The kernel gives it back whoever dies, however; a holder that is only stopped keeps it. Its pid stands in a
 file, for people.
 """
 
