@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cli.conftest import Cli, Tree
+from tests.e2e.guardian.kit import kill_both
 
 KEYS = {"id", "fault", "mode", "target", "seed", "state", "victim"}
 
@@ -115,8 +116,7 @@ def test_recover_takes_back_what_a_killed_run_left(
     before = tree(repository)
     child = chaosd.begin("inject", "git-lock", "--repository", repository, "--for", "60s")
     await_file(repository / ".git/index.lock")
-    child.kill()
-    child.wait()
+    kill_both(child)
     assert tree(repository) != before
     status = chaosd("status", "-o", "json").json
     assert [i["injection"]["fault"] for i in status["outstanding"]] == ["git-lock"]
@@ -193,8 +193,7 @@ def test_the_next_injection_recovers_first(chaosd: Cli, repository: Path) -> Non
     child = chaosd.begin("inject", "git-lock", "--repository", repository, "--for", "60s")
     lock = repository / ".git/index.lock"
     await_file(lock)
-    child.kill()
-    child.wait()
+    kill_both(child)
     ran = chaosd("inject", "git-lock", "--repository", repository, "--mode", "head-lock", "--for", "0s")
     assert ran.code == 0, ran
     assert "an earlier run left" in ran.err
@@ -204,8 +203,7 @@ def test_the_next_injection_recovers_first(chaosd: Cli, repository: Path) -> Non
 def test_recover_needs_no_configuration_and_survives_a_broken_one(chaosd: Cli, repository: Path) -> None:
     child = chaosd.begin("inject", "git-lock", "--repository", repository, "--for", "60s")
     await_file(repository / ".git/index.lock")
-    child.kill()
-    child.wait()
+    kill_both(child)
     chaosd.config("targts: {}\n")  # ./chaosd.yaml, which nobody named
     ran = chaosd("recover")
     assert ran.code == 0

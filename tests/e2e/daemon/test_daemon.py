@@ -16,6 +16,7 @@ import pytest
 
 from daemon.faces.client import Client
 from tests.e2e.git.tree import changed, look, make_repository
+from tests.e2e.guardian.kit import kill_both
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
 TOKEN = "s3cret-token-of-the-test"
@@ -161,7 +162,7 @@ def test_after_kill_9_the_next_start_undoes_before_it_does_anything_else(start: 
     before = look(repository)
     daemon = start(trigger="every: 1s", hold="10m")
     await_event(daemon.log, "fault.injected", daemon.process)
-    daemon.end(signal.SIGKILL)
+    kill_both(daemon.process)
     assert changed(before, look(repository)) != []
     again = start()
     await_event(again.log, "injection.recovered", again.process, state="reverted")

@@ -58,6 +58,15 @@ def guardian_of(pid: int) -> int | None:
     return next((p for p in children(pid) if comm(p) == COMM), None)
 
 
+def kill_both(process: "subprocess.Popen[str]") -> None:
+    """Kill a chaosd that a test started, its guardian first, so that nobody is left to undo."""
+    guardian = guardian_of(process.pid)
+    if guardian is not None:
+        os.kill(guardian, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
 def gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
