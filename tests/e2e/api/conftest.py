@@ -101,7 +101,11 @@ def serving(directory: Path, **words: Any) -> Iterator[Running]:
         yield Running(process, address, directory / "state", directory / "log", repository, outside)
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(scope="module")
