@@ -133,29 +133,36 @@ class Audience:
     on_failure: Callable[[str, BaseException], None] | None = None
 
 
+def _outside(settings: Settings, state: StateDirectory, world: World, lookouts: Sequence[Lookout]) -> Outside:
+    named = settings.guard.halt_file
+    return Outside(
+        settings.guard,
+        world=world,
+        lookouts=lookouts,
+        halt_files=[str(state.halt_file), *([named] if named else [])],
+        fast_s=settings.sampling.probe_every_s,
+    )
+
+
+def _reach(aws: Aws) -> dict[str, str]:
+    """Return what a reverter must have in its environment to find the same AWS."""
+    return {name: value for name, value in {REGION: aws.region, ENDPOINT: aws.endpoint_url}.items() if value}
+
+
 def station(settings: Settings, state: StateDirectory, audience: Audience | None = None) -> Station:
     """Put the parts together; the state directory must be entered (locked) by the caller. Raises ConfigError."""
     told = audience or Audience()
     world = LocalWorld(aws=settings.aws, private=state.private)
     journal = settled(state)
     watchman = told.watchman or Nobody()
-    watchman.environment(
-        {k: v for k, v in {REGION: settings.aws.region, ENDPOINT: settings.aws.endpoint_url}.items() if v}
-    )
-    recorder = Recorder(
-        journal, listeners=(watchman, *told.listeners), looked=told.looked, on_failure=told.on_failure
-    )
+    watchman.environment(_reach(settings.aws))
+    listeners: tuple[Listener, ...] = (watchman, *told.listeners)
+    recorder = Recorder(journal, listeners=listeners, looked=told.looked, on_failure=told.on_failure)
     kinds = faults()
     lease = RevertLease(state.path, world.clock)
     reverter = Reverter(world=world, recorder=recorder, faults=kinds, lease=lease)
     lookouts = _lookouts(settings)
-    outside = Outside(
-        settings.guard,
-        world=world,
-        lookouts=lookouts,
-        halt_files=[str(state.halt_file), *([settings.guard.halt_file] if settings.guard.halt_file else [])],
-        fast_s=settings.sampling.probe_every_s,
-    )
+    outside = _outside(settings, state, world, lookouts)
     injector = Injector(
         Parts(
             settings=settings,

@@ -61,15 +61,20 @@ def injection(found: Injection) -> dict[str, Any]:
             "censored": bool(judged and judged.censored),
             "healed_by": judged.healed_by.value if judged and judged.healed_by else None,
         },
-        "undo": {
-            "proved": reverted is not None and found.state in {State.REVERTED, State.SUPERSEDED},
-            "superseded": found.state is State.SUPERSEDED,
-            "detail": reverted.reversion.detail if reverted else (found.last_error or ""),
-            "proof": dict(reverted.reversion.proof) if reverted else {},
-            "deadline_at": stamp(found.deadline.wall_s) if found.deadline else None,
-            "settled": _settled(found),
-        },
+        "undo": _undo(found),
         "violations": [dict(v) for v in judged.violations] if judged else [],
+    }
+
+
+def _undo(found: Injection) -> dict[str, Any]:
+    reverted = found.reverted
+    return {
+        "proved": reverted is not None and found.state in {State.REVERTED, State.SUPERSEDED},
+        "superseded": found.state is State.SUPERSEDED,
+        "detail": reverted.reversion.detail if reverted else (found.last_error or ""),
+        "proof": dict(reverted.reversion.proof) if reverted else {},
+        "deadline_at": stamp(found.deadline.wall_s) if found.deadline else None,
+        "settled": _settled(found),
     }
 
 
