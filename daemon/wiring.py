@@ -26,6 +26,7 @@ from faults import CATALOGUE as FAULTS
 from faults.sqs.marks import reverted
 from faults.sqs.places import places, wait_s
 from probes import CATALOGUE as PROBES
+from probes.pipeline.branches import Branches
 from probes.pipeline.observer import Observer
 
 T = TypeVar("T")
@@ -127,7 +128,7 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
     recorder = Recorder(journal, listeners=told.listeners, looked=told.looked, on_failure=told.on_failure)
     kinds = faults()
     reverter = Reverter(world=world, recorder=recorder, faults=kinds)
-    lookouts = _lookouts(settings)
+    looking = lookouts(settings)
     injector = Injector(
         Parts(
             settings=settings,
@@ -136,7 +137,7 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
             recorder=recorder,
             reverter=reverter,
             faults=kinds,
-            watcher=_watcher(settings, world, lookouts),
+            watcher=_watcher(settings, world, looking),
             new_seed=lambda: secrets.randbits(32),
             boot=boot_id(),
         )
@@ -150,7 +151,7 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
         reverter=reverter,
         injector=injector,
         control=Control(injector=injector, reverter=reverter, journal=journal, new_id=lambda: new_id(world)),
-        lookouts=lookouts,
+        lookouts=looking,
         faults=kinds,
     )
 
@@ -175,6 +176,11 @@ def witness(target: Target, run: str, world: World) -> Witness:
     return Observer.of(target, run, world)
 
 
+def branches(target: Target, world: World) -> Branches:
+    """Return who follows the branches of the target's remote, in a private mirror."""
+    return Branches(target, world)
+
+
 def sweep(target: Target, run: str, sent: int, world: World) -> str:
     """Remove what is left of one run's messages from the target's queues, and say what was; raises ChaosdError."""
     if target.queue is None:
@@ -183,7 +189,8 @@ def sweep(target: Target, run: str, sent: int, world: World) -> str:
     return reverted(run, found, sent, world, within_s=wait_s(found, world)).detail
 
 
-def _lookouts(settings: Settings) -> tuple[Lookout, ...]:
+def lookouts(settings: Settings) -> tuple[Lookout, ...]:
+    """Return the configured probes, ready to look; raises ConfigError."""
     kinds = probes()
     return tuple(
         Lookout(

@@ -43,6 +43,8 @@ def injection(found: Injection) -> dict[str, Any]:
             "seed": plan.seed,
             "state": found.state.value,
             "planned_at": when(plan.planned_at),
+            "for": plan.duration_s,
+            "recover": plan.recover_s,
             "injected_at": when(found.injected.started) if found.injected else None,
             "injecting_took": _took(found),
             "reverted_at": when(reverted.finished) if reverted else None,
