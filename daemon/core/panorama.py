@@ -42,7 +42,8 @@ class Branch:
 class Backlog:
     """What lies in the input queue and, where there is one, in the dead-letter queue, as SQS counts.
 
-    ``waiting_since_s`` (epoch) is since when messages were seen waiting at every look: the oldest may be older.
+    ``waiting_since_s`` (epoch) is since when every look saw messages waiting, not always the same ones: SQS tells
+    no ages.
     """
 
     visible: int

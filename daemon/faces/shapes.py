@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon.core.events import Injection, State, Verdict
 from daemon.core.model import Bracket, Instant, Observation, Undo
 from daemon.core.parameters import describe
 from daemon.core.seams import Fault, Probe
+
+if TYPE_CHECKING:
+    from daemon.core.course import ScenarioRun
 
 SCHEMA_VERSION = 1
 DIGITS = 3
@@ -63,13 +66,18 @@ def injection(found: Injection) -> dict[str, Any]:
             "censored": bool(judged and judged.censored),
             "healed_by": judged.healed_by.value if judged and judged.healed_by else None,
         },
-        "undo": {
-            "proved": reverted is not None and found.state in {State.REVERTED, State.SUPERSEDED},
-            "superseded": found.state is State.SUPERSEDED,
-            "detail": reverted.reversion.detail if reverted else (found.last_error or ""),
-            "proof": dict(reverted.reversion.proof) if reverted else {},
-        },
+        "undo": _undo(found),
         "violations": [dict(v) for v in judged.violations] if judged else [],
+    }
+
+
+def _undo(found: Injection) -> dict[str, Any]:
+    reverted = found.reverted
+    return {
+        "proved": reverted is not None and found.state in {State.REVERTED, State.SUPERSEDED},
+        "superseded": found.state is State.SUPERSEDED,
+        "detail": reverted.reversion.detail if reverted else (found.last_error or ""),
+        "proof": dict(reverted.reversion.proof) if reverted else {},
     }
 
 
@@ -130,6 +138,24 @@ def probe(kind: type[Probe]) -> dict[str, Any]:
 def injections(found: Sequence[Injection]) -> list[dict[str, Any]]:
     """Return several injections in the given order."""
     return [injection(i) for i in found]
+
+
+def scenario_runs(found: "Sequence[ScenarioRun]") -> list[dict[str, Any]]:
+    """Return runs of scenarios as ``recover`` and ``status`` name them: what each may have left in the queues."""
+    return [
+        {
+            "run": one.opened.run,
+            "purpose": one.opened.purpose.value,
+            "scenario": one.opened.scenario,
+            "target": one.opened.target,
+            "opened_at": when(one.opened.at),
+            "injection": one.opened.injection,
+            "state": "swept" if one.swept else "sweep-failed" if one.failures else "open",
+            "detail": one.swept.reversion.detail if one.swept else one.last_error or "",
+            "proof": dict(one.swept.reversion.proof) if one.swept else {},
+        }
+        for one in found
+    ]
 
 
 def bracket(span: Bracket | None) -> list[float] | None:

@@ -104,9 +104,9 @@ def _queue(target: Json, drawing: Drawing) -> list[Text]:
     line = Text(f"{queue['visible']} waiting, {queue['in_flight']} in flight, {queue['delayed']} delayed")
     dead = queue["dead_letter"]
     if dead is not None:
-        line.append(f", {dead} dead-lettered", "red" if dead else "")
+        line.append(f", {dead} dead", "red" if dead else "")
     if queue["waiting_for"] is not None:
-        line.append(f", not empty for {lapse(queue['waiting_for'])} or longer", "yellow")
+        line.append(f", not empty for {lapse(queue['waiting_for'])}", "yellow")
     return [cut(line, drawing.room, drawing.mark)]
 
 
