@@ -71,7 +71,7 @@ def test_the_objectives_are_those_of_the_configuration(chaosd: Cli) -> None:
     remember(chaosd, [Story(measures={"total_seconds": 5.0})])
     path = chaosd.config("version: 1\ntargets: {editor: {repository: {worktree: /srv/r}, limits: {message: 2s}}}\n")
     rows = chaosd("-o", "json", "-c", path, "report", *EVERYTHING).json["objectives"]
-    [row] = [r for r in rows if r["name"] == "message time"]
+    [row] = [r for r in rows if r["name"] == "message, slowest"]
     assert (row["goal"], row["status"]) == ("< 2 s", "missed")
 
 
