@@ -2,36 +2,42 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from daemon.core.errors import ConfigError
+from daemon.core.errors import ConfigError, TargetAbsentError
 from daemon.core.events import Observed
 from daemon.core.ledger import Witness
-from daemon.core.model import Repository, Target
+from daemon.core.model import Repository, Reversion, Target, Undo
 from daemon.core.parameters import build
 from daemon.core.seams import Fault, Probe, World
 from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings
 from daemon.engine.control import Control
 from daemon.engine.injector import Injector, Parts
 from daemon.engine.prober import Lookout, ThreadedWatch, Watch
-from daemon.engine.recorder import Listener, Looked, Recorder
+from daemon.engine.recorder import Listener, Looked, Recorder, RunListener
 from daemon.engine.reverter import Reverter
+from daemon.engine.theatre import Theatre
 from daemon.ports.clock import SystemClock
 from daemon.ports.journal import Journal
 from daemon.ports.state import StateDirectory, boot_id
 from daemon.ports.world import LocalWorld
 from faults import CATALOGUE as FAULTS
 from faults.sqs.marks import reverted
-from faults.sqs.places import places, wait_s
+from faults.sqs.places import places, places_of, recorded, wait_s
 from probes import CATALOGUE as PROBES
 from probes.pipeline.branches import Branches
 from probes.pipeline.observer import Observer
 
+if TYPE_CHECKING:
+    from daemon.core.gitcases import GitWitness
+
 T = TypeVar("T")
 
 AD_HOC = "repository"
+SCENARIO = "scenario"
 
 
 def faults() -> Mapping[str, type[Fault]]:
@@ -117,6 +123,7 @@ class Audience:
 
     listeners: Sequence[Listener] = ()
     looked: Sequence[Looked] = ()
+    runs: Sequence[RunListener] = ()
     on_failure: Callable[[str, BaseException], None] | None = None
 
 
@@ -125,9 +132,12 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
     told = audience or Audience()
     world = LocalWorld(aws=settings.aws, private=state.private)
     journal = open_journal(state)
-    recorder = Recorder(journal, listeners=told.listeners, looked=told.looked, on_failure=told.on_failure)
+    recorder = Recorder(
+        journal, listeners=told.listeners, looked=told.looked, runs=told.runs, on_failure=told.on_failure
+    )
     kinds = faults()
-    reverter = Reverter(world=world, recorder=recorder, faults=kinds)
+    stage = _theatre(settings, state, world, recorder)
+    reverter = Reverter(world=world, recorder=recorder, faults=kinds, sweeper=lambda: stage.sweeper)
     looking = lookouts(settings)
     injector = Injector(
         Parts(
@@ -140,6 +150,7 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
             watcher=_watcher(settings, world, looking),
             new_seed=lambda: secrets.randbits(32),
             boot=boot_id(),
+            company=lambda: stage.company,
         )
     )
     return Station(
@@ -176,17 +187,67 @@ def witness(target: Target, run: str, world: World) -> Witness:
     return Observer.of(target, run, world)
 
 
+def git_witness(target: Target, world: World) -> "GitWitness":
+    """Return who looks at the sandbox of a git scenario; raises ChaosdError when it cannot be looked at."""
+    from probes.pipeline.gitwitness import Onlooker  # noqa: PLC0415  only `scenario git` needs it
+
+    return Onlooker.of(target, world)
+
+
 def branches(target: Target, world: World) -> Branches:
     """Return who follows the branches of the target's remote, in a private mirror."""
     return Branches(target, world)
 
 
-def sweep(target: Target, run: str, sent: int, world: World) -> str:
-    """Remove what is left of one run's messages from the target's queues, and say what was; raises ChaosdError."""
+def undo_of_run(target: Target, run: str, planned: int, world: World) -> Undo:
+    """Return what sweeping a scenario's messages will need; looks only. Raises ChaosdError where none could."""
     if target.queue is None:
-        return "nothing was left: the target has no queue"
+        raise TargetAbsentError(f"nothing was sent: target {target.name} has no queue")
     found = places(target.queue, world, separate=True)
-    return reverted(run, found, sent, world, within_s=wait_s(found, world)).detail
+    return Undo(
+        fault=SCENARIO,
+        mode="",
+        victim={"queue": target.queue.url, "messages": planned},
+        actions=(f"send {planned} messages marked {run} to {target.queue.url}, afterwards remove what is left",),
+        data={"run": run, "planned": planned, "places": recorded(found)},
+        wait_s=wait_s(found, world),
+    )
+
+
+def sweep_run(undo: Undo, world: World) -> Reversion:
+    """Remove what is left of one run's messages, from its undo record alone; raises ChaosdError."""
+    run, planned = str(undo.data["run"]), int(undo.data["planned"])
+    return reverted(run, places_of(undo), planned, world, within_s=undo.wait_s)
+
+
+def _theatre(settings: Settings, state: StateDirectory, world: LocalWorld, recorder: Recorder) -> Theatre:
+    @contextmanager
+    def room() -> Iterator[World]:
+        with state.room() as private:
+            yield world.within(private)
+
+    return Theatre(
+        world=world,
+        recorder=recorder,
+        sampling=settings.sampling,
+        witness=witness,
+        undo=undo_of_run,
+        sweep=sweep_run,
+        room=room,
+        new_id=lambda: new_id(world),
+        boot=boot_id(),
+    )
+
+
+@contextmanager
+def theatre(settings: Settings, state: StateDirectory) -> Iterator[Theatre]:
+    """Lend what plays scenarios without an engine: the state directory need not be ours. Raises JournalError."""
+    journal = open_journal(state.make())
+    try:
+        world = LocalWorld(aws=settings.aws, private=state.private)
+        yield _theatre(settings, state, world, Recorder(journal))
+    finally:
+        journal.close()
 
 
 def lookouts(settings: Settings) -> tuple[Lookout, ...]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from daemon.core.model import Bracket, Instant, Json, Observation, Outcome, Phase, Reversion, Undo
+from daemon.core.settings import WorkloadSetting
 
 
 class Verdict(StrEnum):
@@ -47,6 +48,7 @@ class Plan:
 
     ``origin`` is ``schedule``, ``cli`` or ``api``; ``by`` says who asked. ``steady`` names the probes that must
     be ok; ``stable_s`` how long they must stay ok to count as recovered; ``recover_s`` how long we wait for it.
+    ``workload`` is played meanwhile, its messages judged like the system's health.
     """
 
     injection: str
@@ -63,6 +65,7 @@ class Plan:
     planned_at: Instant
     origin: str
     by: str
+    workload: WorkloadSetting | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +152,25 @@ class RevertFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What became of the messages of the workload, safety properties only, and what its baseline explains.
+
+    ``violations`` have the shape of the JSON, one entry for each piece of evidence. ``masked`` are the invariants
+    that the baseline (a run's id) broke as well; ``unknown`` those that nobody could tell, each with its reason.
+    ``settled`` is False when it was still moving at the longest wait, ``broke`` says what ended it early.
+    """
+
+    at: Instant
+    run: str
+    baseline: str
+    violations: tuple[dict[str, Json], ...] = ()
+    masked: tuple[str, ...] = ()
+    unknown: tuple[dict[str, Json], ...] = ()
+    settled: bool = True
+    broke: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """The verdict over the stored history; ``revised`` when a later revert changed an earlier one."""
 
@@ -157,7 +179,9 @@ class Judged:
     revised: bool = False
 
 
-Event: TypeAlias = Proposed | Refused | Observed | Planned | Injected | Aborted | Reverted | RevertFailed | Judged
+Event: TypeAlias = (
+    Proposed | Refused | Observed | Planned | Injected | Aborted | Reverted | RevertFailed | Checked | Judged
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +199,7 @@ class Injection:
     revert_started: Instant | None = None
     failures: int = 0
     last_error: str | None = None
+    checked: Checked | None = None
     judgement: Judgement | None = None
     observed: tuple[Observed, ...] = field(default=(), repr=False)
 
@@ -184,7 +209,7 @@ class Injection:
         return self.state in {State.PLANNED, State.INJECTED, State.REVERT_FAILED}
 
 
-def apply(so_far: Injection, event: Event) -> Injection:  # noqa: PLR0911  one arm an event
+def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911  one arm an event
     """Return the injection after one more event."""
     match event:
         case Proposed():
@@ -213,6 +238,8 @@ def apply(so_far: Injection, event: Event) -> Injection:  # noqa: PLR0911  one a
                 state=State.REVERT_FAILED,
                 revert_started=first,
             )
+        case Checked():
+            return replace(so_far, checked=event)
         case Judged():
             state = State.DROPPED if so_far.state is State.PROPOSED else so_far.state
             return replace(so_far, judgement=event.judgement, state=state)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from daemon.core.events import Plan
 from daemon.core.model import Instant, Json, Target
-from daemon.core.settings import Sampling
+from daemon.core.settings import Sampling, WorkloadSetting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,7 @@ class Request:
     seed: int | None = None
     experiment: str | None = None
     recover_s: float | None = None
+    workload: WorkloadSetting | None = None
 
 
 def make(  # noqa: PLR0913  each is one fact from outside
@@ -50,7 +51,13 @@ def make(  # noqa: PLR0913  each is one fact from outside
         planned_at=at,
         origin=request.origin,
         by=request.by,
+        workload=request.workload,
     )
+
+
+def derived(seed: int, purpose: str) -> int:
+    """Return the seed for one more purpose of the same injection, independent of its other choices."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:4], "big")
 
 
 def occurrence_seed(seed: int, experiment: str, occurrence: int) -> int:

@@ -12,7 +12,7 @@ from daemon.core.settings import StopWhen
 from daemon.engine.facts import HALT
 from daemon.engine.injector import Injector
 from daemon.engine.recorder import JournalSeam
-from daemon.engine.reverter import Reverter
+from daemon.engine.reverter import Recovered, Reverter
 from daemon.engine.stop import StopSwitch
 
 
@@ -93,7 +93,7 @@ class Control:
         run.stop.set(reason)
         return run.outcome()
 
-    def recover(self) -> tuple[Injection, ...]:
+    def recover(self) -> Recovered:
         """Take back whatever is outstanding; refuses with BusyError while injections run."""
         with self._lock:
             if self._runs:
@@ -102,11 +102,17 @@ class Control:
                 )
             return self._reverter.recover()
 
-    def retry_failed(self) -> None:
-        """Try again what could not be undone; does nothing while injections run."""
+    def retry_failed(self) -> int:
+        """Try again what could not be undone, and return how much is left; does nothing while injections run."""
         with self._lock:
-            if not self._runs and self._journal.outstanding():
+            if not self._runs and self.left:
                 self._reverter.recover()
+        return self.left
+
+    @property
+    def left(self) -> int:
+        """Return how many injections and runs of scenarios may still have left something behind."""
+        return len(self._journal.outstanding()) + len(self._reverter.orphans())
 
     def close(self, reason: str, timeout_s: float) -> bool:
         """Abort and undo everything and let nothing begin any more; False when that did not end in time."""

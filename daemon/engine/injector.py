@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from threading import Lock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from daemon.core import guard, plan
 from daemon.core.errors import BusyError, ChaosdError, RefusedError, UsageError
@@ -26,11 +26,15 @@ from daemon.core.recovery import edges
 from daemon.core.seams import Fault, World
 from daemon.core.settings import Settings
 from daemon.core.verdict import judge
+from daemon.engine.companion import Alone, Companion, no_company
 from daemon.engine.facts import Past, gather
 from daemon.engine.prober import Watch
 from daemon.engine.recorder import JournalSeam, Recorder
 from daemon.engine.reverter import Reverter
 from daemon.engine.stop import StopSwitch
+
+if TYPE_CHECKING:  # a fault without a workload needs none of it
+    from daemon.engine.company import Company
 
 
 class Memory(JournalSeam, Past, Protocol):
@@ -42,7 +46,10 @@ Watcher = Callable[[Target, Sequence[str], Callable[[Sequence[Observed]], None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What an injector is made of. ``new_seed`` is used where a request names no seed."""
+    """What an injector is made of. ``new_seed`` is used where a request names no seed.
+
+    ``company`` is asked for only when a request has a workload.
+    """
 
     settings: Settings
     world: World
@@ -53,6 +60,7 @@ class Parts:
     watcher: Watcher
     new_seed: Callable[[], int]
     boot: str
+    company: "Callable[[], Company]" = no_company
 
 
 class Injector:
@@ -70,6 +78,7 @@ class Injector:
         Asks the guard as well: raises RefusedError where injecting would be refused.
         """
         target, fault = self._target(request), self._fault(request)
+        self._check_workload(request, target)
         proposed = self._plan(request, target, "dry-run")
         refusal = self._ask_guard(target, fault)
         if isinstance(refusal, guard.Refusal):
@@ -83,6 +92,7 @@ class Injector:
         JournalError, and what ``prepare`` raised: that is journalled as a refusal and raised on.
         """
         target, fault = self._target(request), self._fault(request)
+        self._check_workload(request, target)
         proposed = self._plan(request, target, injection)
         if not self._admit(proposed, target, fault):
             return self._judge(proposed)
@@ -110,12 +120,23 @@ class Injector:
         return True
 
     def _experiment(self, proposed: Plan, target: Target, fault: Fault, stop: StopSwitch) -> None:
+        with self._companion(proposed, target) as companion:
+            if self._prevented(proposed, companion.prepare(stop)):
+                return
+            if self._disturb(proposed, target, fault, companion, stop):
+                self._check(proposed, companion, stop)
+
+    def _disturb(
+        self, proposed: Plan, target: Target, fault: Fault, companion: Companion, stop: StopSwitch
+    ) -> bool:
+        """Inject and take back, watching; False when nothing was injected."""
+
         def sink(new: Sequence[Observed]) -> None:
             self._record(proposed, *new)
 
         with self._parts.watcher(target, proposed.steady, sink) as watch:
-            if not self._steady_before(proposed, watch, stop):
-                return
+            if not self._steady_before(proposed, watch, stop) or not self._due(proposed, companion, watch, stop):
+                return False
             undo = fault.prepare(self._order(proposed, target), self._parts.world)
             self._record(proposed, Planned(at=self._now(), undo=undo, boot=self._parts.boot))
             try:
@@ -125,6 +146,30 @@ class Injector:
                 self._parts.reverter.revert(proposed.injection)
             watch.enter(Phase.AFTER)
             self._await_recovery(proposed, watch, stop)
+        return True
+
+    def _due(self, proposed: Plan, companion: Companion, watch: Watch, stop: StopSwitch) -> bool:
+        """Start the workload and wait for the moment to strike; False when it does not come."""
+        why = companion.begin(stop)
+        if not why and (left_s := companion.left_s) > 0:
+            watch.wait(left_s, until=lambda: bool(companion.early), stop=stop)
+            why = stop.reason if stop.is_set() else companion.early
+        return not self._prevented(proposed, why)
+
+    def _check(self, proposed: Plan, companion: Companion, stop: StopSwitch) -> None:
+        """Let the workload settle and note how its messages fared."""
+        if proposed.workload is None:
+            return
+        checked = companion.finish()
+        if checked is not None:
+            self._record(proposed, checked)
+        elif self._fold(proposed).aborted is None:
+            self._prevented(proposed, stop.reason or "the workload was stopped")
+
+    def _prevented(self, proposed: Plan, reason: str) -> bool:
+        if reason:
+            self._record(proposed, Aborted(at=self._now(), reason=reason))
+        return bool(reason)
 
     def _steady_before(self, proposed: Plan, watch: Watch, stop: StopSwitch) -> bool:
         def steady() -> bool:
@@ -173,6 +218,13 @@ class Injector:
         watch.wait(max(proposed.stable_s, left_s) + proposed.stable_s, until=steady, stop=stop)
 
     # --- small ones --------------------------------------------------------------------------------------
+
+    def _check_workload(self, request: plan.Request, target: Target) -> None:
+        if request.workload is not None:
+            self._parts.company().check(request.workload, target)
+
+    def _companion(self, proposed: Plan, target: Target) -> Companion:
+        return Alone() if proposed.workload is None else self._parts.company().accompany(proposed, target)
 
     def _hurt(self, proposed: Plan, watch: Watch, since_s: float) -> bool:
         return edges(watch.series(), injected_s=since_s, stable_s=proposed.stable_s).impact is not None

@@ -1,13 +1,26 @@
 """One event stream: the journal must take each event, listeners may fail and are counted, never obeyed."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon.core.events import Event, Injection
 from daemon.core.model import Observation
 
+if TYPE_CHECKING:  # a fault without a workload needs none of it
+    from daemon.core.course import Opened, RunEvent, ScenarioRun
+
 Listener = Callable[[str, Event], None]
 Looked = Callable[[Observation], None]
+RunListener = Callable[[str, "RunEvent"], None]
+
+
+class RunsSeam(Protocol):
+    """What the engine asks of the journal about runs of scenarios; every call may raise JournalError."""
+
+    def append(self, run: str, *happened: "RunEvent") -> None: ...
+    def run(self, run: str) -> "ScenarioRun | None": ...
+    def open_runs(self) -> "tuple[ScenarioRun, ...]": ...
+    def latest(self, fits: "Callable[[Opened], bool]", *, since_s: float) -> "Iterator[ScenarioRun]": ...
 
 
 class JournalSeam(Protocol):
@@ -19,6 +32,9 @@ class JournalSeam(Protocol):
     def running(self) -> tuple[Injection, ...]: ...
     def note(self, name: str, body: object) -> None: ...
     def noted(self, name: str) -> object: ...
+    def open_run_ids(self) -> Sequence[str]: ...
+    @property
+    def scenarios(self) -> RunsSeam: ...
 
 
 class Recorder:
@@ -33,11 +49,13 @@ class Recorder:
         *,
         listeners: Sequence[Listener] = (),
         looked: Sequence[Looked] = (),
+        runs: Sequence[RunListener] = (),
         on_failure: Callable[[str, BaseException], None] | None = None,
     ) -> None:
         self.journal = journal
         self._listeners = tuple(listeners)
         self._looked = tuple(looked)
+        self._runs = tuple(runs)
         self._on_failure = on_failure or (lambda _name, _error: None)
 
     def record(self, injection: str, *happened: Event) -> None:
@@ -45,9 +63,17 @@ class Recorder:
         if not happened:
             return
         self.journal.append(injection, *happened)
+        self._publish(injection, happened, self._listeners)
+
+    def record_run(self, run: str, *happened: "RunEvent") -> None:
+        """Make events of a scenario's run durable, then publish them; raises JournalError as ``record`` does."""
+        self.journal.scenarios.append(run, *happened)
+        self._publish(run, happened, self._runs)
+
+    def _publish(self, name: str, happened: Sequence[Any], listeners: Sequence[Callable[[str, Any], None]]) -> None:
         for event in happened:
-            for listener in self._listeners:
-                self._tell(lambda to=listener, what=event: to(injection, what), listener)  # type: ignore[misc]
+            for listener in listeners:
+                self._tell(lambda to=listener, what=event: to(name, what), listener)  # type: ignore[misc]
 
     def looked(self, observation: Observation) -> None:
         """Publish one look of a probe; looks between experiments are not journalled."""

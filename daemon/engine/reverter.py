@@ -1,7 +1,9 @@
 """The one revert path: the injector's ``finally``, every start, ``chaosd recover`` and ``revert`` all come here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from threading import RLock
+from typing import TYPE_CHECKING
 
 from daemon.core.errors import ChaosdError, UndoFailedError
 from daemon.core.events import Aborted, Injection, Judged, Reverted, RevertFailed
@@ -9,17 +11,40 @@ from daemon.core.seams import Fault, World
 from daemon.core.verdict import judge
 from daemon.engine.recorder import Recorder
 
+if TYPE_CHECKING:  # a fault without a workload needs none of it
+    from daemon.core.course import ScenarioRun
+    from daemon.engine.sweeper import Sweeper
+
 ATTEMPTS = 3
 PAUSE_S = 1.0
 
 
-class Reverter:
-    """Takes injections back from their undo records alone. Idempotent; two threads never revert at once."""
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What ``recover`` touched: injections, newest first, and runs of scenarios whose messages were looked for."""
 
-    def __init__(self, *, world: World, recorder: Recorder, faults: Mapping[str, type[Fault]]) -> None:
+    injections: tuple[Injection, ...] = ()
+    runs: "tuple[ScenarioRun, ...]" = ()
+
+
+class Reverter:
+    """Takes injections back from their undo records alone. Idempotent; two threads never revert at once.
+
+    ``sweeper`` is asked for only when a run of a scenario is open; without it runs are left alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        recorder: Recorder,
+        faults: Mapping[str, type[Fault]],
+        sweeper: "Callable[[], Sweeper] | None" = None,
+    ) -> None:
         self._world = world
         self._recorder = recorder
         self._faults = faults
+        self._sweeper = sweeper
         self._one_at_a_time = RLock()
 
     def revert(self, injection: str) -> Injection:
@@ -41,14 +66,22 @@ class Reverter:
                     break
             return found
 
-    def recover(self) -> tuple[Injection, ...]:
+    def recover(self) -> Recovered:
         """Take back everything the journal says is ours and still there; judge what a crash interrupted.
 
-        Idempotent. Returns the injections touched, newest first.
+        Then sweep up after the runs of scenarios that nobody plays any more. Idempotent.
         """
         touched = [self._close(i) for i in self._recorder.journal.outstanding()]
         rest = [self._close(i) for i in self._recorder.journal.running()]
-        return (*touched, *rest)
+        with self._one_at_a_time:
+            swept = self._sweeper().recover() if self._sweeper and self.orphans() else ()
+        return Recovered((*touched, *rest), swept)
+
+    def orphans(self) -> "tuple[ScenarioRun, ...]":
+        """Return the open runs of scenarios that no living process plays, our own leftovers among them."""
+        if self._sweeper is None or not self._recorder.journal.open_run_ids():
+            return ()
+        return self._sweeper().orphans()
 
     def _close(self, injection: Injection) -> Injection:
         name, unjudged = injection.plan.injection, injection.judgement is None

@@ -119,6 +119,7 @@ class Application:
                 daemon={**desk.facts, "halted": desk.control.halted},
                 active=shapes.injections(desk.journal.running()),
                 outstanding=shapes.injections(desk.journal.outstanding()),
+                runs=shapes.scenario_runs(desk.journal.open_runs()),
                 observations=[shapes.observation(o) for _, o in sorted(desk.latest().items())],
                 next=[{"experiment": n, "at": shapes.stamp(s)} for n, s in sorted(desk.next_times().items())],
             )
@@ -175,7 +176,10 @@ class Application:
         return _json(shapes.document(**shapes.injection(found)))
 
     def _recover(self, _: Request) -> Response:
-        return _json(shapes.document(injections=shapes.injections(self._desk.control.recover())))
+        found = self._desk.control.recover()
+        return _json(
+            shapes.document(injections=shapes.injections(found.injections), runs=shapes.scenario_runs(found.runs))
+        )
 
     def _halt(self, request: Request) -> Response:
         self._desk.control.halt(str(_body(request).get("reason") or "no reason given"))

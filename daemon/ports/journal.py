@@ -9,13 +9,19 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from daemon.core import events
 from daemon.core.errors import JournalError
 from daemon.core.events import Event, Injection
+
+if TYPE_CHECKING:  # what scenarios need is not needed to inject a fault, and takes time to load
+    from daemon.core.course import ScenarioRun
+    from daemon.ports.runs import Runs
 
 KINDS: Mapping[str, type[Event]] = {
     "proposed": events.Proposed,
@@ -26,6 +32,7 @@ KINDS: Mapping[str, type[Event]] = {
     "aborted": events.Aborted,
     "reverted": events.Reverted,
     "revert-failed": events.RevertFailed,
+    "checked": events.Checked,
     "judged": events.Judged,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
@@ -87,9 +94,16 @@ class Journal:
 
     def append(self, injection: str, *happened: Event) -> None:
         """Write events in one transaction; when this returns they are on disk. Raises JournalError."""
-        rows = [(injection, NAMES[type(e)], self._clock_s(), msgspec.json.encode(e)) for e in happened]
+        self.write(injection, [(NAMES[type(e)], msgspec.json.encode(e)) for e in happened])
+
+    def write(self, name: str, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Write rows of kind and body under one id in one transaction; on disk when this returns."""
+        at_s = self._clock_s()
         with self._lock, self._translated("writing"), self._transaction():
-            self._db.executemany("INSERT INTO event (injection, kind, at_s, body) VALUES (?, ?, ?, ?)", rows)
+            self._db.executemany(
+                "INSERT INTO event (injection, kind, at_s, body) VALUES (?, ?, ?, ?)",
+                [(name, kind, at_s, body) for kind, body in rows],
+            )
 
     def note(self, name: str, body: object) -> None:
         """Write a named note (the halt), durable when this returns; None removes it."""
@@ -101,6 +115,33 @@ class Journal:
 
     # --- reading -----------------------------------------------------------------------------------------
 
+    def read(self, query: str, *values: object) -> list[tuple[str, bytes]]:
+        """Return the rows of kind and body that a query of ours selects; raises JournalError."""
+        with self._lock, self._translated("reading"):
+            return self._db.execute(query, values).fetchall()
+
+    @cached_property
+    def scenarios(self) -> "Runs":
+        """The runs of scenarios, which stand in the same file; looked for only when somebody asks."""
+        from daemon.ports.runs import Runs  # noqa: PLC0415  see above
+
+        return Runs(self)
+
+    def runs(self, since_s: float = 0.0, most: int = 1000) -> "tuple[ScenarioRun, ...]":
+        """Return the latest runs of scenarios opened since then (epoch seconds), oldest first."""
+        return self.scenarios.runs(since_s=since_s, most=most)
+
+    def open_run_ids(self) -> Sequence[str]:
+        """Return the runs whose messages may be left in a queue: opened and not swept. Cheap: decodes nothing."""
+        return self._ids(
+            "SELECT injection FROM event WHERE kind = 'opened' AND injection NOT IN"
+            " (SELECT injection FROM event WHERE kind = 'swept')"
+        )
+
+    def open_runs(self) -> "tuple[ScenarioRun, ...]":
+        """Return the runs whose messages may be left in a queue, oldest first."""
+        return self.scenarios.open_runs() if self.open_run_ids() else ()
+
     def noted(self, name: str) -> object:
         """Return a note's body or None."""
         with self._lock, self._translated("reading"):
@@ -109,11 +150,10 @@ class Journal:
 
     def injection(self, injection: str) -> Injection | None:
         """Return the fold of one injection's events, or None when the id is unknown."""
-        with self._lock, self._translated("reading"):
-            rows = self._db.execute(
-                "SELECT kind, body FROM event WHERE injection = ? ORDER BY seq", (injection,)
-            ).fetchall()
-        return events.fold(_decode(rows)) if rows else None
+        with self._translated("reading"):
+            rows = self.read("SELECT kind, body FROM event WHERE injection = ? ORDER BY seq", injection)
+            # An id may be a scenario's run: that is no injection.
+            return events.fold(_decode(rows)) if rows and rows[0][0] in KINDS else None
 
     def outstanding(self) -> tuple[Injection, ...]:
         """Return what was planned and not yet taken back, newest first."""

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -88,19 +89,33 @@ class StateDirectory:
             ) from error
         return self
 
+    @contextmanager
+    def room(self) -> Iterator[Path]:
+        """Lend a private directory that nobody else uses meanwhile, another process neither.
+
+        Rooms are used again, so that a mirror in one need not be made anew for each run of a scenario.
+        """
+        for number in itertools.count():
+            room = self.private / f"room-{number}"
+            room.mkdir(mode=0o700, exist_ok=True)
+            lock = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                if _taken(lock):
+                    continue
+                yield room
+                return
+            finally:
+                os.close(lock)  # closing drops the flock
+
     def __enter__(self) -> Self:
         self.make()
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if _taken(lock):
             os.close(lock)
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
             raise BusyError(
                 f"nothing was started: another chaosd works in {self.path}",
                 hint="`chaosd status` shows what it does; wait, or name another --state-dir",
-            ) from error
+            )
         self._lock = lock
         return self
 
@@ -110,3 +125,14 @@ class StateDirectory:
         if self._lock is not None:
             os.close(self._lock)  # closing drops the flock; the file stays, removing it would race
             self._lock = None
+
+
+def _taken(lock: int) -> bool:
+    """Take the lock on an open file or directory; True when somebody else has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        return True
+    return False

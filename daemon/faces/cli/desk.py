@@ -24,7 +24,8 @@ def status(session: Session) -> int:
     else:
         click.echo(_page(session, found))
     failed = [i for i in found["outstanding"] if i["injection"]["state"] == "revert-failed"]
-    return 4 if failed else 0
+    unswept = [r for r in found["runs"] if r["state"] == "sweep-failed"]
+    return 4 if failed or unswept else 0
 
 
 def situation(session: Session) -> dict[str, Any]:
@@ -35,7 +36,8 @@ def situation(session: Session) -> dict[str, Any]:
 
         found: dict[str, Any] = ask(client, "GET", "/api/v1/status")
         return {**found, "halted": found["daemon"]["halted"]}
-    empty: dict[str, Any] = {"daemon": None, "active": [], "outstanding": [], "observations": [], "next": []}
+    nothing: dict[str, Any] = {"active": [], "outstanding": [], "runs": [], "observations": [], "next": []}
+    empty = {"daemon": None, **nothing}
     if not session.state.journal.exists():
         return {**empty, "halted": None}
     from daemon import wiring
@@ -49,6 +51,7 @@ def situation(session: Session) -> dict[str, Any]:
             **empty,
             "active": shapes.injections(journal.running()),
             "outstanding": shapes.injections(left),
+            "runs": shapes.scenario_runs(journal.open_runs()),
             "halted": None if halted is None else str(halted),
         }
     finally:
@@ -124,6 +127,7 @@ def _page(session: Session, found: Mapping[str, Any]) -> str:
         ("halted", click.style(found["halted"], fg="yellow") if found["halted"] else "no"),
         ("active", _several(found["active"])),
         ("outstanding", _several(found["outstanding"])),
+        ("scenarios", _lines(_of_run(r) for r in found["runs"])),
         ("probes", _lines(_look(o) for o in found["observations"])),
         ("next", _lines(f"{n['at']}  {n['experiment']}" for n in found["next"])),
     ]
@@ -135,6 +139,11 @@ def _several(injections: Sequence[Mapping[str, Any]]) -> str:
 
     heads = [document["injection"] for document in injections]
     return _lines(f"{h['id']}  {coloured(h['state'])}  {kind(h)} on {h['target']}" for h in heads) or "none"
+
+
+def _of_run(run: Mapping[str, Any]) -> str:
+    """Return one run whose messages may be in the queues: under way, or left by a process that died."""
+    return f"{run['run']}  {coloured(run['state'])}  {run['purpose']} {run['scenario']} on {run['target']}"
 
 
 def _look(observation: Mapping[str, Any]) -> str:

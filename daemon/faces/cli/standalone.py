@@ -14,6 +14,7 @@ from daemon.core.events import Injection, State, Verdict
 from daemon.core.parameters import build, nearest
 from daemon.core.plan import Request
 from daemon.core.settings import Settings
+from daemon.engine.reverter import Recovered
 from daemon.faces import shapes
 from daemon.faces.cli.progress import Follower, Line
 from daemon.faces.cli.session import Session
@@ -176,9 +177,14 @@ def exit_code(found: Injection, caught: Caught) -> int:
     return code if verdict is Verdict.UNDO_FAILED else caught.exit_code(code)
 
 
-def tell_recovered(found: tuple[Injection, ...]) -> None:
+def tell_recovered(found: Recovered) -> None:
     """Say on stderr what an earlier run had left."""
-    for injection in found:
+    for run in found.runs:
+        state = "swept" if run.swept else "still open"
+        click.echo(
+            f"chaosd: an earlier run left messages of {run.opened.scenario} {run.opened.run}: {state}", err=True
+        )
+    for injection in found.injections:
         if injection.state in {State.REVERTED, State.SUPERSEDED, State.REVERT_FAILED}:
             click.echo(
                 f"chaosd: an earlier run left {injection.plan.injection}: now {injection.state.value}", err=True

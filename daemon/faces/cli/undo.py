@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -29,10 +29,11 @@ def recover(session: Session) -> int:
     if client is not None:
         from daemon.faces.cli.calling import UNDO_S, ask
 
-        found = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)["injections"]
+        answer = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)
+        found, runs = answer["injections"], answer["runs"]
     else:
-        found = _here(session, None)
-    return _tell(session, found)
+        found, runs = _here(session, None)
+    return _tell(session, found, runs)
 
 
 @click.command(short_help="Take one injection back, or all.")
@@ -48,7 +49,7 @@ def revert(session: Session, injection: str | None, everything: bool) -> int:
         )
     client = session.daemon()
     if client is None:
-        return _tell(session, _here(session, injection))
+        return _tell(session, *_here(session, injection))
     from daemon.faces.cli.calling import UNDO_S, ask
 
     if injection is not None:
@@ -56,17 +57,21 @@ def revert(session: Session, injection: str | None, everything: bool) -> int:
     active = ask(client, "GET", "/api/v1/status")["active"]
     ids = [document["injection"]["id"] for document in active]
     found = [ask(client, "POST", f"/api/v1/injections/{i}/revert", {}, timeout_s=UNDO_S) for i in ids]
-    rest = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)["injections"]
-    return _tell(session, [*found, *rest])
+    rest = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)
+    return _tell(session, [*found, *rest["injections"]], rest["runs"])
 
 
-def _here(session: Session, injection: str | None) -> list[dict[str, Any]]:
-    """Revert with the engine in this process; signals wait until it is through."""
+Documents: TypeAlias = Sequence[dict[str, Any]]
+
+
+def _here(session: Session, injection: str | None) -> tuple[Documents, Documents]:
+    """Revert with the engine in this process, and return injections and runs; signals wait until it is through."""
     if not session.state.journal.exists():
         if injection is None:
-            return []
+            return [], []
         raise UsageError(f"not reverting: no injection {injection!r}, there is no journal in {session.state.path}")
     from daemon import wiring
+    from daemon.engine.reverter import Recovered
     from daemon.faces import shapes
     from daemon.faces.cli.signals import noted
 
@@ -78,10 +83,10 @@ def _here(session: Session, injection: str | None) -> list[dict[str, Any]]:
             elif station.journal.injection(injection) is None:
                 raise UsageError(f"not reverting: no injection {injection!r}", hint="see `chaosd history`")
             else:
-                found = (station.control.revert(injection, "reverted by request"),)
+                found = Recovered((station.control.revert(injection, "reverted by request"),))
         finally:
             station.close()
-    return shapes.injections(found)
+    return shapes.injections(found.injections), shapes.scenario_runs(found.runs)
 
 
 def _settings(session: Session) -> "Settings":
@@ -103,15 +108,18 @@ def _settings(session: Session) -> "Settings":
     return replace(wiring.ad_hoc("/"), aws=Aws(region=region or None, endpoint_url=endpoint or None))
 
 
-def _tell(session: Session, found: Sequence[dict[str, Any]]) -> int:
+def _tell(session: Session, found: Documents, runs: Documents = ()) -> int:
     failed = [document for document in found if document["injection"]["state"] in LEFT]
+    failed += [run for run in runs if run["state"] != "swept"]
     if session.json:
-        write_json({"injections": list(found), "remaining": len(failed)})
-    elif not found:
+        write_json({"injections": list(found), "runs": list(runs), "remaining": len(failed)})
+    elif not found and not runs:
         click.echo("nothing to recover")
     else:
         for document in found:
             _line(document)
+        for run in runs:
+            _line_of_run(run)
     if failed:
         click.echo(
             f"chaosd: {len(failed)} could not be taken back, residue may remain\n"
@@ -119,6 +127,11 @@ def _tell(session: Session, found: Sequence[dict[str, Any]]) -> int:
             err=True,
         )
     return FAILED if failed else 0
+
+
+def _line_of_run(run: dict[str, Any]) -> None:
+    detail = f"\n  {run['detail']}" if run["detail"] else ""
+    click.echo(f"{run['run']}  {coloured(run['state'])}  scenario {run['scenario']} on {run['target']}{detail}")
 
 
 def _line(document: dict[str, Any]) -> None:
