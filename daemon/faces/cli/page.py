@@ -57,7 +57,7 @@ def _body(groups: Sequence[Sequence[Section]], *, gaps: bool) -> list[Text]:
 
 
 def _foot(frame: Frame, gone: int) -> Text:
-    more = f"+{gone} more lines; make it taller" if gone else ""
+    more = f"+{gone} more lines" if gone else ""
     left = cut(Text(frame.footer), max(frame.width - len(more) - 2, 0), frame.mark)
     gap = " " * max(frame.width - left.cell_len - len(more), 1) if more else ""
     return Text.assemble((left.plain, "dim"), gap, (more, "yellow"))
