@@ -26,7 +26,7 @@ from daemon.lab.worker.slots import Slot, claim_directory
 from daemon.lab.worker.upkeep import look_after
 
 DONE, MALFORMED, TRY_AGAIN = 0, os.EX_DATAERR, os.EX_TEMPFAIL
-GIVE_UP_S = 10.0  # whoever started us starts us again
+GIVE_UP_S = 2.0  # whoever started us starts us again
 
 
 @dataclass(slots=True)
