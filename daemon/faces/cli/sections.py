@@ -1,5 +1,6 @@
 """The sections of the monitor's page, drawn from its document."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +13,10 @@ from daemon.faces.cli.fitting import Mark, Section, cut, grid, wrapped
 from daemon.faces.cli.text import colour_of, pairs, seconds
 
 Json = Mapping[str, Any]
+_ID = re.compile(r"\b[0-9a-f]{40}\b")
+BUSY_S, LONG_S = 5.0, 60.0  # a queue that is not empty for so long is worth a word, a colour
 OLD_S = 10.0  # figures older than this say so
 SHORT = 8
-STREAM = 12
 AUTHOR = 16
 _LEVELS = {"ERROR": "red", "WARNING": "yellow", "INFO": "", "DEBUG": "dim"}
 _HEALTH = {"HEALTHY": "green", "UNHEALTHY": "red", "RUNNING": "green"}
@@ -105,8 +107,9 @@ def _queue(target: Json, drawing: Drawing) -> list[Text]:
     dead = queue["dead_letter"]
     if dead is not None:
         line.append(f", {dead} dead", "red" if dead else "")
-    if queue["waiting_for"] is not None:
-        line.append(f", not empty for {lapse(queue['waiting_for'])}", "yellow")
+    busy_s = queue["waiting_for"] or 0.0
+    if busy_s >= BUSY_S:
+        line.append(f", not empty for {lapse(busy_s)}", "yellow" if busy_s >= LONG_S else "dim")
     return [cut(line, drawing.room, drawing.mark)]
 
 
@@ -147,7 +150,7 @@ def _logs(target: Json, drawing: Drawing) -> list[Text]:
                 Text(line["at"][11:19], "dim"),
                 Text(stream, "dim"),
                 Text(line["level"][:4], style),
-                Text(line["message"], style),
+                Text(_brief(line["message"]), style),
             ]
         )
     return drawing.rows(rows) or [Text("none in the last hours", "dim")]
@@ -231,13 +234,20 @@ def _probes(found: Json, drawing: Drawing) -> list[Section]:
     bad = [o for o in seen if o["status"] != "ok"]
     rows: list[list[Text | str]] = []
     for o in [*bad, *(o for o in seen if o["status"] == "ok")]:
-        words = [pairs({k: _rough(v) for k, v in o["measures"].items()}), *(_finding(f) for f in o["findings"])]
-        name = f"{o['target']} {o['probe']}" if len(found["targets"]) != 1 else o["probe"]
-        rows.append(
-            [printable(name), Text(o["status"], colour_of(o["status"]) or ""), "; ".join(w for w in words if w)]
+        fine = o["status"] == "ok"
+        found_words, measured = "; ".join(map(_finding, o["findings"])), _measured(o["measures"])
+        # What is wrong comes before the figures; what is fine should not catch the eye.
+        words = Text.assemble(
+            (found_words, "dim" if fine else ""), *(["  "] if found_words else []), (measured, "dim")
         )
+        name = f"{o['target']} {o['probe']}" if len(found["targets"]) != 1 else o["probe"]
+        rows.append([printable(name), Text(o["status"], colour_of(o["status"]) or ""), words])
     # One that is not ok must not go before the verdicts of yesterday.
     return [Section(label="probes", rows=drawing.rows(rows), rank=1, floor=max(len(bad), 1))]
+
+
+def _measured(measures: Json) -> str:
+    return pairs({name: _rough(value) for name, value in measures.items()})
 
 
 def _rough(value: float) -> float:
@@ -245,6 +255,11 @@ def _rough(value: float) -> float:
     return round(value, 2 if abs(value) < 10 else 0)  # noqa: PLR2004
 
 
+def _brief(text: str) -> str:
+    """Return the text with git's ids as short as elsewhere on the page."""
+    return _ID.sub(lambda found: found[0][:SHORT], text)
+
+
 def _finding(finding: Json) -> str:
-    detail = printable(str(finding["detail"]))
+    detail = _brief(printable(str(finding["detail"])))
     return f"{printable(finding['name'])}: {detail}" if detail else printable(finding["name"])

@@ -54,7 +54,7 @@ def target(name: str = "editor", **more: Any) -> dict[str, Any]:
             "standing": "tip", "behind": 0, "why": "",
         },
         "logs": [
-            {"at": EARLIER, "stream": "edit/edit/0123456789", "level": "INFO", "message": f"line {n}"}
+            {"at": EARLIER, "stream": "edit/edit/0123456789", "level": "INFO", "message": f"line {n} {'0a' * 20}"}
             for n in range(8)
         ],
         "unseen": [],
@@ -101,7 +101,7 @@ def test_everything_is_there_and_nothing_is_wider_than_the_terminal(width: int) 
         "3 waiting, 1 in flight, 0 delayed, 0 dead, not empty for 12 s",
         "the branch's tip  9 s ago  thread-0 aaaaaaaa",
         "thread-5  aaaaaaaa  5 min ago  worker  Change 5",
-        "03:03:55  01234567  INFO  line 7",
+        "03:03:55  01234567  INFO  line 7 0a0a0a0a",
         "git-lock/index-lock  editor  20 s left  20260102T030355-abcdef",
         "recovered  in 1.0-1.5 s  10 s ago",
         "in 10 min  stop",
