@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from daemon.core.course import Course, Opened, Owner, Purpose, ScenarioRun, Swept
+from daemon.core.course import Course, Opened, Owner, Played, Purpose, RunEvent, ScenarioRun, Swept, fold
 from daemon.core.invariants import judge
 from daemon.core.kpi import kpis
 from daemon.core.ledger import Ledger, Part, Stages
@@ -44,7 +44,8 @@ def ledger(play: Play) -> Ledger:
     return _moved(replace(found, run=play.name, blind=reasons, absent=frozenset(play.absent)), play.at_s)
 
 
-def scenario_run(play: Play) -> ScenarioRun:
+def happened(play: Play) -> list[RunEvent]:
+    """Return the run's events; a course that was not played, or queues not swept, have none."""
     began, ended = _instant(play.at_s), _instant(play.at_s + LASTS_S)
     seen = ledger(play)
     results = () if play.stopped else judge(seen, Limits())
@@ -74,10 +75,14 @@ def scenario_run(play: Play) -> ScenarioRun:
         undo=undo,
         owner=Owner(pid=1, started_s=1.0, boot="b"),
     )
-    swept = Swept(at=ended, reversion=Reversion(outcome=Outcome.UNTOUCHED, proof={}, detail="nothing was left"))
-    return ScenarioRun(
-        opened=opened, course=course.slim() if play.played else None, swept=swept if play.swept else None
-    )
+    nothing = Reversion(outcome=Outcome.UNTOUCHED, proof={}, detail="nothing was left")
+    told: list[RunEvent] = [opened]
+    told += [Played(at=ended, course=course.slim())] if play.played else []
+    return [*told, Swept(at=ended, reversion=nothing)] if play.swept else told
+
+
+def scenario_run(play: Play) -> ScenarioRun:
+    return fold(happened(play))
 
 
 def played(

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from daemon.faces.report import words
-from daemon.faces.report.charts import LEFT, RIGHT, WIDTH, Linear, bar, cut, nice
+from daemon.faces.report.charts import RIGHT, WIDTH, Linear, bar, cut, nice
 from daemon.faces.report.waterfall import STAGES, chosen
 
-TOP, ROW, BAR = 34.0, 20.0, 12.0
+LEFT, TOP, ROW, BAR = 150.0, 34.0, 20.0, 12.0
 WHOLE_MOST, SLOWEST = 60, 40
 DRAWN_MOST = 24
 OPEN_MOST = 6
@@ -69,7 +69,7 @@ def _row(message: Mapping[str, Any], y: float, across: Linear, lasts: float) -> 
     return {
         "y": y,
         "bar": BAR,
-        "label": cut(str(message["command"]), 30),
+        "label": cut(str(message["command"]), 20),
         "failed": message["failed"],
         "tally": words.tally(message),
         "title": words.message(message),

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from daemon.core.checking import violation
 from daemon.core.course import Purpose
 from daemon.core.evidence import Standing
 from daemon.core.invariants import INVARIANTS, Result
-from daemon.faces import courses
 from daemon.faces.report.collect import Run
 from daemon.faces.report.trials import Trial, accompanied
 from daemon.faces.shapes import when
@@ -70,14 +70,14 @@ def _cases(trial: Trial, result: Result) -> Iterator[dict[str, Any]]:
             "purpose": opened.purpose.value,
             "injection": opened.injection if opened.purpose is Purpose.EXPERIMENT else None,
             "at": when(opened.at),
-            "evidence": courses.violation(result, evidence)["evidence"],
+            "evidence": violation(result, evidence)["evidence"],
         }
 
 
 def _told(run: Run, name: str) -> Iterator[dict[str, Any]]:
     plan = run.injection.plan
-    for violation in _violations(run):
-        if _name(violation) == name:
+    for told in _violations(run):
+        if _name(told) == name:
             yield {
                 "blame": f"{plan.fault}/{plan.mode}" if plan.mode else plan.fault,
                 "run": None,
@@ -85,7 +85,7 @@ def _told(run: Run, name: str) -> Iterator[dict[str, Any]]:
                 "purpose": Purpose.EXPERIMENT.value,
                 "injection": plan.injection,
                 "at": when(plan.planned_at),
-                "evidence": violation.get("evidence", {}),
+                "evidence": told.get("evidence", {}),
             }
 
 
@@ -93,8 +93,8 @@ def _violations(run: Run) -> Sequence[Mapping[str, Any]]:
     return run.judged.violations if run.judged else ()
 
 
-def _name(violation: Mapping[str, Any]) -> str:
-    return str(violation.get("invariant", "unnamed"))
+def _name(told: Mapping[str, Any]) -> str:
+    return str(told.get("invariant", "unnamed"))
 
 
 # --- the baseline ----------------------------------------------------------------------------------------
@@ -128,5 +128,5 @@ def _defect(trial: Trial, result: Result, known: Mapping[str, Any] | None) -> di
         "run": opened.run,
         "baselines": (known["baselines"] if known else 0) + 1,
         "subtracted": known["subtracted"] if known else 0,
-        "evidence": [courses.violation(result, e)["evidence"] for e in result.evidence],
+        "evidence": [violation(result, e)["evidence"] for e in result.evidence],
     }

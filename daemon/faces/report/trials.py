@@ -1,10 +1,12 @@
 """Scenario runs as a report sees them: each beside its injection, and without what was broken before any fault."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from daemon.core.checking import violation
 from daemon.core.course import Course, Purpose, ScenarioRun
+from daemon.core.events import Checked
 from daemon.core.evidence import Standing
 from daemon.core.invariants import INVARIANTS, Result, blame
 from daemon.core.ledger import Ledger
@@ -104,16 +106,38 @@ def _trials(found: Sequence[ScenarioRun], injections: Mapping[str, Run]) -> Iter
         results, masked = course.results, tuple[str, ...]()
         if one.opened.purpose is Purpose.BASELINE and course.results:
             baselines[key] = course.results
+        beside = injections.get(one.opened.injection or "")
         if one.opened.purpose is Purpose.EXPERIMENT:
-            results = blame(baselines.get(key, ()), course.results).results
+            checked = beside.injection.checked if beside else None
+            fresh = None if checked is None else _as_checked(course.results, checked)
+            results = fresh or blame(baselines.get(key, ()), course.results).results
             masked = _masked(course.results, results)
         yield Trial(
             run=one,
-            injection=injections.get(one.opened.injection or ""),
+            injection=beside,
             course=course,
             results=results,
             masked=masked,
         )
+
+
+def _as_checked(results: Sequence[Result], checked: Checked) -> tuple[Result, ...]:
+    """Return the results with only that evidence which the verdict blames on the fault.
+
+    The baseline may be a day old, and not in the period of the report. The two objectives are not in the verdict.
+    """
+    return tuple(
+        r if r.standing is not Standing.VIOLATED or INVARIANTS[r.invariant].objective else _kept(r, checked)
+        for r in results
+    )
+
+
+def _kept(result: Result, checked: Checked) -> Result:
+    kept = tuple(e for e in result.evidence if violation(result, e) in checked.violations)
+    if kept:
+        return replace(result, evidence=kept, reason=kept[0].detail)
+    reason = f"broken without a fault already: {result.reason}"
+    return replace(result, standing=Standing.UNKNOWN, evidence=(), reason=reason)
 
 
 def _masked(before: Sequence[Result], after: Sequence[Result]) -> tuple[str, ...]:
