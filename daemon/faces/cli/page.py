@@ -28,7 +28,7 @@ def page(found: Json, state: str, frame: Frame) -> Page:
     """Return the page of a monitor document; what does not fit is counted on the last line."""
     drawing = Drawing(room=max(frame.width - GUTTER, 20), mark=frame.mark, now=found["at"])
     top = [_head(found, state, frame), *_notes(found, drawing)]
-    targets = [_summary(target, found, drawing) for target in found["targets"]]
+    targets = [_summary(target, found) for target in found["targets"]]
     several = len(targets) > 1
     groups = [sections.of_target(target, drawing, named=several) for target in found["targets"]]
     groups.append(sections.of_chaosd(found, drawing))
@@ -86,12 +86,12 @@ def _notes(found: Json, drawing: Drawing) -> list[Text]:
     return [cut(note, drawing.room + GUTTER, drawing.mark) for note in notes]
 
 
-def _summary(target: Json, found: Json, drawing: Drawing) -> Text:
+def _summary(target: Json, found: Json) -> Text:
     """Return one line that tells whether to worry about a target."""
     unseen = {u["part"] for u in target["unseen"]}
     words = [_steady(target["steady"])]
     if "service" in target or "tasks" in unseen:
-        words.append(_tasks(target.get("service"), drawing))
+        words.append(_tasks(target))
     if "queue" in target:
         words.append(_queue(target["queue"]))
     if "deployment" in target:
@@ -120,12 +120,13 @@ def _because(steady: Json | None) -> Text:
     return Text(f"{steady['status']}: {', '.join(map(printable, steady['because']))}", "yellow")
 
 
-def _tasks(service: Json | None, drawing: Drawing) -> Text:
-    del drawing
-    if service is None:
+def _tasks(target: Json) -> Text:
+    """Return how many tasks run, counted from the tasks: the service's own count lags behind a stopped one."""
+    if "service" not in target:
         return Text("tasks unknown", "yellow")
-    enough = service["running"] >= service["desired"]
-    return Text(f"tasks {service['running']}/{service['desired']}", "green" if enough else "red")
+    desired = target["service"]["desired"]
+    running = sum(task["status"] == "RUNNING" and task["health"] != "UNHEALTHY" for task in target["tasks"])
+    return Text(f"tasks {running}/{desired}", "green" if running >= desired else "red")
 
 
 def _queue(queue: Json | None) -> Text:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from daemon.ports.state import StateDirectory
 
 LATEST = 5
-LEAST_S = {"branches": 5.0, "deployment": 5.0}  # a git process and a billed request each: no more often than this
+LEAST_S = {"branches": 2.0, "deployment": 2.0}  # a git process and a billed request each: no more often than this
 STALE_S = 30.0  # figures older than this are unknown
 CHAOSD, PROBE = "chaosd", "probe:"
 SITUATION = ("daemon", "halted", "active", "outstanding", "observations", "next", "latest")

@@ -197,7 +197,7 @@ def _left(head: Json, drawing: Drawing) -> Text:
     if head["state"] == "revert-failed":
         return Text("could not be undone", "bold red")
     if head["reverted_at"]:
-        return Text(f"undone {lapse(-drawing.until(head['reverted_at']))} ago, until it is steady", "green")
+        return Text(f"undone {lapse(-drawing.until(head['reverted_at']))} ago", "green")
     if not head["injected_at"]:
         return Text("beginning", "yellow")
     since_s = -drawing.until(head["injected_at"])
@@ -212,7 +212,8 @@ def _verdict(document: Json, drawing: Drawing) -> list[Text | str]:
     head, after = document["injection"], document["recovery"]["after"]
     verdict = str(document["verdict"])
     what = "/".join(printable(word) for word in (head["fault"], head["mode"]) if word)
-    took = "" if after is None else f"in {after[0]:.1f}-{after[1]:.1f} s"
+    ours = " (undo)" if document["recovery"].get("healed_by") == "revert" else ""
+    took = "" if after is None else f"in {after[0]:.1f}-{after[1]:.1f} s{ours}"
     ago = f"{lapse(-drawing.until(head['planned_at']))} ago"
     return [
         Text(verdict, colour_of(verdict) or ""),
