@@ -181,9 +181,10 @@ class Kit:
     lamp: Lamp | None = None
     stable_s: float = 1.0
     steady: tuple[str, ...] = ("look",)
+    clock: Any = None
 
     def __post_init__(self) -> None:
-        self.world: Any = FakeWorld(str(self.directory))
+        self.world: Any = FakeWorld(str(self.directory), clock=self.clock)
         self.lamp = self.lamp or Lamp(self.deadly.moment)
         self.world.lamp = self.lamp
         self.events: list[Any] = []
@@ -192,14 +193,18 @@ class Kit:
         self.journal: Any = DeadlyJournal(self.store, self.deadly)
         self.look = Look()
         lookout = Lookout(name="look", target=self.target, probe=self.look, every_s=10)
-        recorder = Recorder(self.journal, listeners=[lambda _, event: self.events.append(event)])
+        self.recorder = Recorder(
+            self.journal,
+            listeners=[lambda _, event: self.events.append(event)],
+            runs=[lambda _, event: self.events.append(event)],
+        )
         faults: Any = {Darken.name: Darken}
-        self.reverter = Reverter(world=self.world, recorder=recorder, faults=faults)
-        parts = Parts(
+        self.reverter = Reverter(world=self.world, recorder=self.recorder, faults=faults)
+        self.parts = Parts(
             settings=self.settings,
             world=self.world,
             journal=self.journal,
-            recorder=recorder,
+            recorder=self.recorder,
             reverter=self.reverter,
             faults=faults,
             watcher=lambda _target, names, sink: SteppedWatch(
@@ -208,7 +213,7 @@ class Kit:
             new_seed=lambda: 7,
             boot="boot-1",
         )
-        self.injector = Injector(parts)
+        self.injector = Injector(self.parts)
         ids = iter(f"inj-{n}" for n in range(1000))
         self.control = Control(
             injector=self.injector, reverter=self.reverter, journal=self.journal, new_id=lambda: next(ids)

@@ -135,6 +135,21 @@ class Probe(Part):
     parameters: dict[str, Any] = Field(default={}, alias="set", description="the probe's parameters")
 
 
+def _or_a_name(found: dict[str, Any]) -> None:
+    found["anyOf"].insert(0, {"type": "string", "minLength": 1})
+
+
+class Workload(Part):
+    """A scenario played while the fault is active; a scenario's name alone stands for all of it."""
+
+    scenario: Text = Field(description="`chaosd scenario list` names them")
+    parameters: dict[str, Any] = Field(default={}, alias="set", description="the scenario's parameters")
+    strike: Seconds | None = Field(
+        default=default(settings.WorkloadSetting, "strike_s"),
+        description="when the fault strikes, from the first message; unset: drawn from the seed while it sends",
+    )
+
+
 class Experiment(Part):
     """One experiment; exactly one of `cron`, `every`, `about_every`."""
 
@@ -168,6 +183,9 @@ class Experiment(Part):
         default=None, description="how long to wait for recovery; unset: limits.recover"
     )
     parameters: dict[str, Any] = Field(default={}, alias="set", description="the fault's parameters")
+    workload: Workload | None = Field(
+        default=None, description="messages sent meanwhile, and judged", json_schema_extra=_or_a_name
+    )
 
 
 class Tag(Part):
@@ -253,6 +271,10 @@ class Sampling(Part):
     steady_timeout: Seconds = Field(
         default=default(settings.Sampling, "steady_timeout_s"),
         description="how long to wait for steady state before",
+    )
+    baseline_every: Seconds = Field(
+        default=default(settings.Sampling, "baseline_every_s"),
+        description="how old a workload's run without a fault may be; 0s: one before every experiment",
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from daemon.core.events import Plan
 from daemon.core.model import Instant, Json, Target
+from daemon.core.parameters import duration
 from daemon.core.settings import Sampling, WorkloadSetting
 
 
@@ -23,6 +24,24 @@ class Request:
     experiment: str | None = None
     recover_s: float | None = None
     workload: WorkloadSetting | None = None
+
+
+def workload(asked: Json) -> WorkloadSetting | None:
+    """Return the workload of a request: a scenario's name, or a mapping of ``scenario``, ``set`` and ``strike``.
+
+    Raises ValueError for anything else; whether such a scenario exists is the engine's to say.
+    """
+    if asked is None:
+        return None
+    given = {"scenario": asked} if isinstance(asked, str) else asked
+    if not isinstance(given, Mapping) or not given.keys() <= {"scenario", "set", "strike"}:
+        raise ValueError("workload: expected a scenario's name, or scenario, set and strike")
+    name, parameters, strike = given.get("scenario"), given.get("set") or {}, given.get("strike")
+    if not isinstance(name, str) or not isinstance(parameters, Mapping):
+        raise ValueError("workload: expected a scenario's name, and set as a mapping")  # noqa: TRY004  one kind
+    return WorkloadSetting(
+        scenario=name, parameters=dict(parameters), strike_s=None if strike is None else duration(strike)
+    )
 
 
 def make(  # noqa: PLR0913  each is one fact from outside

@@ -164,6 +164,7 @@ class Application:
                 origin="api",
                 by=str(body.get("by") or ("socket" if self._trusted else "token")),
                 seed=None if body.get("seed") is None else int(body["seed"]),
+                workload=plan.workload(body.get("workload")),
             )
         except (KeyError, ValueError, TypeError) as error:
             raise UsageError(f"not injecting: the request is malformed: {error}") from error

@@ -53,6 +53,7 @@ def injection(found: Injection) -> dict[str, Any]:
             "reverted_at": when(reverted.finished) if reverted else None,
             "origin": plan.origin,
             "by": plan.by,
+            "workload": plan.workload.scenario if plan.workload else None,
             "victim": dict(found.undo.victim) if found.undo else {},
         },
         "verdict": judged.verdict.value if judged else None,
@@ -68,6 +69,24 @@ def injection(found: Injection) -> dict[str, Any]:
         },
         "undo": _undo(found),
         "violations": [dict(v) for v in judged.violations] if judged else [],
+        "workload": _workload(found),
+    }
+
+
+def _workload(found: Injection) -> dict[str, Any] | None:
+    """Return what was played beside the fault and how it was judged; None for a fault alone."""
+    setting, checked = found.plan.workload, found.checked
+    if setting is None:
+        return None
+    return {
+        "scenario": setting.scenario,
+        "set": dict(setting.parameters),
+        "strike": setting.strike_s,
+        "run": checked.run if checked else None,
+        "baseline": checked.baseline if checked else None,
+        "masked": list(checked.masked) if checked else [],
+        "unknown": [dict(u) for u in checked.unknown] if checked else [],
+        "settled": checked.settled if checked else None,
     }
 
 

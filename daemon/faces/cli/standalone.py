@@ -12,8 +12,8 @@ from daemon.core import guard
 from daemon.core.errors import BusyError, ChaosdError, ConfigError, RefusedError, UsageError
 from daemon.core.events import Injection, State, Verdict
 from daemon.core.parameters import build, nearest
-from daemon.core.plan import Request
-from daemon.core.settings import Settings
+from daemon.core.plan import Request, workload
+from daemon.core.settings import Settings, WorkloadSetting
 from daemon.engine.reverter import Recovered
 from daemon.faces import shapes
 from daemon.faces.cli.progress import Follower, Line
@@ -80,7 +80,20 @@ def request(settings: Settings, asked: Mapping[str, Any], repository: str | None
         origin="cli",
         by=asked["by"],
         seed=asked["seed"],
+        workload=_workload(asked["workload"]),
     )
+
+
+def _workload(asked: Any) -> WorkloadSetting | None:
+    setting = workload(asked)
+    if setting is not None:
+        from daemon.core.workloads import chosen
+
+        try:
+            chosen(setting.scenario, setting.parameters)
+        except ConfigError as error:
+            raise UsageError(error.message, hint="see `chaosd scenario list -o json`") from error
+    return setting
 
 
 def _target(settings: Settings, named: str | None, repository: str | None) -> str:
@@ -134,7 +147,8 @@ def inject(session: Session, settings: Settings, asked: Request) -> int:
     """Undo what an earlier run left, carry out one injection to its verdict, print it, return the exit code."""
     line = Line()
     with noted() as caught, owned(session) as state:
-        station = wiring.station(settings, state, wiring.Audience(listeners=(Follower(line),)))
+        follower = Follower(line)
+        station = wiring.station(settings, state, wiring.Audience(listeners=(follower,), runs=(follower.ran,)))
         try:
             tell_recovered(station.control.recover())
             look_first(station, asked)
