@@ -30,6 +30,7 @@ from daemon.engine.gitstage import Ground, Letter, Stage
 
 ATTEMPTS = 3  # a supervisor, or the queue, gives a message again
 TAIL_CHARACTERS = 2000
+NO_WORKER = "no worker: give --worker 'COMMAND...', or --worker lab"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +43,12 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Player:
-    """Plays cases below ``root``, a private directory. ``worker`` None: every case is skipped."""
+    """Plays cases below ``root``, a private directory, which is ``kept`` or not."""
 
     world: World
     ground: Ground
     root: str
-    worker: Worker | None
+    worker: Worker
     witness: Callable[[Target, World], GitWitness]
     kept: bool = False
 
@@ -55,8 +56,6 @@ class Player:
         """Play one case to its result; raises TargetAbsentError when the worker cannot be started at all."""
         root = f"{self.root}/{scenario.name}-{name}"
         case = Case(scenario=scenario, name=name, seed=seed, sandbox=root if self.kept else None)
-        if self.worker is None:
-            return Skipped(case, "no worker: give --worker 'COMMAND ARGUMENT...', or --worker lab")
         stage = Stage(
             world=self.world,
             ground=self.ground,

@@ -66,7 +66,7 @@ class NoSite:
 def main(argv: Sequence[str], body: str) -> int:
     """Handle the message in the clone we stand in; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m daemon.lab.worker.once")
-    parser.add_argument("--mainline", default="main")
+    parser.add_argument("--mainline", default=os.environ.get("CHAOSD_MAINLINE") or "main")
     parser.add_argument("--branch", default="thread-{chatThreadId}")
     parser.add_argument("--defect", type=Defect, choices=list(Defect), default=None)
     options = parser.parse_args(argv)
