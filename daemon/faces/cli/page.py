@@ -89,18 +89,24 @@ def _notes(found: Json, drawing: Drawing) -> list[Text]:
 def _summary(target: Json, found: Json) -> Text:
     """Return one line that tells whether to worry about a target."""
     unseen = {u["part"] for u in target["unseen"]}
+    old = {part for part, age_s in target["ages"].items() if age_s > sections.OLD_S}
     words = [_steady(target["steady"])]
     if "service" in target or "tasks" in unseen:
-        words.append(_tasks(target))
+        words.append(_doubted(_tasks(target), "tasks" in old))
     if "queue" in target:
-        words.append(_queue(target["queue"]))
+        words.append(_doubted(_queue(target["queue"]), "queue" in old))
     if "deployment" in target:
-        words.append(_deployed(target["deployment"]))
+        words.append(_doubted(_deployed(target["deployment"]), "deployment" in old))
     words += [_faults(target["target"], found["active"]), _because(target["steady"])]
     line = Text.assemble((printable(target["target"]), "bold"))
     for word in words:
         line.append("  ").append_text(word)
     return line
+
+
+def _doubted(word: Text, old: bool) -> Text:
+    """Return the word as it is, or with a question mark and without its green where its figures are old."""
+    return Text(f"{word.plain}?", "yellow") if old and not word.plain.endswith("unknown") else word
 
 
 def _steady(steady: Json | None) -> Text:

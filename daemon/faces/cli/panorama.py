@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,7 @@ class Panorama:
 
     def _target(self, name: str, sources: Sequence[Source], seen: Any, now: Any) -> dict[str, Any]:
         of = [s for s in sources if s.target == name and not s.part.startswith(PROBE)]
-        found: dict[str, Any] = {"target": name, "steady": self._steady(name, seen)}
+        found: dict[str, Any] = {"target": name, "steady": self._steady(name, seen, now.wall_s)}
         found |= {**dict.fromkeys(s.part for s in of), "unseen": [], "ages": {}}
         for source in of:
             _add(found, source, now.mono_s, partial(parts.document, source.part, now.wall_s))
@@ -142,10 +143,18 @@ class Panorama:
                 found["ages"][source.part] = round(now.mono_s - source.seen_s, 3)
         return found
 
-    def _steady(self, target: str, seen: Any) -> dict[str, Any] | None:
+    def _steady(self, target: str, seen: Any, now_s: float) -> dict[str, Any] | None:
         """Return the worst status among the steady state's probes; None when the target has no such probes."""
-        wanted = self.settings.steady_state.get(target, ()) if self.settings else ()
-        status = {o["probe"]: o["status"] for o in seen or () if o["target"] == target}
+        if self.settings is None:
+            return None
+        wanted = self.settings.steady_state.get(target, ())
+        # A probe whose look hangs leaves its last good one standing: that is no news after a while.
+        lasts_s = {p.name: now_s - 2 * p.every_s - STALE_S for p in self.settings.probes}
+        status = {
+            o["probe"]: o["status"]
+            for o in seen or ()
+            if o["target"] == target and datetime.fromisoformat(o["at"]).timestamp() >= lasts_s.get(o["probe"], 0.0)
+        }
         told = {name: status.get(name, "unknown") for name in wanted}
         if not told:
             return None

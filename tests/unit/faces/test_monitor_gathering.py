@@ -11,7 +11,7 @@ from daemon.core.cloud import LogEvent, Message
 from daemon.core.errors import TargetAbsentError, UnreachableError
 from daemon.core.model import Deployment, EcsService, Logs, Observation, Queue, Reading, Repository, Status, Target
 from daemon.core.panorama import Branch, Standing
-from daemon.core.settings import Sampling, Settings
+from daemon.core.settings import ProbeSetting, Sampling, Settings
 from daemon.faces.cli import parts
 from daemon.faces.cli.panorama import CHAOSD, SITUATION, STALE_S, Gatherer, Panorama, Source
 from tests.fakes import FakeClock, FakeWorld
@@ -101,6 +101,7 @@ def panorama(*sources: Source, clock: FakeClock) -> Panorama:
     settings = Settings(
         sampling=Sampling(probe_every_s=1.0),
         targets={"editor": Target(name="editor")},
+        probes=(ProbeSetting(name="tasks", probe="ecs-service", target="editor", every_s=15.0),),
         steady_state={"editor": ("tasks", "site")},
     )
     made = Panorama(gatherer=Gatherer(sources, clock), clock=clock, settings=settings)
@@ -108,8 +109,8 @@ def panorama(*sources: Source, clock: FakeClock) -> Panorama:
     return made
 
 
-def look_of(probe: str, status: str, target: str = "editor") -> dict[str, Any]:
-    return {"probe": probe, "target": target, "status": status}
+def look_of(probe: str, status: str, target: str = "editor", at: str = "2025-06-15T15:06:30Z") -> dict[str, Any]:
+    return {"probe": probe, "target": target, "status": status, "at": at}
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,9 @@ def look_of(probe: str, status: str, target: str = "editor") -> dict[str, Any]:
         ([look_of("tasks", "ok"), look_of("site", "ok", target="other")], "unknown", ["site"]),
         ([look_of("tasks", "failing")], "failing", ["tasks"]),
         (None, "unknown", ["tasks", "site"]),
+        # Looked at every 15 s, an answer of a minute and more ago is none.
+        ([look_of("tasks", "ok", at="2025-06-15T15:05:39Z"), look_of("site", "ok")], "unknown", ["tasks"]),
+        ([look_of("tasks", "ok", at="2025-06-15T15:05:41Z"), look_of("site", "ok")], "ok", []),
     ],
 )
 def test_steady_is_what_all_its_probes_say(seen: Any, status: str, because: list[str]) -> None:

@@ -179,6 +179,7 @@ def test_trouble_comes_first() -> None:
 def test_old_figures_tell_their_age() -> None:
     page = shown(document(target(ages={"queue": 12.3, "tasks": 3.0})), 80)
     assert page.count("(12 s ago)") == 1
+    assert "tasks 2/2  queue 4?  deployed ok" in page
     assert page.count("s ago)") == 1
 
 
