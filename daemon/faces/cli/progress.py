@@ -69,6 +69,10 @@ class Follower:
         self._hurt = False
         self._baselines: dict[str, bool] = {}
 
+    def reset(self) -> None:
+        """Forget the injection followed so far: the next event is another one's."""
+        self._injected_s, self._hurt = None, False
+
     def __call__(self, injection: str, event: Event) -> None:
         """Take one event into account."""
         del injection

@@ -152,7 +152,7 @@ def inject(session: Session, settings: Settings, asked: Request) -> int:
         try:
             tell_recovered(station.control.recover())
             look_first(station, asked)
-            found = _carry_out(station, asked, caught)
+            found = carry_out(station, asked, caught)
         finally:
             line.end()
             station.close()
@@ -171,7 +171,8 @@ def look_first(station: wiring.Station, asked: Request) -> None:
             raise
 
 
-def _carry_out(station: wiring.Station, asked: Request, caught: Caught) -> Injection:
+def carry_out(station: wiring.Station, asked: Request, caught: Caught) -> Injection:
+    """Carry out one injection in a thread; the first signal aborts it. Raises what ended it before a verdict."""
     if caught.numbers:
         error = ChaosdError(f"nothing was injected: {caught.reason}")
         error.exit_code = caught.exit_code(error.exit_code)
