@@ -11,7 +11,16 @@ import click
 
 from daemon import wiring
 from daemon.core.errors import TargetAbsentError, UsageError
-from daemon.core.gitcases import Case, GitScenario, NotConstructibleError, Result, Skipped, exit_code
+from daemon.core.gitcases import (
+    Case,
+    GitScenario,
+    Judged,
+    NotConstructibleError,
+    Outcome,
+    Result,
+    Skipped,
+    exit_code,
+)
 from daemon.core.settings import Aws
 from daemon.engine.gitcases import NO_WORKER, Player, Worker
 from daemon.engine.gitorigin import Source, lay
@@ -50,6 +59,8 @@ def run(session: Session, chosen: Chosen, words: Mapping[str, Any]) -> int:
         tables.show(gitshown.summary(documents))
         if words["keep"] and worker is not None:
             click.echo(f"kept: {root}", err=True)
+        elif any(isinstance(r, Judged) and r.outcome is not Outcome.PASSED for r in results):
+            click.echo("the sandbox is gone; for the commands above, repeat it with --keep", err=True)
     return exit_code(results)
 
 

@@ -55,6 +55,7 @@ def list_scenarios(session: Session) -> int:
     rows = [[s["name"], s["summary"], "\n".join(s["expects"]), "\n".join(s["cases"])] for s in cases]
     name, case = tables.Column("git scenario", whole=True), tables.Column("cases", whole=True)
     tables.show(tables.table([name, "the situation", "expects", case], rows))
+    return 0
 
 
 @scenario.command("run")
