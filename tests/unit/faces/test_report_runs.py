@@ -21,7 +21,7 @@ from daemon.faces.report.trials import trials
 from tests import ledgers
 from tests.report_kit import EPOCH_S, Story, document, runs
 from tests.report_runs import LASTS_S, Play, played, scenario_run
-from tests.unit.faces.test_report import Page
+from tests.unit.faces.test_report import Page, luminance
 
 BASELINE = Play(name="r-base", purpose=Purpose.BASELINE, injection="i-1")
 BESIDE = Play(name="r-beside", at_s=100, purpose=Purpose.EXPERIMENT, injection="i-1")
@@ -240,6 +240,14 @@ def test_a_figure_that_was_not_measured_is_unknown(play: Play, figure: str, stat
     assert (row["status"], row["unknown"]) == (status, unknown)
 
 
+def test_ecs_s_silence_is_a_gap_only_where_no_probe_looks_on() -> None:
+    looked = replace(STORY, measures={"healthy": 2.0, "desired": 2.0})
+    beside = report(replace(BESIDE, healthy=None), stories=(looked,))
+    row = rows(beside, "objectives", "name")["task HEALTHY"]
+    assert (row["status"], row["unknown"], [s["source"] for s in row["sources"]]) == ("met", 0, ["probe"])
+    assert rows(report(replace(BESIDE, healthy=False)), "objectives", "name")["task HEALTHY"]["status"] == "missed"
+
+
 def test_a_slow_message_misses_the_goal_of_the_configuration() -> None:
     row = rows(report(Play(), limits={"editor": Limits(message_s=1.2)}), "objectives", "name")["message, slowest"]
     assert (row["goal"], row["status"], row["good"], row["known"]) == ("< 1.2 s", "missed", 0, 3)
@@ -391,6 +399,15 @@ def test_the_page_of_runs_is_readable_without_seeing_it() -> None:
             assert attributes.get("aria-hidden") == "true" or (labels and set(labels) <= set(ids))
         if tag == "a":
             assert (attributes.get("href") or "")[1:] in ids
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_every_bar_stands_out_from_its_ground(theme: int) -> None:
+    palette = re.findall(r":root\{(.*?)\}", html.render(report(Play())), re.DOTALL)[theme]
+    colours = dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{6})", palette))
+    for stage in ("committed", "pushed", "deployed", "answered"):
+        bright, dark = sorted((luminance(colours[stage]), luminance(colours["card"])), reverse=True)
+        assert (bright + 0.05) / (dark + 0.05) >= 3, stage
 
 
 HOSTILE = "</code><script>alert(1)</script><img src=//evil.example/x onerror=alert(2)>\"'`|\n# x @team\x00\ud800"
