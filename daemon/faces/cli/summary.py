@@ -16,13 +16,13 @@ def summary(document: Mapping[str, Any], code: int | None = None) -> str:
     """Return what was hit, what was seen, who healed it, and the verdict."""
     head = document["injection"]
     rows = [
-        ("victim", "\n          ".join(f"{k}: {number(v)}" for k, v in head["victim"].items())),
+        ("victim", "\n".join(f"{k}: {number(v)}" for k, v in head["victim"].items())),
         ("impact", impact(document) if head["victim"] else ""),
         ("recovery", recovery(document)),
         ("undo", undo(document)),
         ("workload", workload(document)),
         ("verdict", coloured(document["verdict"] or "none yet") + ("" if code is None else f" (exit code {code})")),
-        ("", "\n          ".join(document["reasons"])),
+        ("", "\n".join(document["reasons"])),
         *((f"violated {v['invariant']}", evidence(v["evidence"])) for v in document["violations"]),
     ]
     return f"{title(document)}\n{_aligned(rows)}"
@@ -82,7 +82,7 @@ def workload(document: Mapping[str, Any]) -> str:
 
 def evidence(found: Mapping[str, Any]) -> str:
     """Return one piece of evidence, with the command that shows it."""
-    return "\n          ".join(str(found[key]) for key in ("detail", "see") if found.get(key))
+    return "\n".join(str(found[key]) for key in ("detail", "see") if found.get(key))
 
 
 def preview(document: Mapping[str, Any]) -> str:
@@ -95,7 +95,8 @@ def preview(document: Mapping[str, Any]) -> str:
 
 def _aligned(rows: list[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
-    return fields([(name.ljust(width), value) for name, value in rows])
+    indent = "\n" + " " * (width + 4)
+    return fields([(name.ljust(width), value.replace("\n", indent)) for name, value in rows])
 
 
 def show(session: Session, document: Mapping[str, Any], code: int) -> int:
