@@ -68,7 +68,7 @@ class Player:
             return self._play(case, stage, self.worker)
         except NotConstructibleError as error:
             return Skipped(case, error.message)
-        except UnbuiltError as error:
+        except (UnbuiltError, UnreachableError) as error:  # the latter: git itself did not end in time
             return Unbuilt(case, error.message)
 
     def _play(self, case: Case, stage: Stage, worker: Worker) -> Result:
