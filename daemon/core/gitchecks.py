@@ -205,7 +205,8 @@ def judge(scenario: GitScenario, looks: Looks, broken_off: str = "") -> tuple[Ch
     """
     if not looks:
         raise ValueError("nothing was seen, so nothing can be judged")
-    played = Checked(name=PLAYED, standing=Standing.UNKNOWN if broken_off else Standing.HELD, detail=broken_off)
+    standing = Standing.UNKNOWN if broken_off else Standing.HELD
+    played = Checked(name=PLAYED, standing=standing, detail=broken_off or "every step of the case was taken")
     return (*(_checked(name, CHECKS[name], looks) for name in (*COMMON, *scenario.checks)), played)
 
 
