@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.core.gittable import GIT_SCENARIOS
 from daemon.core.workloads import SCENARIOS
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
@@ -42,8 +43,9 @@ def test_the_list_names_every_scenario_with_its_parameters(tmp_path: Path) -> No
     by_name = {s["name"]: s for s in listed["scenarios"]}
     assert by_name["rapid-switching"]["parameters"]["messages"]["default"] == 8
     assert all(s["expects"] for s in listed["scenarios"])
+    assert [s["name"] for s in listed["git_scenarios"]] == list(GIT_SCENARIOS)
     shown = chaosd(tmp_path, "scenario", "list")
-    assert all(name in shown.stdout for name in SCENARIOS)
+    assert all(name in shown.stdout for name in (*SCENARIOS, *GIT_SCENARIOS))
 
 
 @pytest.mark.parametrize(
