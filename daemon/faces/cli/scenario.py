@@ -79,10 +79,15 @@ def run(session: Session, /, **words: Any) -> int:
 
 
 def _chosen(names: "Sequence[str]") -> "list[Scenario]":
+    from daemon.core.gittable import GIT_SCENARIOS
     from daemon.core.parameters import nearest
     from daemon.core.workloads import SCENARIOS
 
     for name in names:
+        if name in GIT_SCENARIOS:
+            raise UsageError(
+                f"nothing was sent: {name} is a git scenario", hint=f"`chaosd scenario git {name} --worker ...`"
+            )
         if name not in SCENARIOS and name != ALL:
             raise UsageError(
                 f"nothing was sent: unknown scenario {name!r}{nearest(name, dict(SCENARIOS))}",

@@ -52,6 +52,7 @@ def test_the_list_names_every_scenario_with_its_parameters(tmp_path: Path) -> No
     ("words", "said"),
     [
         (("bsic",), "unknown scenario 'bsic'; did you mean 'basic'?"),
+        (("git-stash",), "`chaosd scenario git git-stash --worker ...`"),
         (("basic", "--set", "mesages=3"), "mesages: unknown parameter; did you mean 'messages'?"),
         (("basic", "--set", "messages=0"), "below the least allowed"),
         (("basic", "--target", "editr"), "unknown target 'editr'; did you mean 'editor'?"),
