@@ -64,6 +64,11 @@ class Company:
             for found in runs.latest(fits, since_s=clock.instant().wall_s - self._every_s):
                 if found.course is not None and not unfit(found.course):
                     return found
+        others = [i for i in self._player.recorder.journal.running() if i.plan.injection != proposed.injection]
+        if any(i.plan.target == part.target.name for i in others):
+            raise ChaosdError(
+                f"another experiment runs on {part.target.name}: a run meanwhile is none without a fault"
+            )
         seed = derived(proposed.seed, "baseline")
         taken = Part(
             purpose=Purpose.BASELINE,

@@ -8,10 +8,14 @@ import pytest
 
 from daemon.core.course import Opened, Purpose, SweepFailed
 from daemon.core.errors import ConfigError, UnreachableError, UsageError
-from daemon.core.events import Injected, Planned, State, Verdict
-from daemon.core.settings import WorkloadSetting
+from daemon.core.events import Injected, Planned, Proposed, State, Verdict
+from daemon.core.settings import GuardSetting, WorkloadSetting
+from daemon.engine.control import Control
+from daemon.engine.injector import Injector
 from tests.engine_kit import request
 from tests.workload_kit import URL, Script, WorkKit, asked
+
+TWO_AT_ONCE = GuardSetting(max_active=2, max_active_per_target=2)
 
 
 @pytest.fixture
@@ -171,6 +175,19 @@ def test_a_baseline_that_cannot_be_taken_injects_nothing(kit: WorkKit) -> None:
     assert verdict(found) is Verdict.INCONCLUSIVE
     assert "the remote does not answer" in found.judgement.reasons[0]
     assert kit.purposes() == []
+
+
+def test_no_baseline_is_taken_while_another_experiment_runs_on_the_target(kit: WorkKit) -> None:
+    kit.injector = Injector(replace(kit.injector._parts, settings=replace(kit.settings, guard=TWO_AT_ONCE)))
+    kit.control = Control(
+        injector=kit.injector, reverter=kit.reverter, journal=kit.journal, new_id=iter(("a", "b", "c")).__next__
+    )
+    kit.recorder.record("other", Proposed(plan=replace(kit.control.run(asked()).plan, injection="other")))
+    assert verdict(kit.control.run(asked())) is not Verdict.INCONCLUSIVE, "the young baseline serves"
+    found = kit.control.run(asked(messages=4))
+    assert verdict(found) is Verdict.INCONCLUSIVE
+    assert "another experiment runs on editor" in found.judgement.reasons[0]
+    assert kit.purposes() == ["baseline", "experiment", "experiment"]
 
 
 # --- every way out ---------------------------------------------------------------------------------------
