@@ -28,6 +28,7 @@ class Play:
     lost: tuple[int, ...] = ()
     blind: tuple[Part, ...] = ()
     absent: tuple[Part, ...] = ()
+    stale: bool = False
     stopped: str = ""
     played: bool = True
     swept: bool = True
@@ -40,6 +41,8 @@ def ledger(play: Play) -> Ledger:
     found = ledgers.good(play.messages, play.threads)
     for number in play.lost:
         found = ledgers.without(found, number)
+    if play.stale and found.deployed:
+        found = replace(found, deployed=replace(found.deployed, holds=frozenset({ledgers.token(0)})))
     reasons = dict.fromkeys(play.blind, "it did not answer")
     return _moved(replace(found, run=play.name, blind=reasons, absent=frozenset(play.absent)), play.at_s)
 

@@ -376,6 +376,21 @@ def test_the_page_shows_every_section_of_a_run() -> None:
     assert any("committed +1 s, pushed +1 s, deployed +1.5 s, answered +2 s" in t for t in titles)
 
 
+def test_evidence_without_a_command_to_see_it_is_evidence_all_the_same() -> None:
+    stale = (
+        Play(name="r-base", purpose=Purpose.BASELINE, stale=True),
+        Play(name="r-alone", at_s=50, stale=True),
+    )
+    found = report(*stale, stories=(STORY,))
+    broken = rows(found)["deployment-fresh"]["broken"]
+    assert broken
+    assert not [c for c in broken if "see" in c["evidence"]]
+    detail = broken[0]["evidence"]["detail"]
+    for page in ("".join(Page(html.render(found)).texts), junit.render(found)):
+        assert detail in page
+    assert "deployment-fresh | basic | editor" in markdown.render(found)
+
+
 def test_the_page_of_runs_asks_for_nothing_from_elsewhere() -> None:
     source = html.render(everything())
     assert "://" not in source
