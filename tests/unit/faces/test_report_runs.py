@@ -391,6 +391,12 @@ def test_evidence_without_a_command_to_see_it_is_evidence_all_the_same() -> None
     assert "deployment-fresh | basic | editor" in markdown.render(found)
 
 
+def test_a_baseline_that_could_not_tell_is_not_called_clean() -> None:
+    blind, clean = replace(BASELINE, blind=(Part.QUEUE,)), BASELINE
+    assert "not every baseline could tell" in html.render(report(blind))
+    assert "1 baseline run without a fault showed nothing broken" in html.render(report(clean))
+
+
 def test_the_page_of_runs_asks_for_nothing_from_elsewhere() -> None:
     source = html.render(everything())
     assert "://" not in source
