@@ -18,8 +18,9 @@ from tests.e2e.lab.conftest import Bench, wait_for
 
 @pytest.fixture
 def busy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """Two workers, each as slow as a build of a second, with the defect asked for."""
-    info = lab.up(tmp_path / "lab", tasks=2, build_s=1.0, defect=request.param)
+    """Two workers with the defect asked for, each as slow as the build asked for."""
+    defect, build_s = request.param
+    info = lab.up(tmp_path / "lab", tasks=2, build_s=build_s, defect=defect)
     config = tmp_path / "chaosd.yaml"
     config.write_text(info.config_yaml() + "sampling: {stable_for: 1s}\n")
     try:
@@ -54,9 +55,9 @@ def test_a_correct_worker_loses_nothing_when_a_task_is_stopped(bench: Bench) -> 
     assert bench.counts(bench.info.input_queue_url) == (0, 0)
 
 
-@pytest.mark.parametrize("busy", ["drop-on-sigterm"], indirect=True)
+@pytest.mark.parametrize("busy", [("drop-on-sigterm", 4.0)], indirect=True)
 def test_a_message_lost_by_an_interrupted_worker_makes_violated_and_is_named(busy: Bench) -> None:
-    crowd = ("--scenario-set", "messages=8", "--strike", "2s")  # enough that both are at work when it strikes
+    crowd = ("--scenario-set", "messages=3", "--strike", "2s")  # both are in the middle of a build then
     code, answer = busy.answer("inject", "interrupt-signal", "--mode", "sigterm", "--for", "20s", *BASIC, *crowd)
     assert (code, answer["verdict"]) == (1, "violated"), answer
     (lost, *_) = [v["evidence"] for v in answer["violations"] if v["invariant"] == "no-lost-instruction"]
@@ -64,7 +65,7 @@ def test_a_message_lost_by_an_interrupted_worker_makes_violated_and_is_named(bus
     assert "no-lost-instruction" in answer["reasons"][0]
 
 
-@pytest.mark.parametrize("busy", ["deploy-before-commit"], indirect=True)
+@pytest.mark.parametrize("busy", [("deploy-before-commit", 1.0)], indirect=True)
 def test_what_is_broken_without_a_fault_is_the_baseline_s_and_not_the_fault_s(busy: Bench) -> None:
     code, answer = busy.answer("inject", "ecs-task-stop", "--for", "20s", *BASIC)
     assert "deployment-fresh" in answer["workload"]["masked"], answer
