@@ -47,7 +47,7 @@ class Plan:
     """What is to happen: one fault on one target, with everything needed to repeat it.
 
     ``origin`` is ``schedule``, ``cli``, ``ci`` or ``api``; ``by`` says who asked. ``steady`` names the probes that
-    must be ok; ``stable_s`` how long they must stay ok to count as recovered; ``recover_s`` how long we wait for it.
+    must be ok; ``stable_s`` how long they must stay ok to count as recovered; ``recover_s`` how long that may take.
     ``workload`` is played meanwhile, its messages judged like the system's health.
     """
 
