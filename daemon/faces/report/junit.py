@@ -5,8 +5,9 @@ Deviated is a failure, unknown an error, refused skipped: a CI system shows none
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from daemon.faces.report import words
@@ -53,10 +54,22 @@ def render(document: Mapping[str, Any]) -> str:
         root, "testsuite", {"name": "chaosd", **counts, "timestamp": document["report"]["period"]["since"]}
     )
     _properties(suite, document)
-    for case in cases:
+    for case in _numbered(cases):
         _element(suite, case)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _numbered(cases: Sequence[Case]) -> Iterator[Case]:
+    """Yield the cases, numbered where one was done several times: a CI system follows a case by its name.
+
+    No id stands in a name: with one, every build would have cases that no other has.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    for case in cases:
+        seen[case.classname, case.name] += 1
+        number = seen[case.classname, case.name]
+        yield case if number == 1 else replace(case, name=f"{case.name} ({number})")
 
 
 def _properties(suite: ET.Element, document: Mapping[str, Any]) -> None:
@@ -91,13 +104,19 @@ def _experiment(experiment: Mapping[str, Any]) -> Case:
     head, end = experiment["injection"], OUTCOMES.get(words.verdict(experiment), PASSED)
     return Case(
         classname=f"chaosd.{head['target']}.{head['fault']}",
-        name=f"{words.kind(experiment)} on {head['target']} {head['id']}",
+        name=_named(head["experiment"], words.kind(experiment), head["workload"]),
         took_s=_took_s(experiment),
         end=end,
         kind=words.verdict(experiment),
         message="; ".join(experiment["reasons"]) or "the experiment is under way or was interrupted",
-        said=() if end == PASSED else _evidence(experiment),
+        said=[f"see: chaosd show {head['id']}"] if end == PASSED else _evidence(experiment),
     )
+
+
+def _named(experiment: str | None, kind: str, scenario: str | None) -> str:
+    """Return what stays the same from one run of an experiment to the next."""
+    name = f"{experiment}: {kind}" if experiment else kind
+    return f"{name} with {scenario}" if scenario else name
 
 
 def _evidence(experiment: Mapping[str, Any]) -> list[str]:
@@ -128,12 +147,12 @@ def _run(run: Mapping[str, Any], document: Mapping[str, Any]) -> Case:
     said = [line for name, case in broken for line in _violation(name, case["evidence"])]
     return Case(
         classname=f"chaosd.{run['target']}.scenario.{run['name']}",
-        name=f"{run['name']} on {run['target']}, {words.beside(run)}, {run['run']}",
+        name=f"{run['name']}, {words.beside(run)}",
         took_s=float(run["took"]),
         end=end,
         kind=str(run["ending"]),
         message=_message(run, list(dict.fromkeys(name for name, _ in broken))),
-        said=[*said, *unknown],
+        said=[*said, *unknown, f"run {run['run']}"],
     )
 
 
