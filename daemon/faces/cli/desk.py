@@ -35,7 +35,8 @@ def situation(session: Session) -> dict[str, Any]:
         from daemon.faces.cli.calling import ask
 
         found: dict[str, Any] = ask(client, "GET", "/api/v1/status")
-        return {**found, "halted": found["daemon"]["halted"]}
+        # A daemon from before scenario runs were journalled says nothing of them.
+        return {"runs": [], **found, "halted": found["daemon"]["halted"]}
     nothing: dict[str, Any] = {"active": [], "outstanding": [], "runs": [], "observations": [], "next": []}
     empty = {"daemon": None, **nothing}
     if not session.state.journal.exists():
