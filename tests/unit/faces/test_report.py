@@ -195,7 +195,8 @@ def test_junit_fails_what_deviated_errs_on_the_unknown_and_skips_the_refused(eve
         "skipped": "1",
     }
     names = [c.attrib["name"] for c in cases]
-    assert names[:2] == ["nightly: git-lock/index-lock", "nightly: git-lock/index-lock (2)"], "the same in every build"
+    # The same in every build.
+    assert names[:2] == ["nightly: git-lock/index-lock", "nightly: git-lock/index-lock (2)"]
     [failure] = cases[2].findall("failure")
     assert "healthy only after our revert" in failure.attrib["message"]
     assert "chaosd show i-healed-by-us" in (failure.text or "")
