@@ -22,8 +22,8 @@ from daemon.core.gitcases import (
     exit_code,
 )
 from daemon.core.settings import Aws
-from daemon.engine.gitcases import NO_WORKER, Player, Worker
-from daemon.engine.gitorigin import Source, lay
+from daemon.engine.gitcases.origin import Source, lay
+from daemon.engine.gitcases.player import NO_WORKER, Player, Worker
 from daemon.faces import gitcourses
 from daemon.faces.cli import gitshown, tables
 from daemon.faces.cli.session import Session

@@ -12,9 +12,9 @@ from daemon.core.evidence import Standing
 from daemon.core.gitcases import Judged, Result
 from daemon.core.gittable import GIT_SCENARIOS
 from daemon.core.settings import Aws
-from daemon.engine.gitcases import Player, Worker
-from daemon.engine.gitorigin import Source, lay
-from daemon.engine.gitstage import Ground
+from daemon.engine.gitcases.origin import Source, lay
+from daemon.engine.gitcases.player import Player, Worker
+from daemon.engine.gitcases.stage import Ground
 from daemon.ports.world import LocalWorld
 
 HERE = Path(__file__).parent

@@ -16,7 +16,7 @@ from daemon import wiring
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitcases import Act, Outcome, Skipped, Step, Unbuilt
 from daemon.core.gittable import GIT_SCENARIOS
-from daemon.engine.gitcases import Player, Worker
+from daemon.engine.gitcases.player import Player, Worker
 from tests.integration.git.shed import build, commit, git, picture, write
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")

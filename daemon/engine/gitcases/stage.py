@@ -13,7 +13,7 @@ from daemon.core.gitcases import Piece, Work
 from daemon.core.ledger import Effect, Kind, Sent
 from daemon.core.model import Repository, Target
 from daemon.core.seams import World
-from daemon.engine.gitdesk import Desk
+from daemon.engine.gitcases.desk import Desk
 
 INSTRUCTION = "Add this line to the file of this session."
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from daemon.core.gitcases import NotConstructibleError, Step, Work
 from daemon.core.gitclone import open_clone
-from daemon.engine.gitdesk import FOLDER, Desk, insist, line, thread_file
-from daemon.engine.gitstage import Stage
+from daemon.engine.gitcases.desk import FOLDER, Desk, insist, line, thread_file
+from daemon.engine.gitcases.stage import Stage
 
 LOCK_AGE_S = 3600.0
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitcases import NotConstructibleError
 from daemon.core.seams import World
-from daemon.engine.gitdesk import DRAFT, Desk
-from daemon.engine.gitstage import Ground
+from daemon.engine.gitcases.desk import DRAFT, Desk
+from daemon.engine.gitcases.stage import Ground
 
 GIT_LEAST = (2, 31)  # older ones do not read the settings that keep us from the user's own
 USUAL = ("main", "master")

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 from daemon.core.gitcases import Act, NotConstructibleError, Step, Work
 from daemon.core.gittable import DETACHED
-from daemon.engine.gitdamage import conflict, damage
-from daemon.engine.gitdesk import DRAFT, FOLDER, insist, line, thread_file
-from daemon.engine.gitstage import Stage
+from daemon.engine.gitcases.damage import conflict, damage
+from daemon.engine.gitcases.desk import DRAFT, FOLDER, insist, line, thread_file
+from daemon.engine.gitcases.stage import Stage
 
 
 def play(stage: Stage, step: Step) -> None:

@@ -24,9 +24,9 @@ from daemon.core.gitchecks import figures, judge
 from daemon.core.ledger import Sent
 from daemon.core.model import Target
 from daemon.core.seams import Completed, World
-from daemon.engine.gitacts import play
-from daemon.engine.gitdesk import Desk
-from daemon.engine.gitstage import Ground, Letter, Stage
+from daemon.engine.gitcases.acts import play
+from daemon.engine.gitcases.desk import Desk
+from daemon.engine.gitcases.stage import Ground, Letter, Stage
 
 ATTEMPTS = 3  # a supervisor, or the queue, gives a message again
 TAIL_CHARACTERS = 2000
