@@ -50,6 +50,7 @@ class Daemon:
             wiring.Audience(
                 listeners=(listener, self._metrics, self._keep_latest),
                 looked=(listener.looked, self._metrics.looked),
+                runs=(listener.ran, self._metrics.ran),
                 on_failure=self._broke,
                 watchman=watchman,
             ),
@@ -70,13 +71,16 @@ class Daemon:
     def start(self) -> None:
         """Undo what an earlier life left, then open for business. Raises JournalError."""
         self._metrics.resume(self.station.journal.outstanding())
-        for injection in self.station.control.recover():
+        recovered = self.station.control.recover()
+        for injection in recovered.injections:
             self._log.warning(
                 "injection.recovered", injection=injection.plan.injection, state=injection.state.value
             )
+        for run in recovered.runs:
+            self._log.warning("scenario.recovered", run=run.opened.run, swept=not run.outstanding)
         self._metrics.watch(
             halted=lambda: self.station.control.halted is not None,
-            pending=lambda: len(self.station.journal.outstanding()),
+            pending=self._pending,
             next_times=self._scheduler.next_times,
         )
         for server in self._servers:
@@ -96,7 +100,7 @@ class Daemon:
         self._prober.stop()
         for server in self._servers:
             server.close()
-        left = len(self.station.journal.outstanding())
+        left = self.station.control.left
         self._log.info("daemon.stopped", reason=reason, outstanding=left)
         self.station.close()
         return undone and not left
@@ -116,11 +120,10 @@ class Daemon:
         except RefusedError as error:
             self._log.error("guardian.absent", error=error.message)
         try:
-            self.station.control.retry_failed()
-            left = bool(self.station.journal.outstanding())
+            left = self.station.control.retry_failed()
         except JournalError as error:  # the daemon stays: it is the one who tries again when there is room
             self._log.error("journal.failed", error=error.message)
-            left = True
+            left = 1
         return min(waited_s * 2, RETRY_MAX_S) if left else RETRY_S
 
     @property
@@ -130,6 +133,9 @@ class Daemon:
         return f"http://{listen.host}:{self._servers[0].port}" if isinstance(listen, Tcp) else listen.path
 
     # --- inside ------------------------------------------------------------------------------------------
+
+    def _pending(self) -> int:
+        return len(self.station.journal.outstanding()) + len(self.station.journal.open_run_ids())
 
     def _make_servers(self, state: StateDirectory) -> tuple[Server, ...]:
         clock = self.station.world.clock
@@ -166,6 +172,7 @@ class Daemon:
             seed=self._occurrences.next_seed(experiment.name),
             experiment=experiment.name,
             recover_s=experiment.timeout_s,
+            workload=experiment.workload,
         )
         try:
             self.station.control.run(request)
@@ -234,7 +241,7 @@ def _salvage(settings: Settings, state: StateDirectory) -> None:
             damaged=str(rescued.damaged),
             saved=rescued.salvaged.records,
             unaccounted=list(rescued.salvaged.unaccounted),
-            undone={i.plan.injection: i.state.value for i in rescued.found},
+            undone={i.plan.injection: i.state.value for i in rescued.found.injections},
         )
     if rescued.unrecorded is not None:
         raise rescued.unrecorded

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from daemon import wiring
 from daemon.core.errors import ForeignStateError, JournalDamagedError, JournalError, UnrecordedError
-from daemon.core.events import Injection
 from daemon.core.settings import Settings
 from daemon.engine.facts import HALT
+from daemon.engine.reverter import Recovered
 from daemon.ports import upkeep
 from daemon.ports.clock import SystemClock
 from daemon.ports.keep import Keep
@@ -26,7 +26,7 @@ class Rescued:
     sound. ``unrecorded`` is why none of it could be journalled, or None.
     """
 
-    found: tuple[Injection, ...] = ()
+    found: Recovered = field(default_factory=Recovered)
     damaged: Path | None = None
     salvaged: Salvaged | None = None
     unrecorded: JournalError | None = None
@@ -43,7 +43,7 @@ def recover(settings: Settings, state: StateDirectory, audience: wiring.Audience
     The state directory must be entered (locked) by the caller. Raises ForeignStateError, and JournalError when the
     journal cannot be used and nothing is known to be outstanding.
     """
-    found: tuple[Injection, ...] = ()
+    found = Recovered()
     try:
         with _station(settings, state, audience) as station:
             found = station.control.recover()
@@ -53,7 +53,7 @@ def recover(settings: Settings, state: StateDirectory, audience: wiring.Audience
         raise
     except JournalError as error:
         rescued = _rescue(settings, state, audience, error)
-        return replace(rescued, found=(*found, *rescued.found))
+        return replace(rescued, found=found + rescued.found)
 
 
 def prepare(settings: Settings, state: StateDirectory) -> Rescued:

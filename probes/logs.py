@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from daemon.core.cloud import LogEvent
 from daemon.core.errors import TargetAbsentError
+from daemon.core.harmless import without_secrets
 from daemon.core.model import Finding, Reading, Status, Target
 from daemon.core.parameters import parameter
 from daemon.core.seams import World
@@ -16,10 +17,6 @@ AHEAD_S = 5.0  # the worker's clock may be a little fast
 REMEMBERED_MOST = 20_000
 LINES_MOST = 3
 LINE_MOST = 200
-_SECRET = re.compile(
-    r"(?i)\b((?:authorization|password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+)?)[^\s\"',;]+"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,5 +70,5 @@ class LogErrors:
 
 def redacted(line: str) -> str:
     """Return the line without what looks like a secret, on one line, at most ``LINE_MOST`` characters."""
-    clean = _SECRET.sub(lambda found: f"{found[1] or ''}***", " ".join(line.split()))
+    clean = without_secrets(" ".join(line.split()))
     return clean if len(clean) <= LINE_MOST else f"{clean[: LINE_MOST - 3]}..."

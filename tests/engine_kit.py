@@ -216,9 +216,10 @@ class Kit:
     lamp: Lamp | None = None
     stable_s: float = 1.0
     steady: tuple[str, ...] = ("look",)
+    clock: Any = None
 
     def __post_init__(self) -> None:
-        self.world: Any = FakeWorld(str(self.directory))
+        self.world: Any = FakeWorld(str(self.directory), clock=self.clock)
         self.lamp = self.lamp or Lamp(self.deadly.moment)
         self.world.lamp = self.lamp
         self.events: list[Any] = []
@@ -228,14 +229,18 @@ class Kit:
         self.look = Look()
         lookout = Lookout(name="look", target=self.target, probe=self.look, every_s=10)
         self.watchman = FakeWatchman(clock, self.deadly.moment)
-        recorder = Recorder(self.journal, listeners=[self.watchman, lambda _, event: self.events.append(event)])
+        self.recorder = Recorder(
+            self.journal,
+            listeners=[self.watchman, lambda _, event: self.events.append(event)],
+            runs=[lambda _, event: self.events.append(event)],
+        )
         faults: Any = {Darken.name: Darken}
-        self.reverter = Reverter(world=self.world, recorder=recorder, faults=faults)
-        parts = Parts(
+        self.reverter = Reverter(world=self.world, recorder=self.recorder, faults=faults)
+        self.parts = Parts(
             settings=self.settings,
             world=self.world,
             journal=self.journal,
-            recorder=recorder,
+            recorder=self.recorder,
             reverter=self.reverter,
             faults=faults,
             watcher=lambda _target, names, sink: SteppedWatch(
@@ -245,7 +250,7 @@ class Kit:
             new_seed=lambda: 7,
             boot="boot-1",
         )
-        self.injector = Injector(parts)
+        self.injector = Injector(self.parts)
         ids = iter(f"inj-{n}" for n in range(1000))
         self.control = Control(
             injector=self.injector, reverter=self.reverter, journal=self.journal, new_id=lambda: next(ids)

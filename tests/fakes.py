@@ -185,7 +185,7 @@ class FakeCommands:
         self.answers: dict[str, Completed] = {}
         self.ran: list[tuple[str, ...]] = []
 
-    def run(self, arguments: Sequence[str], *, timeout_s: float) -> Completed:
+    def run(self, arguments: Sequence[str], *, timeout_s: float, **_: object) -> Completed:
         self.ran.append(tuple(arguments))
         if arguments[0] not in self.answers:
             raise TargetAbsentError(f"not run: {arguments[0]} cannot be started in {timeout_s:g} s")

@@ -11,6 +11,7 @@ from daemon.core.model import Finding, Instant, Observation, Outcome, Phase, Rea
 from daemon.core.verdict import judge
 from daemon.faces.report.collect import Period, Run, run
 from daemon.faces.report.content import Question, content
+from daemon.faces.report.trials import Trial
 
 EPOCH_S = 1_780_000_000.0
 EVERY_S = 0.25
@@ -150,8 +151,10 @@ CATALOGUE = (
 )
 
 
-def document(stories: Sequence[Story], before: Sequence[Story] | None = None, **asked: Any) -> dict[str, Any]:
-    """Return the report of these stories."""
+def document(
+    stories: Sequence[Story], before: Sequence[Story] | None = None, *, found: Sequence[Trial] = (), **asked: Any
+) -> dict[str, Any]:
+    """Return the report of these stories and of the scenario runs ``found``."""
     question = Question(
         period=Period(EPOCH_S - 10, EPOCH_S + 86400),
         earlier=None if before is None else Period(EPOCH_S - 86400, EPOCH_S - 10),
@@ -160,7 +163,7 @@ def document(stories: Sequence[Story], before: Sequence[Story] | None = None, **
         faults=CATALOGUE,
         **asked,
     )
-    return content(question, runs(stories), runs(before or ()))
+    return content(question, runs(stories), runs(before or ()), found=found)
 
 
 BROKEN = {"invariant": "right-branch", "evidence": {"commit": "abc"}}

@@ -24,6 +24,7 @@ def freeze(root: schema.Root) -> settings.Settings:
             probe_every_s=settings.default_probe_every_s(aws, targets) if fast is None else fast,
             stable_for_s=root.sampling.stable_for,
             steady_timeout_s=root.sampling.steady_timeout,
+            baseline_every_s=root.sampling.baseline_every,
         ),
     )
 
@@ -75,7 +76,12 @@ def _experiment(e: schema.Experiment, targets: dict[str, model.Target]) -> setti
         first_after_s=e.first_after,
         misfire_grace_s=e.misfire_grace,
         parameters=dict(e.parameters),
+        workload=_workload(e.workload) if e.workload else None,
     )
+
+
+def _workload(w: schema.Workload) -> settings.WorkloadSetting:
+    return settings.WorkloadSetting(scenario=w.scenario, parameters=dict(w.parameters), strike_s=w.strike)
 
 
 def _guard(g: guarding.Guard) -> settings.GuardSetting:

@@ -20,6 +20,7 @@ ENVIRONMENT: Mapping[str, Path] = {
     "CHAOSD_SAMPLING_PROBE_EVERY": ("sampling", "probe_every"),
     "CHAOSD_SAMPLING_STABLE_FOR": ("sampling", "stable_for"),
     "CHAOSD_SAMPLING_STEADY_TIMEOUT": ("sampling", "steady_timeout"),
+    "CHAOSD_SAMPLING_BASELINE_EVERY": ("sampling", "baseline_every"),
 }
 _OURS = ("CHAOSD_SEED", "CHAOSD_AWS_", "CHAOSD_GUARD_", "CHAOSD_API_", "CHAOSD_SAMPLING_")
 _WHOLE = frozenset({"seed", "max_active", "max_active_per_target", "max_per_day", "min_healthy_tasks"})

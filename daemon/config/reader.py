@@ -14,7 +14,9 @@ from daemon.config.schema import Root
 from daemon.config.shape import validate
 from daemon.core.errors import ConfigError
 from daemon.core.parameters import declared
+from daemon.core.scenario import Parameters
 from daemon.core.settings import Settings
+from daemon.core.workloads import SCENARIOS
 
 CronCheck = Callable[[str, str], object]
 
@@ -83,6 +85,7 @@ def _read(
     document = parse(_bytes(path), name)
     data = _mapping(document, name)
     places = {at: Place(name, line) for at, line in document.lines.items()}
+    _spell_out(data, places)
     problems = [*document.problems, *lay_over(data, places, environment, overrides)]
     root, found = validate(data)
     related = list(problems_in(data, plugins))
@@ -117,6 +120,16 @@ def _mapping(document: Document, name: str) -> dict[str, Any]:
     return data
 
 
+def _spell_out(data: dict[str, Any], places: dict[Path, Place]) -> None:
+    """Turn a workload's bare name into the mapping that it stands for; the name keeps its line."""
+    found = data.get("experiments")
+    for i, entry in enumerate(found if isinstance(found, list) else []):
+        at: Path = ("experiments", i, "workload")
+        if isinstance(entry, dict) and isinstance(entry.get("workload"), str):
+            entry["workload"] = {"scenario": entry["workload"]}
+            places[(*at, "scenario")] = places[at]
+
+
 def _given(data: Any) -> Any:
     """Leave out what is null: a key without a value is a key not given, except among parameters."""
     if isinstance(data, list):
@@ -135,6 +148,10 @@ def _filled(root: Root, settings: Settings, plugins: Plugins) -> dict[str, Any]:
     for i, (entry, experiment) in enumerate(zip(data["experiments"], root.experiments, strict=True)):
         _add_parameters(entry, ("experiments", i), plugins.faults[experiment.fault])
         entry["timeout"] = settings.experiments[i].timeout_s
+        if experiment.workload:
+            scenario = SCENARIOS[experiment.workload.scenario]
+            defaults = {name: spec.default for name, spec in declared(Parameters).items()}
+            entry["workload"]["set"] = {**defaults, **scenario.parameters(experiment.workload.parameters)}
     return data
 
 

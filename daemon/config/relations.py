@@ -15,7 +15,9 @@ from daemon.config.shape import keys_at
 from daemon.core.errors import ConfigError
 from daemon.core.model import Resource
 from daemon.core.parameters import build, declared, nearest
+from daemon.core.scenario import Parameters
 from daemon.core.settings import Tcp
+from daemon.core.workloads import SCENARIOS
 
 Data: TypeAlias = Mapping[str, Any]
 # PROCESS is absent: such faults may be told the process by their own parameters.
@@ -39,6 +41,7 @@ def problems_in(data: Data, plugins: Plugins) -> Iterator[Problem]:
     yield from _entries(data, "fault", plugins.faults, targets)
     for path, entry in _list(data, "experiments"):
         yield from _trigger(path, entry, plugins.check_cron)
+        yield from _workload(path, entry, targets)
     probes = {e["name"]: e.get("target") for _, e in _list(data, "probes") if isinstance(e.get("name"), str)}
     yield from _steady_state(data, targets, probes)
     yield from problems_in_guard(_mapping(data.get("guard")), probes)
@@ -134,6 +137,24 @@ def _needs(plugin: type[Any], entry: Data, path: Path, targets: Data) -> Iterato
         if part not in targets[name]:
             kind = entry.get("fault") or entry.get("probe")
             yield Problem((*path, "target"), f"{kind} needs targets.{name}.{part}, which is not given", name)
+
+
+def _workload(path: Path, entry: Data, targets: Data) -> Iterator[Problem]:
+    given, here = entry.get("workload"), (*path, "workload")
+    if not isinstance(given, Mapping):
+        return
+    yield from _known((*here, "scenario"), given.get("scenario"), SCENARIOS, "scenario")
+    found = {k: (v, (*here, "set", k)) for k, v in _mapping(given.get("set")).items()}
+    accepted = declared(Parameters)
+    for name in (n for n in found if n not in accepted):
+        yield Problem((*here, "set", name), f"unknown parameter{nearest(str(name), accepted)}")
+    yield from _values(Parameters, {k: v for k, v in found.items() if k in accepted}, here)
+    target = entry.get("target")
+    if isinstance(target, str) and isinstance(targets.get(target), Mapping):
+        for part in ("queue", "repository"):
+            if part not in targets[target]:
+                text = f"a workload needs targets.{target}.{part}, which is not given"
+                yield Problem((*path, "target"), text, target)
 
 
 def _trigger(path: Path, entry: Data, check_cron: Callable[[str, str], object] | None) -> Iterator[Problem]:

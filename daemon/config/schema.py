@@ -131,6 +131,21 @@ class Probe(Part):
     parameters: dict[str, Any] = Field(default={}, alias="set", description="the probe's parameters")
 
 
+def _or_a_name(found: dict[str, Any]) -> None:
+    found["anyOf"].insert(0, {"type": "string", "minLength": 1})
+
+
+class Workload(Part):
+    """A scenario played while the fault is active; a scenario's name alone stands for all of it."""
+
+    scenario: Text = Field(description="`chaosd scenario list` names them")
+    parameters: dict[str, Any] = Field(default={}, alias="set", description="the scenario's parameters")
+    strike: Seconds | None = Field(
+        default=default(settings.WorkloadSetting, "strike_s"),
+        description="when the fault strikes, from the first message; unset: drawn from the seed while it sends",
+    )
+
+
 class Experiment(Part):
     """One experiment; exactly one of `cron`, `every`, `about_every`."""
 
@@ -164,6 +179,9 @@ class Experiment(Part):
         default=None, description="how long to wait for recovery; unset: limits.recover"
     )
     parameters: dict[str, Any] = Field(default={}, alias="set", description="the fault's parameters")
+    workload: Workload | None = Field(
+        default=None, description="messages sent meanwhile, and judged", json_schema_extra=_or_a_name
+    )
 
 
 class Token(Part):
@@ -209,6 +227,10 @@ class Sampling(Part):
         default=default(settings.Sampling, "steady_timeout_s"),
         description="how long to wait for steady state before",
     )
+    baseline_every: Seconds = Field(
+        default=default(settings.Sampling, "baseline_every_s"),
+        description="how old a workload's run without a fault may be; 0s: one before every experiment",
+    )
 
 
 class Root(Part):
@@ -219,7 +241,7 @@ class Root(Part):
         default=default(settings.Settings, "seed"), description="repeatable schedule and choices"
     )
     aws: Aws = Field(default_factory=Aws)
-    targets: dict[Name, Target] = {}
+    targets: dict[Name, Target] = Field(default={})
     probes: tuple[Probe, ...] = ()
     steady_state: dict[str, tuple[str, ...]] = Field(default={}, description="target to the probes that must be ok")
     experiments: tuple[Experiment, ...] = ()

@@ -49,6 +49,7 @@ experiments:                    # `chaosd faults list` names the kinds; each has
   #   about_every: 4h           # random: exponential gaps with this mean
   #   for: 30s                  # then it is reverted, whatever happens
   #   set: {mode: loose-object-truncate}
+  #   workload: basic           # a scenario sent meanwhile; the verdict says what became of every message
   # - {name: stop-a-task, fault: ecs-task-stop, target: editor, cron: "*/30 9-17 * * mon-fri", timezone: UTC}
 
 guard:
@@ -68,6 +69,9 @@ guard:
   blackouts: []                 # such as 2026-12-20/2027-01-03
   stop_when:
     - {probe: repository, is: failing, for: 5m}
+
+# sampling:
+#   baseline_every: 24h         # how old a workload's run without a fault may be; 0s: one before every experiment
 
 api:
   listen: 127.0.0.1:9876        # others than loopback need a token

@@ -7,7 +7,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One ECS task. ``started_s`` is epoch seconds or None before it runs; ``health`` as ECS spells it."""
+    """One ECS task. ``started_s`` is epoch seconds or None before it runs; ``health`` as ECS spells it.
+
+    ``revision`` is the task definition's ``family:number``, ``image`` that of its first container; empty where
+    ECS does not say.
+    """
 
     id: str
     arn: str
@@ -17,6 +21,8 @@ class Task:
     started_s: float | None
     stop_code: str | None = None
     stopped_reason: str | None = None
+    revision: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,7 @@ class JournalDamagedError(JournalError):
 
 
 class ForeignStateError(JournalError):
-    """The state directory is a copy of another one, or was put back from one (exit 1): whose faults are these?"""
+    """The state directory is a copy of another one, or was put back from one (exit 1): whose are the faults."""
 
 
 class UnrecordedError(JournalError):

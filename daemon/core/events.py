@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from daemon.core.model import Bracket, Deadline, Instant, Json, Observation, Outcome, Phase, Reversion, Undo
+from daemon.core.settings import WorkloadSetting
 
 
 class Verdict(StrEnum):
@@ -46,8 +47,9 @@ class State(StrEnum):
 class Plan:
     """What is to happen: one fault on one target, with everything needed to repeat it.
 
-    ``origin`` is ``schedule``, ``cli`` or ``api``; ``by`` says who asked. ``steady`` names the probes that must
-    be ok; ``stable_s`` how long they must stay ok to count as recovered; ``recover_s`` how long we wait for it.
+    ``origin`` is ``schedule``, ``cli``, ``ci`` or ``api``; ``by`` says who asked. ``steady`` names the probes that
+    must be ok; ``stable_s`` how long they must stay ok to count as recovered; ``recover_s`` how long that may take.
+    ``workload`` is played meanwhile, its messages judged like the system's health.
     """
 
     injection: str
@@ -64,6 +66,7 @@ class Plan:
     planned_at: Instant
     origin: str
     by: str
+    workload: WorkloadSetting | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +166,25 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What became of the messages of the workload, safety properties only, and what its baseline explains.
+
+    ``violations`` have the shape of the JSON, one entry for each piece of evidence. ``masked`` are the invariants
+    that the baseline (a run's id) broke as well; ``unknown`` those that nobody could tell, each with its reason.
+    ``settled`` is False when it was still moving at the longest wait, ``broke`` says what ended it early.
+    """
+
+    at: Instant
+    run: str
+    baseline: str
+    violations: tuple[dict[str, Json], ...] = ()
+    masked: tuple[str, ...] = ()
+    unknown: tuple[dict[str, Json], ...] = ()
+    settled: bool = True
+    broke: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """The verdict over the stored history; ``revised`` when a later revert changed an earlier one."""
 
@@ -189,6 +211,7 @@ Event: TypeAlias = (
     | Reverted
     | RevertFailed
     | Settled
+    | Checked
     | Judged
     | Compacted
 )
@@ -211,6 +234,7 @@ class Injection:
     failures: int = 0
     last_error: str | None = None
     settled: Settled | None = None
+    checked: Checked | None = None
     judgement: Judgement | None = None
     compacted: Compacted | None = None
     observed: tuple[Observed, ...] = field(default=(), repr=False)
@@ -252,6 +276,8 @@ def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911 
             )
         case Settled():
             return replace(so_far, settled=event, state=State.SETTLED)
+        case Checked():
+            return replace(so_far, checked=event)
         case Judged():
             state = State.DROPPED if so_far.state is State.PROPOSED else so_far.state
             return replace(so_far, judgement=event.judgement, state=state)

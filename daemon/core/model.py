@@ -64,6 +64,11 @@ class Bracket:
     lo_s: float
     hi_s: float
 
+    @property
+    def middle_s(self) -> float:
+        """Return the midpoint: it removes the bias of half a sampling interval that the first good sample has."""
+        return (self.lo_s + self.hi_s) / 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EcsService:

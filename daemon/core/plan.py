@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from daemon.core.events import Plan
 from daemon.core.model import Instant, Json, Target
-from daemon.core.settings import Sampling
+from daemon.core.parameters import duration
+from daemon.core.settings import Sampling, WorkloadSetting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,25 @@ class Request:
     seed: int | None = None
     experiment: str | None = None
     recover_s: float | None = None
+    workload: WorkloadSetting | None = None
+
+
+def workload(asked: Json) -> WorkloadSetting | None:
+    """Return the workload of a request: a scenario's name, or a mapping of ``scenario``, ``set`` and ``strike``.
+
+    Raises ValueError for anything else; whether such a scenario exists is the engine's to say.
+    """
+    if asked is None:
+        return None
+    given = {"scenario": asked} if isinstance(asked, str) else asked
+    if not isinstance(given, Mapping) or not given.keys() <= {"scenario", "set", "strike"}:
+        raise ValueError("workload: expected a scenario's name, or scenario, set and strike")
+    name, parameters, strike = given.get("scenario"), given.get("set") or {}, given.get("strike")
+    if not isinstance(name, str) or not isinstance(parameters, Mapping):
+        raise ValueError("workload: expected a scenario's name, and set as a mapping")  # noqa: TRY004  one kind
+    return WorkloadSetting(
+        scenario=name, parameters=dict(parameters), strike_s=None if strike is None else duration(strike)
+    )
 
 
 def make(  # noqa: PLR0913  each is one fact from outside
@@ -50,7 +70,13 @@ def make(  # noqa: PLR0913  each is one fact from outside
         planned_at=at,
         origin=request.origin,
         by=request.by,
+        workload=request.workload,
     )
+
+
+def derived(seed: int, purpose: str) -> int:
+    """Return the seed for one more purpose of the same injection, independent of its other choices."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:4], "big")
 
 
 def occurrence_seed(seed: int, experiment: str, occurrence: int) -> int:

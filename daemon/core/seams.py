@@ -189,8 +189,19 @@ class Http(Protocol):
 class Commands(Protocol):
     """Local commands, as argument lists, never through a shell."""
 
-    def run(self, arguments: Sequence[str], *, timeout_s: float) -> Completed:
-        """Run to the end; raises UnreachableError on timeout, TargetAbsentError when it cannot start."""
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        timeout_s: float,
+        directory: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+    ) -> Completed:
+        """Run to the end; raises UnreachableError on timeout, TargetAbsentError when it cannot start.
+
+        ``environment`` adds to the small one that every command gets; children left in its process group are ended.
+        """
         ...
 
 

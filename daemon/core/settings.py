@@ -6,7 +6,7 @@ Durations are seconds. ``daemon.config`` makes these records; nothing else reads
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from daemon.core.calendar import Blackout, Window
@@ -59,6 +59,19 @@ Trigger: TypeAlias = Cron | Every | AboutEvery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadSetting:
+    """A scenario played while a fault is active; ``parameters`` (key ``set``) are the scenario's.
+
+    ``strike_s`` is when the fault strikes, counted from the first message sent; None draws that moment from the
+    injection's seed, from the time in which the scenario sends.
+    """
+
+    scenario: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    strike_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentSetting:
     """One configured experiment.
 
@@ -79,6 +92,7 @@ class ExperimentSetting:
     first_after_s: float | None = None
     misfire_grace_s: float = 60.0
     parameters: Mapping[str, object] = field(default_factory=dict)
+    workload: WorkloadSetting | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,12 +194,14 @@ class Api:
 class Sampling:
     """How experiments look: fast interval, how long steady counts as steady, how long to wait for steady before.
 
-    ``probe_every_s`` comes from ``default_probe_every_s`` when the file does not say.
+    ``probe_every_s`` comes from ``default_probe_every_s`` when the file does not say. ``baseline_every_s`` is how
+    long a run of a workload without a fault counts as its baseline; 0 takes one before every experiment.
     """
 
     probe_every_s: float
     stable_for_s: float = 3.0
     steady_timeout_s: float = 30.0
+    baseline_every_s: float = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,12 @@ Severity: what held < what is unknown < what deviated. An unanswered question ne
 
 from typing import TypeAlias
 
-from daemon.core.events import HealedBy, Injection, Judgement, Settled, State, Verdict, samples
+from daemon.core.events import Checked, HealedBy, Injection, Judgement, Settled, State, Verdict, samples
 from daemon.core.model import Bracket, Outcome, Phase, Status
 from daemon.core.recovery import Edges, edges
 
 GOOD = frozenset({Verdict.RECOVERED, Verdict.NO_IMPACT})
+FINAL = frozenset({Verdict.UNDO_FAILED, Verdict.ABORTED})
 
 
 def judge(injection: Injection) -> Judgement:
@@ -22,6 +23,7 @@ def judge(injection: Injection) -> Judgement:
         return Judgement(verdict=Verdict.INCONCLUSIVE, reasons=_why_not_injected(injection))
     found = _edges(injection)
     verdict, reasons, healed_by = _decide(injection, found)
+    verdict, reasons = _with_messages(injection, verdict, reasons)
     return Judgement(
         verdict=verdict,
         reasons=reasons,
@@ -30,7 +32,44 @@ def judge(injection: Injection) -> Judgement:
         recovery=found.recovered if found else None,
         censored=bool(found and found.impact and not found.recovered),
         healed_by=healed_by,
+        violations=injection.checked.violations if injection.checked else (),
     )
+
+
+def _with_messages(
+    injection: Injection, verdict: Verdict, reasons: tuple[str, ...]
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Return the verdict with what became of the workload's messages: deviated before unknown before held."""
+    if injection.plan.workload is None or verdict in FINAL:
+        return verdict, reasons
+    checked = injection.checked
+    if checked is None:
+        return _doubted(verdict), (*reasons, "nothing is known of the workload's messages: it was never judged")
+    masked = tuple(f"not judged: {name}, broken without a fault already" for name in checked.masked)
+    if checked.violations:
+        return Verdict.VIOLATED, (*_broken(checked), *reasons, *masked)
+    doubts = _doubts(checked)
+    return (_doubted(verdict) if doubts else verdict), (*doubts, *reasons, *masked)
+
+
+def _doubted(verdict: Verdict) -> Verdict:
+    return Verdict.INCONCLUSIVE if verdict in GOOD else verdict
+
+
+def _broken(checked: Checked) -> tuple[str, ...]:
+    first: dict[str, str] = {}
+    for one in checked.violations:
+        first.setdefault(str(one["invariant"]), str(one["evidence"].get("detail", "")))
+    return tuple(f"{name}: {detail}" for name, detail in first.items())
+
+
+def _doubts(checked: Checked) -> tuple[str, ...]:
+    doubts = [f"not known: {one['invariant']}: {one['reason']}" for one in checked.unknown]
+    if checked.broke:
+        doubts.append(f"the workload broke: {checked.broke}")
+    if not checked.settled:
+        doubts.append("the workload was still moving at the longest wait")
+    return tuple(doubts)
 
 
 def _why_not_injected(injection: Injection) -> tuple[str, ...]:

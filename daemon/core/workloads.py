@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
+from daemon.core.errors import UsageError
 from daemon.core.ledger import Effect, Kind
+from daemon.core.parameters import build, nearest
 from daemon.core.scenario import Parameters, Scenario, Step
 
 UNICODE = (
@@ -183,3 +185,17 @@ SCENARIOS: Mapping[str, Scenario] = {
         ),
     )
 }
+
+
+def chosen(name: str, given: Mapping[str, object]) -> tuple[Scenario, Parameters]:
+    """Return a scenario and its parameters in force.
+
+    Raises UsageError for a name that is none, ConfigError for parameters that do not fit.
+    """
+    if name not in SCENARIOS:
+        raise UsageError(
+            f"nothing was sent: unknown scenario {name!r}{nearest(name, dict(SCENARIOS))}",
+            hint="see `chaosd scenario list`",
+        )
+    scenario = SCENARIOS[name]
+    return scenario, build(Parameters, scenario.parameters(given), where=f"scenario {name}")

@@ -12,7 +12,7 @@ from daemon.engine.facts import HALT, RESUMED, halted
 from daemon.engine.injector import Injector
 from daemon.engine.outside import Outside
 from daemon.engine.recorder import JournalSeam
-from daemon.engine.reverter import Reverter
+from daemon.engine.reverter import Recovered, Reverter
 from daemon.engine.sentinel import Sentinel
 from daemon.engine.stop import StopSwitch
 
@@ -125,7 +125,7 @@ class Control:
         """Close the case of an injection whose undo failed; raises what ``Reverter.settle`` raises."""
         return self._reverter.settle(injection, by=by, because=because)
 
-    def recover(self) -> tuple[Injection, ...]:
+    def recover(self) -> Recovered:
         """Take back whatever is outstanding; refuses with BusyError while injections run."""
         with self._lock:
             if self._runs:
@@ -134,11 +134,17 @@ class Control:
                 )
             return self._reverter.recover()
 
-    def retry_failed(self) -> None:
-        """Try again what could not be undone; does nothing while injections run."""
+    def retry_failed(self) -> int:
+        """Try again what could not be undone, and return how much is left; does nothing while injections run."""
         with self._lock:
-            if not self._runs and self._journal.outstanding():
+            if not self._runs and self.left:
                 self._reverter.recover()
+        return self.left
+
+    @property
+    def left(self) -> int:
+        """Return how many injections and runs of scenarios may still have left something behind."""
+        return len(self._journal.outstanding()) + len(self._reverter.orphans())
 
     def close(self, reason: str, timeout_s: float) -> bool:
         """Abort and undo everything and let nothing begin any more; False when that did not end in time."""

@@ -1,10 +1,9 @@
 """The way of one injection: propose, guard, look, prepare, journal, inject, observe, revert, judge."""
 
 from collections.abc import Sequence
-from random import Random
 from threading import Lock
 
-from daemon.core import blast, guard, plan
+from daemon.core import guard, plan
 from daemon.core.errors import BusyError, ChaosdError, JournalError, RefusedError, UsageError
 from daemon.core.events import (
     Aborted,
@@ -18,14 +17,14 @@ from daemon.core.events import (
     Proposed,
     Refused,
 )
-from daemon.core.model import Instant, Order, Phase, Status, Target, Undo
+from daemon.core.model import Instant, Phase, Status, Target, Undo
 from daemon.core.parameters import build, nearest
 from daemon.core.recovery import edges
 from daemon.core.redact import redact
 from daemon.core.seams import Fault
 from daemon.core.verdict import judge
-from daemon.engine.drift import Identity, drifted, identity
-from daemon.engine.facts import Asked, disturbed, gather
+from daemon.engine.companion import Alone, Companion
+from daemon.engine.gate import Gate
 from daemon.engine.parts import Parts
 from daemon.engine.prober import Watch
 from daemon.engine.stop import StopSwitch
@@ -39,7 +38,7 @@ class Injector:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._admission = Lock()
-        self._identities: dict[str, Identity | guard.Unanswered] = {}
+        self._gate = Gate(parts)
 
     # --- asked by command line, API and schedule ---------------------------------------------------------
 
@@ -49,11 +48,12 @@ class Injector:
         Asks the guard as well: raises RefusedError where injecting would be refused.
         """
         target, fault = self._target(request), self._fault(request)
+        self._check_workload(request, target)
         proposed = self._plan(request, target, "dry-run")
-        refusal = self._ask_guard(proposed, target, fault)
+        refusal = self._gate.ask(proposed, target, fault)
         if isinstance(refusal, guard.Refusal):
             raise RefusedError(refusal.reason, rule=refusal.rule)
-        return fault.prepare(self._order(proposed, target), self._parts.world)
+        return fault.prepare(self._gate.order(proposed, target), self._parts.world)
 
     def run(self, request: plan.Request, stop: StopSwitch, *, injection: str) -> Injection:
         """Carry out one injection to its verdict and return its fold. Blocks until then.
@@ -62,6 +62,7 @@ class Injector:
         JournalError, and what ``prepare`` raised: that is journalled as a refusal and raised on.
         """
         target, fault = self._target(request), self._fault(request)
+        self._check_workload(request, target)
         proposed = self._plan(request, target, injection)
         if not self._admit(proposed, target, fault):
             return self._judge(proposed)
@@ -77,7 +78,7 @@ class Injector:
             self._refuse(proposed, "target-absent", error.message)
             raise
         finally:
-            self._identities.pop(injection, None)
+            self._gate.forget(injection)
             judged = self._judge(proposed, unwritten)
         return judged
 
@@ -85,7 +86,7 @@ class Injector:
 
     def _admit(self, proposed: Plan, target: Target, fault: Fault) -> bool:
         with self._admission:
-            answer = self._ask_guard(proposed, target, fault)
+            answer = self._gate.ask(proposed, target, fault)
             self._record(proposed, Proposed(plan=proposed))
             if isinstance(answer, guard.Refusal):
                 self._record(proposed, Refused(at=self._now(), rule=answer.rule, reason=answer.reason))
@@ -93,16 +94,27 @@ class Injector:
         return True
 
     def _experiment(self, proposed: Plan, target: Target, fault: Fault, stop: StopSwitch) -> None:
+        with self._companion(proposed, target) as companion:
+            if self._prevented(proposed, companion.prepare(stop)):
+                return
+            if self._disturb(proposed, target, fault, companion, stop):
+                self._check(proposed, companion, stop)
+
+    def _disturb(
+        self, proposed: Plan, target: Target, fault: Fault, companion: Companion, stop: StopSwitch
+    ) -> bool:
+        """Inject and take back, watching; False when nothing was injected."""
+
         def sink(new: Sequence[Observed]) -> None:
             # Looks may be lost, the undo may not; and without its looks the experiment has no verdict: end it.
             if not self._parts.recorder.looks(proposed.injection, new):
                 stop.set(UNSEEN)
 
         with self._parts.watcher(target, proposed.steady, sink) as watch:
-            if not self._steady_before(proposed, watch, stop):
-                return
+            if not self._steady_before(proposed, watch, stop) or not self._due(proposed, companion, watch, stop):
+                return False
             self._parts.watchman.ready()
-            undo = fault.prepare(self._order(proposed, target), self._parts.world)
+            undo = fault.prepare(self._gate.order(proposed, target), self._parts.world)
             self._commit(proposed, target, fault, undo, stop)
             try:
                 self._strike(proposed, undo, fault, watch, stop)
@@ -111,6 +123,30 @@ class Injector:
                 self._parts.reverter.finish(proposed.injection)
             watch.enter(Phase.AFTER)
             self._await_recovery(proposed, watch, stop)
+        return True
+
+    def _due(self, proposed: Plan, companion: Companion, watch: Watch, stop: StopSwitch) -> bool:
+        """Start the workload and wait for the moment to strike; False when it does not come."""
+        why = companion.begin(stop)
+        if not why and (left_s := companion.left_s) > 0:
+            watch.wait(left_s, until=lambda: bool(companion.early), stop=stop)
+            why = stop.reason if stop.is_set() else companion.early
+        return not self._prevented(proposed, why)
+
+    def _check(self, proposed: Plan, companion: Companion, stop: StopSwitch) -> None:
+        """Let the workload settle and note how its messages fared."""
+        if proposed.workload is None:
+            return
+        checked = companion.finish()
+        if checked is not None:
+            self._record(proposed, checked)
+        elif self._fold(proposed).aborted is None:
+            self._prevented(proposed, stop.reason or "the workload was stopped")
+
+    def _prevented(self, proposed: Plan, reason: str) -> bool:
+        if reason:
+            self._record(proposed, Aborted(at=self._now(), reason=reason))
+        return bool(reason)
 
     def _commit(self, proposed: Plan, target: Target, fault: Fault, undo: Undo, stop: StopSwitch) -> None:
         """Ask the guard again, with the victim known, and make the plan durable in the same breath.
@@ -120,7 +156,7 @@ class Injector:
         """
         with self._admission:
             if not stop.is_set():  # else the strike will not happen anyway, and says why
-                answer = self._ask_guard(proposed, target, fault, undo)
+                answer = self._gate.ask(proposed, target, fault, undo)
                 if isinstance(answer, guard.Refusal):
                     raise RefusedError(f"{answer.reason} (asked again just before)", rule=answer.rule)
             now = self._now()
@@ -183,35 +219,19 @@ class Injector:
 
     # --- small ones --------------------------------------------------------------------------------------
 
+    def _check_workload(self, request: plan.Request, target: Target) -> None:
+        if request.workload is not None:
+            self._parts.company().check(request.workload, target)
+
+    def _companion(self, proposed: Plan, target: Target) -> Companion:
+        return Alone() if proposed.workload is None else self._parts.company().accompany(proposed, target)
+
     def _hurt(self, proposed: Plan, watch: Watch, since_s: float) -> bool:
         return edges(watch.series(), injected_s=since_s, stable_s=proposed.stable_s).impact is not None
 
     def _healed(self, proposed: Plan, watch: Watch, since_s: float) -> bool:
         found = edges(watch.series(), injected_s=since_s, stable_s=proposed.stable_s)
         return found.impact is not None and found.recovered is not None
-
-    def _ask_guard(
-        self, proposed: Plan, target: Target, fault: Fault, undo: Undo | None = None
-    ) -> guard.Permit | guard.Refusal:
-        parts, rules = self._parts, self._parts.settings.guard
-        now = identity(target, fault.touches, parts.world)
-        before = self._identities.setdefault(proposed.injection, now)
-        asked = Asked(
-            own=proposed.injection,
-            duration_s=proposed.duration_s,
-            disturbs=blast.victims(undo.victim) if undo else 1,
-            drifted=drifted(before, now) if undo else None,
-        )
-        facts = gather(
-            target,
-            fault.touches,
-            past=parts.journal,
-            world=parts.world,
-            rules=rules,
-            outside=parts.outside,
-            asked=asked,
-        )
-        return guard.check(facts, rules)
 
     def _target(self, request: plan.Request) -> Target:
         targets = self._parts.settings.targets
@@ -240,18 +260,6 @@ class Injector:
             target=target,
             steady=settings.steady_state.get(target.name, ()),
             sampling=settings.sampling,
-        )
-
-    def _order(self, proposed: Plan, target: Target) -> Order:
-        rules = self._parts.settings.guard
-        return Order(
-            injection=proposed.injection,
-            target=target,
-            dice=Random(proposed.seed),  # noqa: S311  repeatable by design, not a secret
-            keep_healthy=rules.min_healthy_tasks,
-            max_percent=rules.max_percent,
-            disturbed=disturbed(self._parts.journal, target.name, own=proposed.injection),
-            allow_repositories=rules.allow.repositories,
         )
 
     def _refuse(self, proposed: Plan, rule: str, reason: str) -> None:

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from daemon.core.events import Observed
 from daemon.core.model import Target
 from daemon.core.seams import Fault, World
 from daemon.core.settings import Settings
+from daemon.engine.companion import no_company
 from daemon.engine.facts import Past
 from daemon.engine.outside import Outside
 from daemon.engine.prober import Watch
 from daemon.engine.recorder import JournalSeam, Recorder
 from daemon.engine.reverter import Reverter
 from daemon.engine.watchman import Watchman
+
+if TYPE_CHECKING:  # a fault without a workload needs none of it
+    from daemon.engine.company import Company
 
 
 class Memory(JournalSeam, Past, Protocol):
@@ -28,6 +32,7 @@ class Parts:
     """What an injector is made of. ``new_seed`` is used where a request names no seed.
 
     ``outside`` None: no levers, no stop conditions, no halt file (a single injection without a configuration).
+    ``company`` is asked for only when a request has a workload.
     """
 
     settings: Settings
@@ -41,3 +46,4 @@ class Parts:
     new_seed: Callable[[], int]
     boot: str
     outside: Outside | None = None
+    company: "Callable[[], Company]" = no_company

@@ -1,14 +1,27 @@
 """One event stream: the journal must take each event, listeners may fail and are counted, never obeyed."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon.core.errors import JournalError
 from daemon.core.events import Event, Injection, Observed
 from daemon.core.model import Observation
 
+if TYPE_CHECKING:  # a fault without a workload needs none of it
+    from daemon.core.course import Opened, RunEvent, ScenarioRun
+
 Listener = Callable[[str, Event], None]
 Looked = Callable[[Observation], None]
+RunListener = Callable[[str, "RunEvent"], None]
+
+
+class RunsSeam(Protocol):
+    """What the engine asks of the journal about runs of scenarios; every call may raise JournalError."""
+
+    def append(self, run: str, *happened: "RunEvent") -> None: ...
+    def run(self, run: str) -> "ScenarioRun | None": ...
+    def open_runs(self) -> "tuple[ScenarioRun, ...]": ...
+    def latest(self, fits: "Callable[[Opened], bool]", *, since_s: float) -> "Iterator[ScenarioRun]": ...
 
 
 class JournalSeam(Protocol):
@@ -21,6 +34,9 @@ class JournalSeam(Protocol):
     def note(self, name: str, body: object) -> None: ...
     def noted(self, name: str) -> object: ...
     def kept(self, injection: str) -> Injection | None: ...
+    def open_run_ids(self) -> Sequence[str]: ...
+    @property
+    def scenarios(self) -> RunsSeam: ...
 
 
 class Recorder:
@@ -35,11 +51,13 @@ class Recorder:
         *,
         listeners: Sequence[Listener] = (),
         looked: Sequence[Looked] = (),
+        runs: Sequence[RunListener] = (),
         on_failure: Callable[[str, BaseException], None] | None = None,
     ) -> None:
         self.journal = journal
         self._listeners = tuple(listeners)
         self._looked = tuple(looked)
+        self._runs = tuple(runs)
         self._on_failure = on_failure or (lambda _name, _error: None)
         self._lost: set[str] = set()
 
@@ -48,7 +66,12 @@ class Recorder:
         if not happened:
             return
         self.journal.append(injection, *happened)
-        self._publish(injection, happened)
+        self._publish(injection, happened, self._listeners)
+
+    def record_run(self, run: str, *happened: "RunEvent") -> None:
+        """Make events of a scenario's run durable, then publish them; raises JournalError as ``record`` does."""
+        self.journal.scenarios.append(run, *happened)
+        self._publish(run, happened, self._runs)
 
     def looks(self, injection: str, seen: Sequence[Observed]) -> bool:
         """Record looks, which may be lost: tell whether they were kept. They are published all the same."""
@@ -58,7 +81,7 @@ class Recorder:
         except JournalError as error:
             self._lost.add(injection)
             self._on_failure("journal.looks", error)
-        self._publish(injection, seen)
+        self._publish(injection, seen, self._listeners)
         return injection not in self._lost
 
     def lost(self, injection: str) -> bool:
@@ -67,16 +90,16 @@ class Recorder:
 
     def tell(self, injection: str, *happened: Event) -> None:
         """Publish what another process has journalled meanwhile."""
-        self._publish(injection, happened)
+        self._publish(injection, happened, self._listeners)
 
     def unrecorded(self, error: JournalError) -> None:
         """Count and tell that the journal could not take down how an undo went."""
         self._on_failure("journal.undo", error)
 
-    def _publish(self, injection: str, happened: Iterable[Event]) -> None:
+    def _publish(self, name: str, happened: Sequence[Any], listeners: Sequence[Callable[[str, Any], None]]) -> None:
         for event in happened:
-            for listener in self._listeners:
-                self._tell(lambda to=listener, what=event: to(injection, what), listener)  # type: ignore[misc]
+            for listener in listeners:
+                self._tell(lambda to=listener, what=event: to(name, what), listener)  # type: ignore[misc]
 
     def looked(self, observation: Observation) -> None:
         """Publish one look of a probe; looks between experiments are not journalled."""

@@ -4,10 +4,11 @@ The undo comes before its record: a journal that cannot be written keeps nothing
 not be recorded is told at the end, and is still outstanding: the next ``recover`` finds it untouched, and says so.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from threading import RLock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from daemon.core import events
 from daemon.core.errors import (
@@ -25,6 +26,10 @@ from daemon.core.seams import Fault, World
 from daemon.core.verdict import judge
 from daemon.engine.recorder import Recorder
 
+if TYPE_CHECKING:  # a fault without a workload needs none of it
+    from daemon.core.course import ScenarioRun
+    from daemon.engine.sweeper import Sweeper
+
 ATTEMPTS = 3
 PAUSE_S = 1.0
 
@@ -35,19 +40,38 @@ class Lease(Protocol):
     def held(self) -> AbstractContextManager[None]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What ``recover`` touched: injections, newest first, and runs of scenarios whose messages were looked for."""
+
+    injections: tuple[Injection, ...] = ()
+    runs: "tuple[ScenarioRun, ...]" = ()
+
+    def __add__(self, other: "Recovered") -> "Recovered":
+        return Recovered((*self.injections, *other.injections), (*self.runs, *other.runs))
+
+
 class Reverter:
     """Takes injections back from their undo records alone. Idempotent; two threads never revert at once.
 
     Nor do two processes, where there is a ``lease``; under it the journal is read anew before anything is done.
+    ``sweeper`` is asked for only when a run of a scenario is open; without it runs are left alone.
     """
 
     def __init__(
-        self, *, world: World, recorder: Recorder, faults: Mapping[str, type[Fault]], lease: Lease | None = None
+        self,
+        *,
+        world: World,
+        recorder: Recorder,
+        faults: Mapping[str, type[Fault]],
+        lease: Lease | None = None,
+        sweeper: "Callable[[], Sweeper] | None" = None,
     ) -> None:
         self._lease = lease
         self._world = world
         self._recorder = recorder
         self._faults = faults
+        self._sweeper = sweeper
         self._one_at_a_time = RLock()
         self._unrecorded: dict[str, tuple[Injection, JournalError]] = {}
 
@@ -114,10 +138,11 @@ class Reverter:
             self._tell_unrecorded()
             return found
 
-    def recover(self) -> tuple[Injection, ...]:
+    def recover(self) -> Recovered:
         """Take back everything the journal says is ours and still there; judge what a crash interrupted.
 
-        Idempotent. Returns the injections touched, newest first. Raises UnrecordedError after all of them.
+        Then sweep up after the runs of scenarios that nobody plays any more. Idempotent. Raises UnrecordedError
+        after all of them.
         """
         with self._alone():
             touched = [self._close(i) for i in self._recorder.journal.outstanding()]
@@ -125,7 +150,14 @@ class Reverter:
             self._tell_unrecorded()
             rest = [self._close(i) for i in self._recorder.journal.running()]
             self._tell_unrecorded()
-            return (*touched, *rest)
+            swept = self._sweeper().recover() if self._sweeper and self.orphans() else ()
+            return Recovered((*touched, *rest), swept)
+
+    def orphans(self) -> "tuple[ScenarioRun, ...]":
+        """Return the open runs of scenarios that no living process plays, our own leftovers among them."""
+        if self._sweeper is None or not self._recorder.journal.open_run_ids():
+            return ()
+        return self._sweeper().orphans()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -19,8 +19,24 @@ Told = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What one run will send. ``run`` marks its messages."""
+
+    scenario: Scenario
+    given: Parameters
+    run: str
+    seed: int
+    mails: tuple[Mail, ...]
+
+    @property
+    def sending_s(self) -> float:
+        """Return how long it sends, from the first message to the last."""
+        return self.mails[-1].at_s - self.mails[0].at_s if self.mails else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """Scenarios on one target. ``every_s`` is the time between two looks; ``told`` hears how it goes."""
+    """Scenarios on one target. ``every_s`` is the time between two looks; ``told`` hears of each message sent."""
 
     world: World
     target: Target
@@ -31,11 +47,19 @@ class Workload:
         self, scenario: Scenario, given: Parameters, witness: Witness, *, run: str, seed: int, stop: Flag
     ) -> Course:
         """Run one scenario to its verdict; raises ChaosdError when it cannot begin. ``run`` marks its messages."""
-        post = self._post(scenario, run)
-        planned = self._mails(scenario, given, seed, post)
+        return self.play(self.plan(scenario, given, run=run, seed=seed), witness, stop)
+
+    def plan(self, scenario: Scenario, given: Parameters, *, run: str, seed: int) -> Bill:
+        """Return what a run would send; looks at the queue, changes nothing. Raises ChaosdError."""
+        mails = self._mails(scenario, given, seed, self._post(scenario, run))
+        return Bill(scenario=scenario, given=given, run=run, seed=seed, mails=mails)
+
+    def play(self, bill: Bill, witness: Witness, stop: Flag) -> Course:
+        """Send what is planned, wait until it has settled, observe and judge; raises ChaosdError."""
+        scenario, given, run = bill.scenario, bill.given, bill.run
         witness.begin()
         began = self.world.clock.instant()
-        sent = self._send(planned, began, witness, stop)
+        sent = self._send(bill.mails, began, witness, stop)
         settled = self._settle(sent, given, witness, stop)
         stopped = "stopped before it was judged" if stop.is_set() else ""
         ledger = Ledger(run=run, sent=tuple(sent)) if stopped else witness.ledger(sent)
@@ -43,7 +67,7 @@ class Workload:
             scenario=scenario.name,
             expects=scenario.expects,
             target=self.target.name,
-            seed=seed,
+            seed=bill.seed,
             began=began,
             ended=self.world.clock.instant(),
             ledger=ledger,

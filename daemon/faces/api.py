@@ -127,6 +127,7 @@ class Application:
                 daemon={**desk.facts, "halted": desk.control.halted},
                 active=shapes.injections(desk.journal.running()),
                 outstanding=shapes.injections(desk.journal.outstanding()),
+                runs=shapes.scenario_runs(desk.journal.scenarios.open_runs()),
                 observations=[shapes.observation(o) for _, o in sorted(desk.latest().items())],
                 next=[{"experiment": n, "at": shapes.stamp(s)} for n, s in sorted(desk.next_times().items())],
             )
@@ -170,6 +171,7 @@ class Application:
                 origin="api",
                 by=_by(caller, body.by),
                 seed=body.seed,
+                workload=plan.workload(body.workload),
             )
         except ValueError as error:
             raise UsageError(f"not injecting: the request is malformed: {error}") from error
@@ -188,7 +190,10 @@ class Application:
         return _json(shapes.document(**shapes.injection(found)))
 
     def _recover(self, _: object, **__: object) -> Response:
-        return _json(shapes.document(injections=shapes.injections(self._desk.control.recover())))
+        found = self._desk.control.recover()
+        return _json(
+            shapes.document(injections=shapes.injections(found.injections), runs=shapes.scenario_runs(found.runs))
+        )
 
     def _halt(self, body: ReasonBody, **_: object) -> Response:
         self._desk.control.halt(redact(body.reason or body.because or "no reason given"))

@@ -1,17 +1,18 @@
 """The JSON of scenarios and of their runs (DESIGN §6). Stage times are seconds after sending; null is not seen."""
 
-from collections.abc import Mapping
 from typing import Any
 
+from daemon.core.checking import violation
 from daemon.core.course import Course
-from daemon.core.evidence import Evidence
-from daemon.core.invariants import INVARIANTS, Result
+from daemon.core.invariants import INVARIANTS
 from daemon.core.kpi import Kpi
 from daemon.core.ledger import Kind, Ledger, Sent, Stages
 from daemon.core.model import Instant
 from daemon.core.parameters import describe
 from daemon.core.scenario import Parameters, Scenario
 from daemon.faces.shapes import DIGITS, stamp, when
+
+__all__ = ["course", "scenario", "violation"]
 
 
 def scenario(one: Scenario) -> dict[str, Any]:
@@ -51,22 +52,6 @@ def course(one: Course) -> dict[str, Any]:
         "unseen": [{"part": part.value, "reason": why} for part, why in one.ledger.blind.items()],
         "kpi": {k.name: _kpi(k) for k in one.kpis},
     }
-
-
-def violation(result: Result, evidence: Evidence) -> dict[str, Any]:
-    """Return one violation with its evidence, the parts that it has."""
-    parts: Mapping[str, Any] = {
-        "what": evidence.what,
-        "detail": evidence.detail,
-        "token": evidence.token,
-        "command": evidence.command,
-        "branch": evidence.branch,
-        "commit": evidence.commit,
-        "path": evidence.path,
-        "line": evidence.line,
-        "see": evidence.see,
-    }
-    return {"invariant": result.invariant, "evidence": {k: v for k, v in parts.items() if v not in (None, "")}}
 
 
 def _kpi(one: Kpi) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import structlog
 
+from daemon.core.course import Opened, Played, RunEvent, SweepFailed, Swept
 from daemon.core.events import (
     Aborted,
+    Checked,
     Event,
     Injected,
     Judged,
@@ -69,7 +71,12 @@ NAMES: Mapping[type[Any], tuple[str, str]] = {
     Reverted: ("fault.reverted", "info"),
     RevertFailed: ("fault.revert_failed", "error"),
     Settled: ("injection.settled", "warning"),
+    Checked: ("experiment.checked", "info"),
     Judged: ("experiment.judged", "info"),
+    Opened: ("scenario.opened", "info"),
+    Played: ("scenario.played", "info"),
+    Swept: ("scenario.swept", "info"),
+    SweepFailed: ("scenario.sweep_failed", "error"),
 }
 
 
@@ -88,6 +95,11 @@ class LogListener:
         name, level = NAMES[type(event)]
         getattr(self._log, level)(name, injection=injection, **_facts(event))
 
+    def ran(self, run: str, event: RunEvent) -> None:
+        """Write one event of a scenario's run."""
+        name, level = NAMES[type(event)]
+        getattr(self._log, level)(name, run=run, **_facts_of_run(event))
+
     def looked(self, seen: Observation) -> None:
         """Write a probe's look when its status differs from the one before."""
         if self._last.get(seen.probe) is seen.status:
@@ -103,7 +115,7 @@ class LogListener:
         )
 
 
-def _facts(event: Event) -> dict[str, Any]:  # noqa: PLR0911  one arm an event
+def _facts(event: Event) -> dict[str, Any]:  # noqa: C901, PLR0911  one arm an event
     match event:
         case Proposed(plan=plan):
             names = ("experiment", "fault", "mode", "target", "seed", "origin", "by")
@@ -123,11 +135,30 @@ def _facts(event: Event) -> dict[str, Any]:  # noqa: PLR0911  one arm an event
             return {"by": event.by, "because": event.because}
         case RevertFailed():
             return {"attempt": event.attempt, "error": event.error}
+        case Checked():
+            broken = sorted({str(v["invariant"]) for v in event.violations})
+            facts = {"run": event.run, "baseline": event.baseline, "violated": broken, "masked": event.masked}
+            return {**facts, "unknown": [str(u["invariant"]) for u in event.unknown], "settled": event.settled}
         case Judged(judgement=judged):
             healed_by = judged.healed_by.value if judged.healed_by else None
             return {"verdict": judged.verdict.value, "reasons": judged.reasons, "healed_by": healed_by}
         case _:
             return {}
+
+
+def _facts_of_run(event: RunEvent) -> dict[str, Any]:
+    match event:
+        case Opened():
+            names = ("scenario", "target", "seed", "injection")
+            return {"purpose": event.purpose.value, **{name: getattr(event, name) for name in names}}
+        case Played(course=course):
+            broken = [r.invariant for r in course.violated]
+            facts = {"scenario": course.scenario, "target": course.target, "messages": len(course.ledger.sent)}
+            return {**facts, "settled": course.settled, "stopped": course.stopped, "violated": broken}
+        case Swept(reversion=reversion):
+            return {"outcome": reversion.outcome.value, "detail": reversion.detail}
+        case SweepFailed():
+            return {"attempt": event.attempt, "error": event.error}
 
 
 def _span(start: Instant, end: Instant) -> float:

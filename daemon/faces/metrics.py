@@ -5,14 +5,17 @@ labels: ids are in the log and the journal.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from daemon.core import guard
-from daemon.core.errors import JournalError
+from daemon.core.course import Course, Opened, Played, Purpose, RunEvent
 from daemon.core.events import (
+    Aborted,
+    Checked,
     Event,
     HealedBy,
     Injected,
@@ -29,11 +32,14 @@ from daemon.core.events import (
     Verdict,
 )
 from daemon.core.events import Observed as ObservedEvent
-from daemon.core.model import Bracket, Observation, Status
-from daemon.core.settings import Settings
+from daemon.core.invariants import INVARIANTS
+from daemon.core.model import Observation, Reversion, Status
+from daemon.core.settings import ExperimentSetting, Settings
+from daemon.faces.asking import or_unknown
 
 BUCKETS_S = (0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800)
 MANUAL = "manual"
+BURST = "sqs-burst"
 QUEUE_STATES = ("visible", "in_flight", "delayed", "dead_letter")
 
 
@@ -48,6 +54,8 @@ class Metrics:
         self._latest: dict[str, Observation] = {}
         self._plans: dict[str, Plan] = {}
         self._measured_once: dict[str, set[str]] = {}
+        self._purposes: dict[str, Purpose] = {}
+        self._complete: set[str] = set()
         self._define()
         self._build_info.labels(version).set(1)
         self._start_at_zero()
@@ -70,10 +78,12 @@ class Metrics:
         self._deadline = gauge("fault_deadline_timestamp_seconds", "When the active fault must be gone.", *at)
         self._injections = counter("injections", "Injections carried out.", *at)
         self._undo_failures = counter("undo_failures", "Failed attempts to take a fault back.", "fault")
-        self._pending = gauge("pending_undo", "Injections planned and not yet taken back.")
+        self._pending = gauge("pending_undo", "Injections not yet taken back, and scenarios not yet swept.")
         self._recovery = histogram("recovery_seconds", "Injection to steady again, healed by the worker.", *at)
         self._detection = histogram("detection_seconds", "Injection to the first failing probe.", *at)
-        self._violations = counter("invariant_violations", "Broken invariants.", "invariant", "target")
+        self._violations = counter(
+            "invariant_violations", "Invariants broken by a workload's run, each once a run.", "invariant", "target"
+        )
         self._success = gauge("probe_success", "1 when the probe's last look was ok, else 0.", *on)
         self._duration = gauge("probe_duration_seconds", "How long the probe's last look took.", *on)
         self._value = gauge("probe_value", "What the probe measured; NaN while unknown.", *on, "measure")
@@ -84,7 +94,8 @@ class Metrics:
         self._next = gauge("next_experiment_timestamp_seconds", "Next scheduled start.", "experiment")
         self._sent = counter("messages_sent", "Marked messages sent to a target.", "scenario", "target")
         self._queue = gauge("queue_messages", "Messages in the target's queues.", "target", "state")
-        self._message = gauge("message_seconds", "Last canary: message sent to deployed.", "target")
+        self._message = gauge("message_seconds", "Last canary or scenario: slowest message to deployed.", "target")
+        self._switch = gauge("branch_switch_seconds", "Last scenario: slowest change of branch, at most.", "target")
         self._listener = counter("listener_failures", "Listeners that broke on an event.", "listener")
 
     def _start_at_zero(self) -> None:
@@ -100,6 +111,11 @@ class Metrics:
             for family in (self._active, self._injections, self._recovery, self._detection):
                 family.labels(*at)
             self._undo_failures.labels(experiment.fault)
+            for sender in _senders(experiment):
+                self._sent.labels(sender, experiment.target)
+        able = [n for n, t in self._settings.targets.items() if t.queue is not None and t.repository is not None]
+        for invariant, target in product(INVARIANTS, able):
+            self._violations.labels(invariant, target)
 
     # --- listeners ---------------------------------------------------------------------------------------
 
@@ -114,6 +130,19 @@ class Metrics:
             self.looked(event.observation)
         if plan is None:
             return
+        self._moved(injection, plan, event)
+        match event:
+            case Refused():
+                self._refusals.labels(event.rule).inc()
+            case Checked():
+                self._broken({str(v["invariant"]) for v in event.violations}, plan.target)
+            case Judged():
+                self._judged(injection, plan, event)
+            case _:
+                pass
+
+    def _moved(self, injection: str, plan: Plan, event: Event) -> None:
+        """Take into account what became of the fault itself."""
         at = (plan.fault, plan.target)
         match event:
             case Planned():
@@ -122,15 +151,19 @@ class Metrics:
                 self._deadline.labels(*at).set(due_s + event.undo.wait_s)
             case Injected():
                 self._injections.labels(*at).inc()
-            case Reverted() | Settled():
+                if event.error is None:
+                    self._complete.add(injection)
+            case Aborted():
+                self._complete.discard(injection)
+            case Settled():
                 self._active.labels(*at).set(0)
                 self._deadline.labels(*at).set(0)
+            case Reverted():
+                self._active.labels(*at).set(0)
+                self._deadline.labels(*at).set(0)
+                self._swept(plan, event.reversion, complete=injection in self._complete)
             case RevertFailed():
                 self._undo_failures.labels(plan.fault).inc()
-            case Refused():
-                self._refusals.labels(event.rule).inc()
-            case Judged():
-                self._judged(injection, plan, event)
             case _:
                 pass
 
@@ -140,15 +173,45 @@ class Metrics:
             self._measured(plan, event.judgement)
         if event.judgement.verdict is not Verdict.UNDO_FAILED:
             del self._plans[injection]
+            self._complete.discard(injection)
 
     def _measured(self, plan: Plan, judged: Judgement) -> None:
         at = (plan.fault, plan.target)
         if judged.impact is not None:
-            self._detection.labels(*at).observe(_middle(judged.impact))
+            self._detection.labels(*at).observe(judged.impact.middle_s)
         if judged.recovery is not None and judged.healed_by is HealedBy.WORKER:
-            self._recovery.labels(*at).observe(_middle(judged.recovery))
-        for violation in judged.violations:
-            self._violations.labels(str(violation.get("invariant")), plan.target).inc()
+            self._recovery.labels(*at).observe(judged.recovery.middle_s)
+
+    def _swept(self, plan: Plan, reversion: Reversion, *, complete: bool) -> None:
+        """Count the marked messages of a fault: all it planned when it came to its end, else those found again."""
+        if "planned" in reversion.proof and "removed" in reversion.proof:
+            found = sum(reversion.proof["removed"].values())
+            self._sent.labels(plan.fault, plan.target).inc(reversion.proof["planned"] if complete else found)
+
+    def _broken(self, invariants: Iterable[str], target: str) -> None:
+        for invariant in invariants:
+            self._violations.labels(invariant, target).inc()
+
+    # --- scenarios ---------------------------------------------------------------------------------------
+
+    def ran(self, run: str, event: RunEvent) -> None:
+        """Take one event of a scenario's run into account."""
+        if isinstance(event, Opened):
+            self._purposes[run] = event.purpose
+        elif isinstance(event, Played):
+            self._played(event.course, self._purposes.pop(run, Purpose.ALONE))
+
+    def _played(self, course: Course, purpose: Purpose) -> None:
+        target = course.target
+        self._sent.labels(course.scenario, target).inc(sum(s.refused is None for s in course.ledger.sent))
+        if purpose is not Purpose.EXPERIMENT:  # there the baseline's defects are subtracted first: see Checked
+            self._broken({r.invariant for r in course.violated}, target)
+        for figure in course.kpis:
+            value = math.nan if figure.value is None else figure.value
+            if figure.name == "message, slowest":
+                self._message.labels(target).set(value)
+            elif figure.name == "branch switch":
+                self._switch.labels(target).set(value)
 
     def looked(self, observation: Observation) -> None:
         """Take one look of a probe into account."""
@@ -216,8 +279,8 @@ class Metrics:
         next_times: Callable[[], Mapping[str, float]],
     ) -> None:
         """Ask these at every scrape."""
-        self._halted.set_function(_or_unknown(halted))
-        self._pending.set_function(_or_unknown(pending))
+        self._halted.set_function(or_unknown(halted))
+        self._pending.set_function(or_unknown(pending))
         for experiment in self._settings.experiments:
             name = experiment.name
             self._next.labels(name).set_function(lambda name=name: next_times().get(name, math.nan))  # type: ignore[misc]
@@ -228,18 +291,7 @@ class Metrics:
         return encoder(self.registry), content_type
 
 
-def _or_unknown(ask: Callable[[], float]) -> Callable[[], float]:
-    """Return a question that is answered NaN where the journal does not answer: unknown is not none."""
-
-    def answer() -> float:
-        try:
-            return float(ask())
-        except JournalError:
-            return math.nan
-
-    return answer
-
-
-def _middle(span: Bracket) -> float:
-    # The midpoint removes the bias of half a sampling interval that the first good sample has.
-    return (span.lo_s + span.hi_s) / 2
+def _senders(experiment: ExperimentSetting) -> tuple[str, ...]:
+    """Return what sends messages in an experiment: its workload's scenario, and a burst."""
+    played = (experiment.workload.scenario,) if experiment.workload else ()
+    return (*played, BURST) if experiment.fault == BURST else played

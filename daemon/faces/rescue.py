@@ -60,9 +60,9 @@ def _salvage(state: StateDirectory, voice: str) -> int:
     except ChaosdError as error:
         _say(voice, "recover", "failed", error.message)
         return UndoFailedError.exit_code
-    for found in rescued.found:
+    for found in rescued.found.injections:
         _say(voice, found.plan.injection, found.state.value, _detail(found))
-    left = any(found.outstanding for found in rescued.found)
+    left = any(found.outstanding for found in rescued.found.injections)
     return UndoFailedError.exit_code if left else 0
 
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon.core.events import Injection, State, Verdict
 from daemon.core.model import Bracket, Instant, Observation, Undo
 from daemon.core.parameters import describe
 from daemon.core.seams import Fault, Probe
+
+if TYPE_CHECKING:
+    from daemon.core.course import ScenarioRun
 
 SCHEMA_VERSION = 1
 DIGITS = 3
@@ -43,11 +46,14 @@ def injection(found: Injection) -> dict[str, Any]:
             "seed": plan.seed,
             "state": found.state.value,
             "planned_at": when(plan.planned_at),
+            "for": plan.duration_s,
+            "recover": plan.recover_s,
             "injected_at": when(found.injected.started) if found.injected else None,
             "injecting_took": _took(found),
             "reverted_at": when(reverted.finished) if reverted else None,
             "origin": plan.origin,
             "by": plan.by,
+            "workload": plan.workload.scenario if plan.workload else None,
             "victim": dict(found.undo.victim) if found.undo else {},
         },
         "verdict": judged.verdict.value if judged else None,
@@ -63,6 +69,24 @@ def injection(found: Injection) -> dict[str, Any]:
         },
         "undo": _undo(found),
         "violations": [dict(v) for v in judged.violations] if judged else [],
+        "workload": _workload(found),
+    }
+
+
+def _workload(found: Injection) -> dict[str, Any] | None:
+    """Return what was played beside the fault and how it was judged; None for a fault alone."""
+    setting, checked = found.plan.workload, found.checked
+    if setting is None:
+        return None
+    return {
+        "scenario": setting.scenario,
+        "set": dict(setting.parameters),
+        "strike": setting.strike_s,
+        "run": checked.run if checked else None,
+        "baseline": checked.baseline if checked else None,
+        "masked": list(checked.masked) if checked else [],
+        "unknown": [dict(u) for u in checked.unknown] if checked else [],
+        "settled": checked.settled if checked else None,
     }
 
 
@@ -141,6 +165,24 @@ def probe(kind: type[Probe]) -> dict[str, Any]:
 def injections(found: Sequence[Injection]) -> list[dict[str, Any]]:
     """Return several injections in the given order."""
     return [injection(i) for i in found]
+
+
+def scenario_runs(found: "Sequence[ScenarioRun]") -> list[dict[str, Any]]:
+    """Return runs of scenarios as ``recover`` and ``status`` name them: what each may have left in the queues."""
+    return [
+        {
+            "run": one.opened.run,
+            "purpose": one.opened.purpose.value,
+            "scenario": one.opened.scenario,
+            "target": one.opened.target,
+            "opened_at": when(one.opened.at),
+            "injection": one.opened.injection,
+            "state": "swept" if one.swept else "sweep-failed" if one.failures else "open",
+            "detail": one.swept.reversion.detail if one.swept else one.last_error or "",
+            "proof": dict(one.swept.reversion.proof) if one.swept else {},
+        }
+        for one in found
+    ]
 
 
 def bracket(span: Bracket | None) -> list[float] | None:

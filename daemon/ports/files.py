@@ -156,12 +156,12 @@ def _kind(mode: int) -> str:
     return "symlink" if stat.S_ISLNK(mode) else "other"
 
 
-def _read(descriptor: int, limit: int) -> bytes:
 def _open_straight(path: str) -> int:
     with held(os.path.dirname(path)) as directory:
         return os.open(os.path.basename(path), _LOOK, dir_fd=directory)
 
 
+def _read(descriptor: int, limit: int) -> bytes:
     parts = []
     while limit > 0 and (part := os.read(descriptor, min(limit, 1 << 20))):
         parts.append(part)
@@ -234,9 +234,9 @@ def _translated(path: str) -> Iterator[None]:
             ) from None
         if error.errno in _ABSENT:
             raise TargetAbsentError(f"not changed: {path}: {_reason(error)}") from None
-        raise ChaosdError(
         if error.errno == errno.ELOOP:
             raise RefusedError(f"not changed: {path} is a symbolic link", rule="changed") from None
+        raise ChaosdError(
             f"not changed: {path}: {_reason(error)}",
             hint="free space or repair the file system, then `chaosd recover`",
         ) from None

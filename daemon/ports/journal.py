@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,24 +21,14 @@ from daemon.core import events
 from daemon.core.errors import JournalDamagedError, JournalError, JournalFullError
 from daemon.core.events import Event, Injection, Plan, Planned, Proposed, Reverted
 from daemon.ports import identity, sqlite
-from daemon.ports.keep import Copy, Keep
+from daemon.ports.folding import fold, from_copy
+from daemon.ports.keep import Keep
+from daemon.ports.migrations import MIGRATIONS
 from daemon.ports.sqlite import COLUMNS, Row
 
-MIGRATIONS: tuple[str, ...] = (
-    """
-    CREATE TABLE event (
-        seq INTEGER PRIMARY KEY,
-        injection TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        at_s REAL NOT NULL,
-        body BLOB NOT NULL
-    );
-    CREATE INDEX event_of_injection ON event (injection, seq);
-    CREATE INDEX event_of_kind ON event (kind, at_s) WHERE kind != 'observed';
-    CREATE TABLE note (name TEXT PRIMARY KEY, body BLOB NOT NULL);
-    """,
-    "ALTER TABLE event ADD COLUMN crc INTEGER",
-)
+if TYPE_CHECKING:  # what scenarios need is not needed to inject a fault, and takes time to load
+    from daemon.core.course import ScenarioRun
+    from daemon.ports.runs import Runs
 
 NAME = "journal"  # the note that tells one journal from others
 SPENDING = (events.Injected, events.Aborted, Reverted, events.RevertFailed, events.Settled, events.Judged)
@@ -97,6 +88,12 @@ class Journal:
             self._write(injection, happened, rows)
             if self.keep and any(isinstance(e, Reverted | events.Settled) for e in happened):
                 self.keep.drop(injection)
+
+    def write(self, name: str, records: Iterable[tuple[str, bytes]]) -> None:
+        """Write records of kind and body under one id in one transaction; on disk when this returns."""
+        at_s = self._clock_s()
+        with self._lock:
+            self._insert([sqlite.row(name, kind, at_s, body) for kind, body in records])
 
     def note(self, name: str, body: object) -> None:
         """Write a named note (the halt), durable when this returns; None removes it."""
@@ -169,6 +166,30 @@ class Journal:
     # `kind != 'observed'` and `+seq` look redundant. Without the one SQLite does not see that the index of the few
     # deciding records serves, without the other it prefers the table's own order: either way it reads everything.
 
+    def read(self, where: str, *values: float | str) -> list[tuple[str, bytes]]:
+        """Return kind and body of the records that a condition of ours selects; raises JournalError."""
+        query = f"SELECT {self._columns} FROM event WHERE {where}"  # noqa: S608  all literals
+        with self._lock, sqlite.translated(self.path, "reading"):
+            return [sqlite.checked(row) for row in self._db.execute(query, values)]
+
+    @cached_property
+    def scenarios(self) -> "Runs":
+        """The runs of scenarios, which stand in the same file; looked for only when somebody asks."""
+        from daemon.ports.runs import Runs  # noqa: PLC0415  see above
+
+        return Runs(self)
+
+    def runs(self, since_s: float = 0.0, most: int = 1000) -> "tuple[ScenarioRun, ...]":
+        """Return the latest runs of scenarios opened since then (epoch seconds), oldest first."""
+        return self.scenarios.runs(since_s=since_s, most=most)
+
+    def open_run_ids(self) -> Sequence[str]:
+        """Return the runs whose messages may be left in a queue: opened and not swept. Cheap: decodes nothing."""
+        return self._ids(
+            "SELECT injection FROM event WHERE kind != 'observed' AND kind = 'opened' AND injection NOT IN"
+            " (SELECT injection FROM event WHERE kind != 'observed' AND kind = 'swept')"
+        )
+
     def noted(self, name: str) -> object:
         """Return a note's body or None."""
         with self._lock, sqlite.translated(self.path, "reading"):
@@ -180,7 +201,9 @@ class Journal:
 
     def injection(self, injection: str) -> Injection | None:
         """Return the fold of one injection's events, or None when the id is unknown."""
-        return next(iter(self._folded([injection])), None)
+        # An id may be a scenario's run: that is no injection.
+        history = self._decoded(f"injection = ? AND {sqlite.OF_INJECTIONS}", injection)
+        return fold(injection, history) if history else None
 
     def kept(self, injection: str) -> Injection | None:
         """Return an injection from the copy of its undo record, or None; for when the journal does not answer."""
@@ -246,7 +269,7 @@ class Journal:
         with self._lock, sqlite.translated(self.path, "checking"):
             found = sqlite.quick_check(self._db)
         if found:
-            raise JournalDamagedError("{self.path} is damaged: {'; '.join(found)}", hint=sqlite.DAMAGED_HINT)
+            raise JournalDamagedError(f"{self.path} is damaged: {'; '.join(found)}", hint=sqlite.DAMAGED_HINT)
 
     def close(self) -> None:
         """Close the file; idempotent."""
@@ -274,17 +297,3 @@ class Journal:
     def _folded(self, ids: Iterable[str], *, observed: bool = True) -> tuple[Injection, ...]:
         where = "injection = ?" if observed else "injection = ? AND kind != 'observed'"
         return tuple(fold(i, history) for i in ids if (history := self._decoded(where, i)))
-
-
-def fold(injection: str, history: Iterable[Event]) -> Injection:
-    """Return the injection; raises JournalDamagedError when its beginning is missing."""
-    try:
-        return events.fold(history)
-    except ValueError as error:
-        why = f"injection {injection!r} is damaged: {error}"
-        raise JournalDamagedError(why, hint=sqlite.DAMAGED_HINT) from error
-
-
-def from_copy(copy: Copy) -> Injection:
-    """Return the injection that a copy of an undo record tells of: planned, and no more is known."""
-    return events.fold([Proposed(plan=copy.plan), copy.planned])

@@ -6,9 +6,11 @@ import selectors
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO
 from urllib.parse import urlsplit
 
 from daemon.core.errors import TargetAbsentError, UnreachableError, UsageError
@@ -17,6 +19,7 @@ from daemon.core.seams import Clock, Completed
 _BODY_BYTES_MAX = 1 << 20
 _OUTPUT_BYTES_MAX = 1 << 20
 _CHUNK_BYTES = 1 << 16
+_LAST_WORDS_S = 1.0  # for reading what lies in the pipes when the command has ended
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ")
 
 
@@ -94,24 +97,36 @@ class LocalCommands:
         """Return the commands running now, for the process table to spare: their arguments may name the victim."""
         return frozenset(self._running)
 
-    def run(self, arguments: Sequence[str], *, timeout_s: float) -> Completed:
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        timeout_s: float,
+        directory: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+    ) -> Completed:
         if not arguments:
             raise UsageError("not run: the command is empty")
-        process = self._start(arguments)
+        with _input(stdin) as source:
+            process = self._start(arguments, directory, {**self._environment, **(environment or {})}, source)
         self._running.add(process.pid)
         try:
             return self._finish(process, arguments, timeout_s)
         finally:
             self._running.discard(process.pid)
 
-    def _start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, arguments: Sequence[str], directory: str | None, environment: Mapping[str, str], source: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
                 list(arguments),
-                stdin=subprocess.DEVNULL,
+                cwd=directory,
+                stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=self._environment,
+                env=environment,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
@@ -129,27 +144,66 @@ class LocalCommands:
                     hint="give the probe a longer timeout, or make the command faster",
                 ) from None
             finally:
-                if process.returncode is None:  # not waited for yet, so its group's id cannot be anyone else's
-                    with suppress(ProcessLookupError, PermissionError):  # macOS: only zombies left in the group
-                        os.killpg(process.pid, signal.SIGKILL)
+                if process.returncode is None:
+                    _kill_group(process)
         return Completed(code=code, out=out, err=err)
 
     def _read(self, process: subprocess.Popen[bytes], deadline_s: float) -> tuple[str, str]:
-        """Read both streams to their ends; raises TimeoutExpired."""
+        """Read both streams until the command has ended and they are empty; raises TimeoutExpired."""
         texts: dict[str, bytearray] = {"out": bytearray(), "err": bytearray()}
-        with selectors.DefaultSelector() as ready:
+        with selectors.DefaultSelector() as ready, _end_of(process) as ended:
             for name, stream in (("out", process.stdout), ("err", process.stderr)):
                 if stream is not None:
                     ready.register(stream, selectors.EVENT_READ, name)
+            if ended is not None:
+                ready.register(ended, selectors.EVENT_READ, "end")
+            over = False
             while ready.get_map():
                 left_s = deadline_s - self._clock.instant().mono_s
                 events = ready.select(left_s) if left_s > 0 else []
-                if not events:
+                if not events and not over:
                     raise subprocess.TimeoutExpired(process.args, 0)
+                if not events:
+                    break  # what has left the group still holds a stream: it is none of ours any more
                 for key, _ in events:
-                    chunk = os.read(key.fd, _CHUNK_BYTES)
-                    if not chunk:
-                        ready.unregister(key.fileobj)
-                    text = texts[key.data]
-                    text += chunk[: _OUTPUT_BYTES_MAX - len(text)]
+                    _take(key, ready, texts)
+                    if key.data == "end":
+                        _kill_group(process)  # what it left running holds the streams open
+                        over, deadline_s = True, self._clock.instant().mono_s + _LAST_WORDS_S
         return texts["out"].decode(errors="replace"), texts["err"].decode(errors="replace")
+
+
+def _take(key: selectors.SelectorKey, ready: selectors.BaseSelector, texts: Mapping[str, bytearray]) -> None:
+    """Read what one stream has; a stream at its end is not waited for any more."""
+    chunk = b"" if key.data == "end" else os.read(key.fd, _CHUNK_BYTES)
+    if not chunk:
+        ready.unregister(key.fileobj)
+        return
+    text = texts[key.data]
+    text += chunk[: _OUTPUT_BYTES_MAX - len(text)]
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End the whole group of a process that is not waited for yet: its id cannot be anyone else's."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS: only zombies left in the group
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def _end_of(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
+    """Give a descriptor that is readable once the process has ended; None where the system has no such thing."""
+    descriptor = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else None
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+@contextmanager
+def _input(text: str | None) -> Iterator[IO[bytes]]:
+    """Give the command's input: a file, so that a command that does not read it holds nobody up."""
+    with tempfile.TemporaryFile() as file:
+        file.write((text or "").encode("utf-8", "surrogateescape"))
+        file.seek(0)
+        yield file

@@ -13,7 +13,18 @@ from daemon.core.seams import Process
 
 _SAME_S = 0.001  # start times come in ticks of 10 ms; this only absorbs the float's rounding
 _WRITTEN_LATE_S = 2.0  # file systems with coarse times; a pid file older than its process is stale
+_SAME_LIFE_S = 2.0  # another process may read another boot time: start times differ by whole seconds then
 _INIT = 1
+
+
+def this_process() -> tuple[int, float]:
+    """Return pid and start time (epoch seconds) of this process, for others to ask ``lives`` with."""
+    return os.getpid(), _started_s(os.getpid()) or 0.0
+
+
+def lives(pid: int, started_s: float) -> bool:
+    """Tell whether the process that had this pid and start time in this boot still runs; a zombie does not."""
+    return _running_since(pid, started_s, within_s=_SAME_LIFE_S)
 
 
 class LocalProcesses:
@@ -174,13 +185,13 @@ def _group(pid: int) -> int | None:
         return None
 
 
-def _running_since(pid: int, started_s: float) -> bool:
+def _running_since(pid: int, started_s: float, *, within_s: float = _SAME_S) -> bool:
     import psutil  # noqa: PLC0415
 
     try:
         process = psutil.Process(pid)
         dead = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-        return not dead and abs(process.create_time() - started_s) < _SAME_S
+        return not dead and abs(process.create_time() - started_s) < within_s
     except (psutil.Error, OSError, ValueError, OverflowError):
         return False
 

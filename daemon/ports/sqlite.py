@@ -30,10 +30,13 @@ KINDS: Mapping[str, type[Event]] = {
     "reverted": events.Reverted,
     "revert-failed": events.RevertFailed,
     "settled": events.Settled,
+    "checked": events.Checked,
     "judged": events.Judged,
     "compacted": events.Compacted,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
+OF_RUNS = "kind IN ('opened', 'played', 'swept', 'sweep-failed')"
+OF_INJECTIONS = f"NOT {OF_RUNS}"
 COLUMNS = "seq, injection, kind, at_s, body, crc"  # what ``decoded`` takes
 
 _OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -107,8 +110,12 @@ def _room_bytes(path: Path) -> int:
 
 def encoded(injection: str, at_s: float, event: Event) -> Row:
     """Return the values of a new row, without its ``seq``."""
-    kind, body = NAMES[type(event)], msgspec.json.encode(event)
-    return injection, kind, at_s, body, checksum(injection, kind, at_s, body)
+    return row(injection, NAMES[type(event)], at_s, msgspec.json.encode(event))
+
+
+def row(name: str, kind: str, at_s: float, body: bytes) -> Row:
+    """Return the values of a new row with its checksum; ``name`` is an injection's id or a scenario run's."""
+    return name, kind, at_s, body, checksum(name, kind, at_s, body)
 
 
 def checksum(injection: str, kind: str, at_s: float, body: bytes) -> int:
@@ -118,14 +125,28 @@ def checksum(injection: str, kind: str, at_s: float, body: bytes) -> int:
 
 def decoded(row: Row) -> Event:
     """Return the event of a row of ``COLUMNS``; raises JournalDamagedError when it is not as it was written."""
-    seq, injection, kind, at_s, body, crc = row
+    kind, body = checked(row)
     try:
-        if crc is None or crc == checksum(injection, kind, at_s, body):  # rows of older versions have none
-            return msgspec.json.decode(body, type=KINDS[kind])
+        return msgspec.json.decode(body, type=KINDS[kind])
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise _damaged(row, f"{type(error).__name__}: {error}") from error
+
+
+def checked(row: Row) -> tuple[str, bytes]:
+    """Return kind and body of a row of ``COLUMNS``; raises JournalDamagedError when its checksum does not fit."""
+    _, injection, kind, at_s, body, crc = row
+    try:
+        # Rows of older versions have none.
+        if crc is None or crc == checksum(injection, kind, at_s, body):
+            return str(kind), bytes(body)
         why = "its checksum does not fit"
-    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, ValueError, struct.error) as error:
+    except (TypeError, AttributeError, ValueError, struct.error) as error:
         why = f"{type(error).__name__}: {error}"
-    raise JournalDamagedError(f"record {seq} of injection {injection!r} is damaged: {why}", hint=DAMAGED_HINT)
+    raise _damaged(row, why)
+
+
+def _damaged(row: Row, why: str) -> JournalDamagedError:
+    return JournalDamagedError(f"record {row[0]} of injection {row[1]!r} is damaged: {why}", hint=DAMAGED_HINT)
 
 
 def quick_check(db: Connection, most: int = 20) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import itertools
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -137,6 +138,24 @@ class StateDirectory:
             _expect_ours(directory)
         return self
 
+    @contextmanager
+    def room(self) -> Iterator[Path]:
+        """Lend a private directory that nobody else uses meanwhile, another process neither.
+
+        Rooms are used again, so that a mirror in one need not be made anew for each run of a scenario.
+        """
+        for number in itertools.count():
+            room = self.private / f"room-{number}"
+            room.mkdir(mode=0o700, exist_ok=True)
+            lock = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                if _taken(lock):
+                    continue
+                yield room
+                return
+            finally:
+                os.close(lock)  # closing drops the flock
+
     def __enter__(self) -> Self:
         self.make()
         try:
@@ -184,3 +203,14 @@ class StateDirectory:
     def _release(self) -> None:
         while self._locks:
             os.close(self._locks.pop())
+
+
+def _taken(lock: int) -> bool:
+    """Take the lock on an open file or directory; True when somebody else has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        return True
+    return False

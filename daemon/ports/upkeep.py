@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from daemon.core import events
+from daemon.core.course import Opened, RunEvent
 from daemon.core.errors import JournalDamagedError, JournalError
 from daemon.core.events import Compacted, Event, Proposed
 from daemon.core.model import Instant
-from daemon.ports import identity, sqlite
-from daemon.ports.journal import Journal, fold
+from daemon.ports import identity, runs, sqlite
+from daemon.ports.folding import fold
+from daemon.ports.journal import Journal
 from daemon.ports.keep import Keep, sync_directory
 from daemon.ports.sqlite import COLUMNS, Connection, Row
 
@@ -29,6 +31,7 @@ class Found:
 
     rows: dict[int, Row] = field(default_factory=dict)
     histories: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    runs: dict[str, list[RunEvent]] = field(default_factory=lambda: defaultdict(list))
     notes: dict[str, bytes] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
     schema: int = 0
@@ -82,7 +85,10 @@ def _look(db: Connection, path: Path, found: Found) -> None:
     found.schema = db.execute("PRAGMA user_version").fetchone()[0]
     for row in _rows(db, path, found):
         try:
-            found.histories[row[1]].append(sqlite.decoded(row))
+            if row[2] in runs.KINDS:
+                found.runs[row[1]].extend(runs.decoded([sqlite.checked(row)]))
+            else:
+                found.histories[row[1]].append(sqlite.decoded(row))
             found.rows[row[0]] = row
         except JournalDamagedError as error:
             found.findings.append(error.message)
@@ -155,6 +161,7 @@ def salvage(path: Path, target: Path, keep: Keep, *, clock_s: Callable[[], float
 
 def _whole_rows(found: Found) -> Sequence[Row]:
     whole = {name for name, history in found.histories.items() if history and isinstance(history[0], Proposed)}
+    whole |= {name for name, history in found.runs.items() if history and isinstance(history[0], Opened)}
     return [row for row in found.rows.values() if row[1] in whole]
 
 

@@ -1,5 +1,6 @@
 """The real world: every port, each built when first asked for, so that a git fault never loads an AWS client."""
 
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,12 @@ class LocalWorld:
     @property
     def private(self) -> str:
         return str(self._private)
+
+    def within(self, private: Path) -> "LocalWorld":
+        """Return this world with another private directory; what was built already is shared."""
+        other = copy(self)
+        other.__dict__["_private"] = private
+        return other
 
     @cached_property
     def files(self) -> Files:

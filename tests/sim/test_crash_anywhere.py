@@ -6,6 +6,7 @@ import pytest
 
 from daemon.core.events import State, Verdict
 from daemon.engine import injector
+from daemon.engine.reverter import Recovered
 from tests.engine_kit import Deadly, Kit, Lamp, request
 from tests.fakes import Death
 
@@ -45,7 +46,7 @@ def test_wherever_the_daemon_dies_recover_leaves_the_lamp_on(tmp_path: Path) -> 
         assert survivor.lamp.light == "good", f"still dark after dying at moment {dies_at}"
         assert survivor.journal.outstanding() == ()
         assert survivor.journal.running() == ()
-        assert survivor.control.recover() == (), "recover is idempotent"
+        assert survivor.control.recover() == Recovered(), "recover is idempotent"
         survivor.store.close()
 
 

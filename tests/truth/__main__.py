@@ -47,12 +47,14 @@ def main(arguments: Sequence[str]) -> int:
         ("MISS", verdict.misses),
         ("FALSE ALARM", verdict.false_alarms),
         ("NO VERDICT", verdict.broken),
+        ("WRONG EVIDENCE", verdict.wrong),
     ):
         for line in lines:
             _tell(f"{kind}: {line}")
     defects = len({o.worker for o in outcomes} - {CORRECT})
     _tell(
-        f"{defects - len(verdict.misses)} of {defects} defects named; "
+        f"{defects - len(verdict.misses)} of {defects} defects named, "
+        f"{sum(len(o.evidence) for o in outcomes)} pieces of evidence, {len(verdict.wrong)} of them wrong; "
         f"{len([o for o in outcomes if o.worker == CORRECT])} runs of the correct worker, "
         f"{len(verdict.false_alarms)} false alarms"
     )

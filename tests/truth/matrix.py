@@ -9,13 +9,17 @@ CORRECT = "correct worker"
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One played cell. ``named`` are the violated invariants; ``problem`` says why there was no verdict."""
+    """One played cell. ``named`` are the violated invariants; ``problem`` says why there was no verdict.
+
+    ``unproved`` is the evidence that did not prove true when it was looked at again.
+    """
 
     worker: str
     cell: str
     seed: int
     named: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    unproved: tuple[str, ...] = ()
     problem: str = ""
     took_s: float = 0.0
 
@@ -27,11 +31,12 @@ class Verdict:
     misses: tuple[str, ...]
     false_alarms: tuple[str, ...]
     broken: tuple[str, ...]
+    wrong: tuple[str, ...] = ()
 
     @property
     def held(self) -> bool:
         """Whether the matrix is as it has to be."""
-        return not (self.misses or self.false_alarms or self.broken)
+        return not (self.misses or self.false_alarms or self.broken or self.wrong)
 
 
 def outcome(document: Mapping[str, Any], *, worker: str, cell: str, seed: int) -> Outcome:
@@ -72,7 +77,8 @@ def judge(outcomes: Sequence[Outcome], breaks: Mapping[str, tuple[str, ...]]) ->
     right = [o for o in outcomes if o.worker == CORRECT]
     alarms = [f"{o.cell}, seed {o.seed}: {line}" for o in right for line in o.evidence]
     broken = [f"{o.cell}, seed {o.seed}: {o.problem}" for o in right if o.problem]
-    return Verdict(misses=tuple(misses), false_alarms=tuple(alarms), broken=tuple(broken))
+    wrong = [f"{o.worker}, {o.cell}, seed {o.seed}: {line}" for o in outcomes for line in o.unproved]
+    return Verdict(misses=tuple(misses), false_alarms=tuple(alarms), broken=tuple(broken), wrong=tuple(wrong))
 
 
 def table(outcomes: Sequence[Outcome], breaks: Mapping[str, tuple[str, ...]]) -> str:

@@ -22,6 +22,7 @@ from daemon.lab.provision import Clients, clients
 from tests.truth.cells import CELLS, MOST, SETTLE, Inject, Outside
 from tests.truth.matrix import CORRECT, Outcome, outcome
 from tests.truth.outside import await_work, disturbed, tips
+from tests.truth.proof import doubts
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -90,15 +91,22 @@ def play(stage: Stage, name: str, seed: int) -> Outcome:
             out, err = scenario.communicate(timeout=SCENARIO_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             return Outcome(worker=stage.worker, cell=name, seed=seed, problem="no verdict in time")
-    took_s = time.monotonic() - started_s
-    try:
-        found = outcome(json.loads(out), worker=stage.worker, cell=name, seed=seed)
-    except (ValueError, KeyError, TypeError) as error:
-        words = f"exit {scenario.returncode}, {type(error).__name__} {error}: {err.strip()[-300:]}"
-        return Outcome(worker=stage.worker, cell=name, seed=seed, problem=words)
+        # While everything still is as it was judged: the disturbance is taken back when this block ends.
+        found = _read(stage, name, seed, out, f"exit {scenario.returncode}: {err.strip()[-300:]}")
+    found = replace(found, took_s=time.monotonic() - started_s)
     if isinstance(cell.disturbance, Inject) and not any(_has_struck(one) for one in beside):
-        return replace(found, took_s=took_s, problem=f"the fault did not strike: {beside}"[:600])
-    return replace(found, took_s=took_s)
+        return replace(found, problem=found.problem or f"the fault did not strike: {beside}"[:600])
+    return found
+
+
+def _read(stage: Stage, name: str, seed: int, out: str, otherwise: str) -> Outcome:
+    try:
+        document = json.loads(out)
+        found = outcome(document, worker=stage.worker, cell=name, seed=seed)
+    except (ValueError, KeyError, TypeError) as error:
+        words = f"{type(error).__name__} {error}: {otherwise}"
+        return Outcome(worker=stage.worker, cell=name, seed=seed, problem=words)
+    return replace(found, unproved=doubts(document, stage.info, stage.aws))
 
 
 def _has_struck(document: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """The judging of the matrix, on documents of the agreed shape."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +35,13 @@ def test_a_listed_invariant_is_a_hit_and_silence_of_the_correct_worker_is_right(
 def test_a_defect_that_is_not_named_by_a_listed_invariant_is_a_miss(named: tuple[str, ...]) -> None:
     verdict = judge([read("ack-before-work", *named)], BREAKS)
     assert verdict.misses == ("ack-before-work: no cell names no-lost-instruction",)
+    assert not verdict.held
+
+
+def test_evidence_that_does_not_prove_true_is_worth_no_hit() -> None:
+    hit = replace(read("ack-before-work", "no-lost-instruction"), unproved=("no-lost-instruction: it is there",))
+    verdict = judge([hit], BREAKS)
+    assert verdict.wrong == ("ack-before-work, basic, seed 1: no-lost-instruction: it is there",)
     assert not verdict.held
 
 

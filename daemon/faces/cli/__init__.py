@@ -19,6 +19,7 @@ VERBS: Mapping[str, Mapping[str, Verb]] = {
     },
     "Inject and undo": {
         "inject": Verb(f"{_HERE}.inject:inject", "Inject one fault, watch, undo, judge."),
+        "ci": Verb(f"{_HERE}.ci:ci", "Every experiment once, with scenarios; JUnit and an exit code."),
         "recover": Verb(f"{_HERE}.undo:recover", "Revert everything that is ours and still there."),
         "revert": Verb(f"{_HERE}.undo:revert", "Take one injection back, or all."),
         "settle": Verb(f"{_HERE}.settle:settle", "Answer for what could not be undone."),

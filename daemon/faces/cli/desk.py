@@ -25,7 +25,8 @@ def status(session: Session) -> int:
     else:
         click.echo(_page(session, found))
     failed = [i for i in found["outstanding"] if i["injection"]["state"] == "revert-failed"]
-    return 4 if failed else 0
+    unswept = [r for r in found["runs"] if r["state"] == "sweep-failed"]
+    return 4 if failed or unswept else 0
 
 
 def situation(session: Session) -> dict[str, Any]:
@@ -35,8 +36,10 @@ def situation(session: Session) -> dict[str, Any]:
         from daemon.faces.cli.calling import ask
 
         found: dict[str, Any] = ask(client, "GET", "/api/v1/status")
-        return {**found, "halted": found["daemon"]["halted"]}
-    empty: dict[str, Any] = {"daemon": None, "active": [], "outstanding": [], "observations": [], "next": []}
+        # A daemon from before scenario runs were journalled says nothing of them.
+        return {"runs": [], **found, "halted": found["daemon"]["halted"]}
+    nothing: dict[str, Any] = {"active": [], "outstanding": [], "runs": [], "observations": [], "next": []}
+    empty = {"daemon": None, **nothing}
     file = session.state.halt_file
     there = f"the halt file {file} is there" if file.exists() else None
     if not session.state.journal.exists():
@@ -52,6 +55,7 @@ def situation(session: Session) -> dict[str, Any]:
             **empty,
             "active": shapes.injections(journal.running()),
             "outstanding": shapes.injections(left),
+            "runs": shapes.scenario_runs(journal.scenarios.open_runs()),
             "halted": there if halted is None else str(halted),
         }
     finally:
@@ -142,6 +146,7 @@ def _page(session: Session, found: Mapping[str, Any]) -> str:
         ("halted", click.style(found["halted"], fg="yellow") if found["halted"] else "no"),
         ("active", _several(found["active"])),
         ("outstanding", _several(found["outstanding"])),
+        ("scenarios", _lines(_of_run(r) for r in found["runs"])),
         ("probes", _lines(_look(o) for o in found["observations"])),
         ("next", _lines(f"{n['at']}  {n['experiment']}" for n in found["next"])),
     ]
@@ -159,6 +164,11 @@ def _several(injections: Sequence[Mapping[str, Any]]) -> str:
         )
         or "none"
     )
+
+
+def _of_run(run: Mapping[str, Any]) -> str:
+    """Return one run whose messages may be in the queues: under way, or left by a process that died."""
+    return f"{run['run']}  {coloured(run['state'])}  {run['purpose']} {run['scenario']} on {run['target']}"
 
 
 def _look(observation: Mapping[str, Any]) -> str:

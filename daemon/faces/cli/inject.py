@@ -24,6 +24,9 @@ DEFAULT_S = 30.0
 @click.option("--set", "settings", type=SETTING, multiple=True, metavar="K=V", help="A parameter of the fault.")
 @click.option("--for", "duration_s", type=DURATION, default=DEFAULT_S, metavar="30s", help="How long it stays.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Repeats the choices of an earlier injection.")
+@click.option("--scenario", metavar="NAME", help="Messages sent meanwhile, and judged; see `chaosd scenario list`.")
+@click.option("--scenario-set", type=SETTING, multiple=True, metavar="K=V", help="A parameter of the scenario.")
+@click.option("--strike", type=DURATION, metavar="2s", help="When the fault strikes, from the first message sent.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, touch nothing.")
 @click.option("--no-wait", is_flag=True, help="Print the id and leave the rest to the running daemon.")
 @common
@@ -64,6 +67,10 @@ def _asked(words: Mapping[str, Any]) -> dict[str, Json]:
         raise UsageError("not injecting: --target and --repository exclude each other")
     if words["dry_run"] and words["no_wait"]:
         raise UsageError("not injecting: --dry-run and --no-wait exclude each other")
+    if words["scenario"] and words["repository"]:
+        raise UsageError("not injecting: --scenario needs a --target with a queue, not a --repository")
+    if not words["scenario"] and (words["scenario_set"] or words["strike"] is not None):
+        raise UsageError("not injecting: --scenario-set and --strike need --scenario")
     parameters = dict(words["settings"])
     if words["mode"] is not None:
         if parameters.get("mode", words["mode"]) != words["mode"]:
@@ -76,4 +83,11 @@ def _asked(words: Mapping[str, Any]) -> dict[str, Json]:
         "duration_s": words["duration_s"],
         "seed": words["seed"],
         "by": who(),
+        "workload": _workload(words),
     }
+
+
+def _workload(words: Mapping[str, Any]) -> Json:
+    if not words["scenario"]:
+        return None
+    return {"scenario": words["scenario"], "set": dict(words["scenario_set"]), "strike": words["strike"]}

@@ -1,91 +1,102 @@
-"""``chaosd monitor``: what the probes see, what is active, and the latest verdicts; once or live."""
+"""``chaosd monitor``: tasks, queue, branches, deployment, logs, faults and verdicts; once or live."""
 
-from collections.abc import Mapping
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from daemon.faces.cli import tables
-from daemon.faces.cli.desk import situation
-from daemon.faces.cli.past import latest
 from daemon.faces.cli.session import Session, common
 from daemon.faces.cli.signals import SignalError, interruptible
 from daemon.faces.cli.text import write_json
 from daemon.faces.cli.types import DURATION
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console
 
-LATEST = 5
+    from daemon.faces.cli.fitting import Page
+    from daemon.faces.cli.panorama import Panorama
+
+ONCE_S = 20.0  # how long one look waits for its slowest part
+WATCH_S = 1.0  # how long a refresh does; what comes later is in the next one
+EVERY_LEAST_S = 0.2
 
 
 @click.command(short_help="Targets, faults and verdicts, once or live.")
-@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C or q.")
 @click.option("--every", "every_s", type=DURATION, default=2.0, metavar="2s", help="Between two looks of --watch.")
+@click.option("--lines", type=click.IntRange(0, 200), default=8, show_default=True, help="Log lines; 0 for none.")
+@click.option("--branches", type=click.IntRange(0, 200), default=6, show_default=True, help="Branches; 0 for none.")
+@click.option("--no-color", is_flag=True, help="No colours; NO_COLOR says the same.")
 @common
 @click.pass_obj
-def monitor(session: Session, watch: bool, every_s: float) -> int:
-    """Show tasks, queues, branches, deployment and logs as the probes see them, with faults and verdicts.
+def monitor(session: Session, watch: bool, every_s: float, lines: int, branches: int, no_color: bool) -> int:
+    """Show tasks, queue, branches, deployment and logs of every target, with faults, verdicts and probes.
 
-    The daemon's latest looks when one runs; else one look of our own. Exit 0 whatever is seen.
+    The daemon's latest looks when one runs; else one look of our own. What cannot be seen says why. Exit 0
+    whatever is seen. With --watch, -o json prints one document a line.
     """
-    if session.json or not watch:
-        found = _found(session)
-        if session.json:
-            write_json(found)
-        else:
-            tables.console().print(_page(session, found))
-        return 0
-    return _watch(session, max(every_s, 0.2))
+    from daemon.faces.cli.panorama import panorama
 
-
-def _watch(session: Session, every_s: float) -> int:
-    """Refresh in place on a terminal; elsewhere print one page after the other. Ctrl-C is how it ends: exit 0."""
-    from rich.live import Live
-
-    out, never = tables.console(), Event()
     try:
-        with interruptible():
-            if not out.is_terminal:
-                while True:
-                    out.print(_page(session, _found(session)))
-                    out.file.flush()
-                    never.wait(every_s)
-            with Live(_page(session, _found(session)), console=out, auto_refresh=False) as live:
-                while not never.wait(every_s):
-                    live.update(_page(session, _found(session)), refresh=True)
-    except SignalError:
-        return 0
+        with interruptible() as fuse, panorama(session, lines=lines, branches=branches) as seen:
+            del fuse
+            if watch:
+                _watch(session, seen, max(every_s, EVERY_LEAST_S), no_color)
+            else:
+                seen.gatherer.refresh(ONCE_S)
+                if session.json:
+                    write_json(seen.document())
+                else:
+                    _print(session, seen, no_color)
+    except SignalError as ended:
+        return 0 if watch else ended.exit_code
     return 0
 
 
-def _found(session: Session) -> dict[str, Any]:
-    now = situation(session)
-    if now["daemon"] is None and session.config_path() is not None:
-        from daemon.faces.cli.looking import look
+def _watch(session: Session, seen: "Panorama", every_s: float, no_color: bool) -> None:
+    """Refresh in place on a terminal; elsewhere print one page, or one line of JSON, after the other."""
+    patience_s = min(every_s, WATCH_S)
+    if not session.json:
+        out = _console(no_color)
+        if out.is_terminal and not out.is_dumb_terminal:
+            from daemon.faces.cli.screen import hold
 
-        settings = session.settings()
-        # A canary sends a message: that is for the daemon, or for who asks for it by name.
-        chosen = [p for p in settings.probes if p.probe != "pipeline-canary"]
-        now = {**now, "observations": look(settings, chosen)}
-    return {**now, "latest": latest(session, LATEST)}
+            hold(
+                out,
+                seen.clock,
+                every_s,
+                refresh=lambda: seen.gatherer.refresh(patience_s),
+                draw=lambda: _page(session, seen, out, footer=f" every {every_s:g} s   q quits"),
+            )
+            return
+    never = Event()
+    while not never.is_set():
+        seen.gatherer.refresh(patience_s)
+        if session.json:
+            write_json(seen.document(), line=True)
+        else:
+            _print(session, seen, no_color)
+        never.wait(every_s)
 
 
-def _page(session: Session, found: Mapping[str, Any]) -> "Group":
-    from rich.console import Group
+def _print(session: Session, seen: "Panorama", no_color: bool) -> None:
+    out = _console(no_color)
+    out.print(_page(session, seen, out))
+    out.file.flush()
 
-    running = f"pid {found['daemon']['pid']}" if found["daemon"] else "no daemon"
-    parts: list[Any] = [tables.word(f"chaosd, {running}, state in {session.state.path}")]
-    if found["halted"]:
-        parts.append(tables.word(f"halted: {found['halted']}"))
-    if found["observations"]:
-        parts.append(tables.of_observations(found["observations"], title="probes"))
-    else:
-        parts.append(tables.word("no probe has looked: start the daemon, or name a configuration"))
-    filled = [title for title in ("active", "outstanding", "latest") if found[title]]
-    parts += [tables.of_injections(found[title], title=title) for title in filled]
-    if found["next"]:
-        rows = [[n["experiment"], n["at"]] for n in found["next"]]
-        parts.append(tables.table(("experiment", "at"), rows, title="next"))
-    return Group(*parts)
+
+def _page(session: Session, seen: "Panorama", out: "Console", *, footer: str = "") -> "Page":
+    from daemon.faces.cli.fitting import Mark
+    from daemon.faces.cli.page import Frame, page
+
+    size = out.size
+    frame = Frame(
+        width=size.width, height=size.height if footer else None, mark=Mark.of(out.encoding), footer=footer
+    )
+    return page(seen.document(), str(session.state.path), frame)
+
+
+def _console(no_color: bool) -> "Console":
+    from daemon.faces.cli import tables
+
+    return tables.console(plain=no_color)

@@ -2,12 +2,27 @@
 
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import click
 
-from daemon.core.events import Aborted, Event, Injected, Judged, Observed, Planned, Refused, Reverted, RevertFailed
+from daemon.core.events import (
+    Aborted,
+    Checked,
+    Event,
+    Injected,
+    Judged,
+    Observed,
+    Planned,
+    Refused,
+    Reverted,
+    RevertFailed,
+)
 from daemon.core.model import Phase, Status
 from daemon.faces.cli.text import seconds
+
+if TYPE_CHECKING:
+    from daemon.core.course import RunEvent
 
 STEPS = {
     Planned: "planned",
@@ -16,6 +31,7 @@ STEPS = {
     Reverted: "reverted",
     RevertFailed: "revert failed",
     Refused: "refused",
+    Checked: "messages checked",
     Judged: "judged",
 }
 
@@ -51,6 +67,11 @@ class Follower:
         self._line = line
         self._injected_s: float | None = None
         self._hurt = False
+        self._baselines: dict[str, bool] = {}
+
+    def reset(self) -> None:
+        """Forget the injection followed so far: the next event is another one's."""
+        self._injected_s, self._hurt = None, False
 
     def __call__(self, injection: str, event: Event) -> None:
         """Take one event into account."""
@@ -61,6 +82,20 @@ class Follower:
             self._line.add(STEPS[type(event)])
         if isinstance(event, Injected):
             self._injected_s = event.started.mono_s
+
+    def ran(self, run: str, event: "RunEvent") -> None:
+        """Take one event of a scenario's run into account: a baseline, or the workload beside the fault."""
+        from daemon.core.course import Opened, Played, Purpose
+
+        if isinstance(event, Opened):
+            self._baselines[run] = event.purpose is Purpose.BASELINE
+            under = "" if self._baselines[run] else " under fault"
+            self._line.add(f"{'baseline' if self._baselines[run] else 'workload'} {event.scenario}{under}")
+        elif isinstance(event, Played) and self._baselines.get(run):
+            ledger = event.course.ledger
+            wanted = list(ledger.wanted())
+            there = sum(1 for one in wanted if (stages := ledger.stages.get(one.token)) and stages.pushed)
+            self._line.add(f"baseline {event.course.scenario}: {there}/{len(wanted)} messages")
 
     def _observed(self, event: Observed) -> None:
         since_s = self._injected_s

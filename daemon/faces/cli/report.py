@@ -1,7 +1,7 @@
 """``chaosd report``: a period of the journal, judged again, for people and for programs."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,10 @@ from daemon.core.errors import UsageError
 from daemon.faces.cli.session import Session, config_option, state_option
 
 if TYPE_CHECKING:
+    from daemon.core.course import ScenarioRun
     from daemon.core.model import Limits
     from daemon.faces.report.collect import Period, Run
+    from daemon.ports.state import StateDirectory
 
 FORMATS = ("html", "json", "junit", "md")
 SUFFIXES = {".html": "html", ".htm": "html", ".json": "json", ".xml": "junit", ".md": "md"}
@@ -81,10 +83,10 @@ def report(  # noqa: PLR0913, PLR0917  one parameter an option
     form: str | None,
     file: str | None,
 ) -> int:
-    """Judge the period's injections again from the journal and report: verdicts, recovery, objectives, gaps.
+    """Judge the period again from the journal and report: verdicts, recovery, messages, invariants, gaps.
 
     Exit 0 when everything held or recovered; 1 when something did not, is unknown, or nothing was tested.
-    A refused experiment did not run and counts for nothing.
+    A refused experiment did not run and counts for nothing; a baseline's defects are listed and fail nothing.
     """
     from daemon.faces.report.collect import Period
 
@@ -93,9 +95,10 @@ def report(  # noqa: PLR0913, PLR0917  one parameter an option
     for first, last in ((since, until), *([compare] if compare else [])):
         if first >= last:
             raise UsageError("nothing reported: the period ends before it begins")
-    document = _document(session, Period(since, until), Period(*compare) if compare else None)
+    earlier = Period(*compare) if compare else None
+    document = compose(session.state, _limits(session), Period(since, until), earlier)
     chosen, path = _where(form, "json" if session.json and file is None else file)
-    _write(_renderer(chosen)(document), path)
+    write(render(document, chosen), path)
     return 0 if document["summary"]["held"] else NOT_HELD
 
 
@@ -107,39 +110,45 @@ def _where(form: str | None, output: str | None) -> tuple[str, Path | None]:
     return form or SUFFIXES.get(path.suffix.lower(), "md"), path
 
 
-def _document(session: Session, period: "Period", earlier: "Period | None") -> dict[str, Any]:
+def compose(
+    state: "StateDirectory", limits: "Mapping[str, Limits]", period: "Period", earlier: "Period | None" = None
+) -> dict[str, Any]:
+    """Return the report's document of a journal that is read only: it may belong to a running daemon."""
     from importlib.metadata import version
 
     from daemon import wiring
     from daemon.faces import shapes
     from daemon.faces.report.content import Question, content
+    from daemon.faces.report.trials import trials
     from daemon.ports.clock import SystemClock
 
-    runs, before = _runs(session, [period, *([earlier] if earlier else [])])
+    runs, before, found = _history(state, period, earlier)
     question = Question(
         period=period,
         earlier=earlier,
         made_at_s=SystemClock().instant().wall_s,
         chaosd=version("chaosd"),
         faults=[shapes.fault(kind) for _, kind in sorted(wiring.faults().items())],
-        limits=_limits(session),
+        limits=limits,
     )
-    return content(question, runs, before)
+    return content(question, runs, before, found=trials(found, runs))
 
 
-def _runs(session: Session, periods: "Sequence[Period]") -> "tuple[tuple[Run, ...], tuple[Run, ...]]":
-    """Return the runs of one or two periods; none where there is no journal yet. Works beside a running daemon."""
-    if not session.state.journal.exists():
-        return (), ()
+def _history(
+    state: "StateDirectory", period: "Period", earlier: "Period | None"
+) -> "tuple[tuple[Run, ...], tuple[Run, ...], tuple[ScenarioRun, ...]]":
+    """Return the injections of one or two periods and the scenario runs; none where there is no journal yet."""
+    if not state.journal.exists():
+        return (), (), ()
     from daemon import wiring
-    from daemon.faces.report.collect import collect
+    from daemon.faces.report.collect import collect, collect_runs
 
-    journal = wiring.open_journal(session.state, readonly=True)
+    journal = wiring.open_journal(state, readonly=True)
     try:
-        found = [collect(journal, p) for p in periods]
+        before = collect(journal, earlier) if earlier else ()
+        return collect(journal, period), before, collect_runs(journal, period)
     finally:
         journal.close()
-    return found[0], found[1] if len(found) > 1 else ()
 
 
 def _limits(session: Session) -> "Mapping[str, Limits]":
@@ -147,6 +156,11 @@ def _limits(session: Session) -> "Mapping[str, Limits]":
     if session.config_path() is None:
         return {}
     return {name: target.limits for name, target in session.settings().targets.items()}
+
+
+def render(document: Mapping[str, Any], form: str) -> str:
+    """Return the document in one of FORMATS."""
+    return _renderer(form)(document)
 
 
 def _renderer(form: str) -> Callable[[Mapping[str, Any]], str]:
@@ -174,7 +188,8 @@ def _json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-def _write(text: str, file: Path | None) -> None:
+def write(text: str, file: Path | None) -> None:
+    """Write to a file, or to stdout; raises UsageError when the file cannot be written."""
     # A file name in the journal may hold bytes that are no text; they came in as surrogates.
     data = text.encode("utf-8", errors="replace")
     if file is None:

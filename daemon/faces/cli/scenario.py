@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon.core.errors import UsageError
+from daemon.faces.cli.gitcases import git
 from daemon.faces.cli.group import Suggesting
 from daemon.faces.cli.session import Session, common, output_option
 from daemon.faces.cli.text import number, pairs, seconds, write_json
@@ -27,17 +28,22 @@ def scenario() -> None:
     """Send a known workload, follow every message to the end, and check twelve invariants from outside."""
 
 
+scenario.add_command(git)
+
+
 @scenario.command("list")
 @output_option
 @click.pass_obj
 def list_scenarios(session: Session) -> int:
     """List the scenarios with what they expect."""
+    from daemon.core.gittable import GIT_SCENARIOS
     from daemon.core.workloads import SCENARIOS
-    from daemon.faces import courses
+    from daemon.faces import courses, gitcourses
 
     found = [courses.scenario(s) for s in SCENARIOS.values()]
+    cases = [gitcourses.scenario(s) for s in GIT_SCENARIOS.values()]
     if session.json:
-        write_json({"scenarios": found})
+        write_json({"scenarios": found, "git_scenarios": cases})
         return 0
     from daemon.faces.cli import tables
 
@@ -46,6 +52,9 @@ def list_scenarios(session: Session) -> int:
         for s in found
     ]
     tables.show(tables.table([tables.Column("scenario", whole=True), "what is sent", "expects", "defaults"], rows))
+    rows = [[s["name"], s["summary"], "\n".join(s["expects"]), "\n".join(s["cases"])] for s in cases]
+    name, case = tables.Column("git scenario", whole=True), tables.Column("cases", whole=True)
+    tables.show(tables.table([name, "the situation", "expects", case], rows))
     return 0
 
 
@@ -70,10 +79,15 @@ def run(session: Session, /, **words: Any) -> int:
 
 
 def _chosen(names: "Sequence[str]") -> "list[Scenario]":
+    from daemon.core.gittable import GIT_SCENARIOS
     from daemon.core.parameters import nearest
     from daemon.core.workloads import SCENARIOS
 
     for name in names:
+        if name in GIT_SCENARIOS:
+            raise UsageError(
+                f"nothing was sent: {name} is a git scenario", hint=f"`chaosd scenario git {name} --worker ...`"
+            )
         if name not in SCENARIOS and name != ALL:
             raise UsageError(
                 f"nothing was sent: unknown scenario {name!r}{nearest(name, dict(SCENARIOS))}",

@@ -12,9 +12,10 @@ from daemon.core import guard
 from daemon.core.errors import BusyError, ChaosdError, ConfigError, RefusedError, UsageError
 from daemon.core.events import Injection, State, Verdict
 from daemon.core.parameters import build, nearest
-from daemon.core.plan import Request
-from daemon.core.settings import Settings
+from daemon.core.plan import Request, workload
+from daemon.core.settings import Settings, WorkloadSetting
 from daemon.engine.facts import HALT
+from daemon.engine.reverter import Recovered
 from daemon.engine.watchman import OnWatch
 from daemon.faces import shapes
 from daemon.faces.cli.audit import note
@@ -82,7 +83,20 @@ def request(settings: Settings, asked: Mapping[str, Any], repository: str | None
         origin="cli",
         by=asked["by"],
         seed=asked["seed"],
+        workload=_workload(asked["workload"]),
     )
+
+
+def _workload(asked: Any) -> WorkloadSetting | None:
+    setting = workload(asked)
+    if setting is not None:
+        from daemon.core.workloads import chosen
+
+        try:
+            chosen(setting.scenario, setting.parameters)
+        except ConfigError as error:
+            raise UsageError(error.message, hint="see `chaosd scenario list -o json`") from error
+    return setting
 
 
 def _target(settings: Settings, named: str | None, repository: str | None) -> str:
@@ -137,12 +151,13 @@ def inject(session: Session, settings: Settings, asked: Request, watchman: OnWat
     line = Line()
     with noted(halting=True) as caught, owned(session) as state:
         note(session, "inject", f"{asked.fault} on {asked.target}")
-        audience = wiring.Audience(listeners=(Follower(line),), watchman=watchman)
+        follower = Follower(line)
+        audience = wiring.Audience(listeners=(follower,), runs=(follower.ran,), watchman=watchman)
         station = wiring.station(settings, state, audience)
         try:
             tell_recovered(station.control.recover())
             look_first(station, asked)
-            found = _carry_out(station, asked, caught)
+            found = carry_out(station, asked, caught)
         finally:
             line.end()
             station.close()
@@ -161,7 +176,8 @@ def look_first(station: wiring.Station, asked: Request) -> None:
             raise
 
 
-def _carry_out(station: wiring.Station, asked: Request, caught: Caught) -> Injection:
+def carry_out(station: wiring.Station, asked: Request, caught: Caught) -> Injection:
+    """Carry out one injection in a thread; the first signal aborts it. Raises what ended it before a verdict."""
     if caught.numbers:
         error = ChaosdError(f"nothing was injected: {caught.reason}")
         error.exit_code = caught.exit_code(error.exit_code)
@@ -183,9 +199,14 @@ def exit_code(found: Injection, caught: Caught) -> int:
     return code if verdict is Verdict.UNDO_FAILED else caught.exit_code(code)
 
 
-def tell_recovered(found: tuple[Injection, ...]) -> None:
+def tell_recovered(found: Recovered) -> None:
     """Say on stderr what an earlier run had left."""
-    for injection in found:
+    for run in found.runs:
+        state = "swept" if run.swept else "still open"
+        click.echo(
+            f"chaosd: an earlier run left messages of {run.opened.scenario} {run.opened.run}: {state}", err=True
+        )
+    for injection in found.injections:
         if injection.state in {State.REVERTED, State.SUPERSEDED, State.REVERT_FAILED}:
             click.echo(
                 f"chaosd: an earlier run left {injection.plan.injection}: now {injection.state.value}", err=True

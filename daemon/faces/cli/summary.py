@@ -16,13 +16,14 @@ def summary(document: Mapping[str, Any], code: int | None = None) -> str:
     """Return what was hit, what was seen, who healed it, and the verdict."""
     head = document["injection"]
     rows = [
-        ("victim", "\n          ".join(f"{k}: {number(v)}" for k, v in head["victim"].items())),
+        ("victim", "\n".join(f"{k}: {number(v)}" for k, v in head["victim"].items())),
         ("impact", impact(document) if head["victim"] else ""),
         ("recovery", recovery(document)),
         ("undo", undo(document)),
+        ("workload", workload(document)),
         ("verdict", coloured(document["verdict"] or "none yet") + ("" if code is None else f" (exit code {code})")),
-        ("", "\n          ".join(document["reasons"])),
-        *((f"violated {v['invariant']}", number(v.get("evidence", ""))) for v in document["violations"]),
+        ("", "\n".join(document["reasons"])),
+        *((f"violated {v['invariant']}", evidence(v["evidence"])) for v in document["violations"]),
     ]
     return f"{title(document)}\n{_aligned(rows)}"
 
@@ -35,7 +36,8 @@ def title(document: Mapping[str, Any]) -> str:
 
 def kind(head: Mapping[str, Any]) -> str:
     """Return fault and mode as one word."""
-    return f"{head['fault']}/{head['mode']}" if head["mode"] else str(head["fault"])
+    name = f"{head['fault']}/{head['mode']}" if head["mode"] else str(head["fault"])
+    return f"{name} with {head['workload']}" if head.get("workload") else name
 
 
 def impact(document: Mapping[str, Any]) -> str:
@@ -71,6 +73,20 @@ def undo(document: Mapping[str, Any]) -> str:
     return f"{text} ({found['detail']})" if found["detail"] else text
 
 
+def workload(document: Mapping[str, Any]) -> str:
+    """Return which messages were sent meanwhile, and what their baseline is; nothing for a fault alone."""
+    found = document.get("workload")
+    if found is None:
+        return ""
+    known = f", baseline {found['baseline']}" if found["baseline"] else ""
+    return f"{found['scenario']} under fault" + (f", run {found['run']}{known}" if found["run"] else "")
+
+
+def evidence(found: Mapping[str, Any]) -> str:
+    """Return one piece of evidence, with the command that shows it."""
+    return "\n".join(str(found[key]) for key in ("detail", "see") if found.get(key))
+
+
 def preview(document: Mapping[str, Any]) -> str:
     """Return what a dry run found, one action a line."""
     head = document["injection"]
@@ -81,7 +97,8 @@ def preview(document: Mapping[str, Any]) -> str:
 
 def _aligned(rows: list[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
-    return fields([(name.ljust(width), value) for name, value in rows])
+    indent = "\n" + " " * (width + 4)
+    return fields([(name.ljust(width), value.replace("\n", indent)) for name, value in rows])
 
 
 def show(session: Session, document: Mapping[str, Any], code: int) -> int:

@@ -24,11 +24,11 @@ class Column:
     whole: bool = False
 
 
-def console(stream: TextIO | None = None) -> Console:
-    """Return a console that knows whether colours belong on the stream."""
+def console(stream: TextIO | None = None, *, plain: bool = False) -> Console:
+    """Return a console that knows whether colours belong on the stream; none when ``plain``."""
     out = stream or sys.stdout
     width = None if out.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(file=out, no_color=not colours(out), highlight=False, width=width, soft_wrap=False)
+    return Console(file=out, no_color=plain or not colours(out), highlight=False, width=width, soft_wrap=False)
 
 
 def table(columns: Sequence[Column | str], rows: Sequence[Sequence[str | Text]], *, title: str = "") -> Table:

@@ -25,9 +25,10 @@ _COLOURS = {
 }
 
 
-def write_json(content: Mapping[str, Any]) -> None:
-    """Print one JSON document on stdout, its schema version first."""
-    click.echo(json.dumps({"schema_version": 1, **content}, indent=2, ensure_ascii=False, default=str))
+def write_json(content: Mapping[str, Any], *, line: bool = False) -> None:
+    """Print one JSON document on stdout, its schema version first; all of it on one ``line`` for JSON Lines."""
+    indent = None if line else 2
+    click.echo(json.dumps({"schema_version": 1, **content}, indent=indent, ensure_ascii=False, default=str))
 
 
 def colour_of(word: str) -> str | None:

@@ -30,6 +30,9 @@ def _steps(found: Injection) -> Iterator[tuple[Instant, str]]:
         yield found.aborted.at, f"aborted: {found.aborted.reason}"
     if found.revert_started:
         yield found.revert_started, "reverting"
+    if found.checked:
+        broken = sorted({v["invariant"] for v in found.checked.violations})
+        yield found.checked.at, f"messages checked{': broken ' if broken else ''}{', '.join(broken)}"
     if found.reverted:
         yield found.reverted.finished, str(found.reverted.reversion.outcome)
     if found.settled:

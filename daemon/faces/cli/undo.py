@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -31,10 +31,12 @@ def recover(session: Session) -> int:
     if client is not None:
         from daemon.faces.cli.calling import UNDO_S, ask
 
-        found = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)["injections"]
+        answer = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)
+        found, runs = answer["injections"], answer["runs"]
     else:
-        found, rescued = _everything(session)
-    return _tell(session, found, rescued)
+        found, runs, rescued = _everything(session)
+        return _tell(session, found, runs, rescued)
+    return _tell(session, found, runs)
 
 
 @click.command(short_help="Take one injection back, or all.")
@@ -60,14 +62,17 @@ def revert(session: Session, injection: str | None, everything: bool) -> int:
     active = ask(client, "GET", "/api/v1/status")["active"]
     ids = [document["injection"]["id"] for document in active]
     found = [ask(client, "POST", f"/api/v1/injections/{i}/revert", {}, timeout_s=UNDO_S) for i in ids]
-    rest = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)["injections"]
-    return _tell(session, [*found, *rest])
+    rest = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)
+    return _tell(session, [*found, *rest["injections"]], rest["runs"])
 
 
-def _everything(session: Session) -> "tuple[list[dict[str, Any]], Rescued | None]":
-    """Recover with the engine in this process; signals wait until it is through."""
+Documents: TypeAlias = Sequence[dict[str, Any]]
+
+
+def _everything(session: Session) -> "tuple[Documents, Documents, Rescued | None]":
+    """Recover with the engine in this process, and return injections and runs; signals wait until it is through."""
     if not session.state.used:
-        return [], None
+        return [], [], None
     from daemon import salvage
     from daemon.faces import shapes
     from daemon.faces.cli.audit import note
@@ -76,10 +81,10 @@ def _everything(session: Session) -> "tuple[list[dict[str, Any]], Rescued | None
     with noted(), session.state as state:
         note(session, "recover", "")
         rescued = salvage.recover(settings_in_force(session), state)
-    return shapes.injections(rescued.found), rescued
+    return shapes.injections(rescued.found.injections), shapes.scenario_runs(rescued.found.runs), rescued
 
 
-def _one(session: Session, injection: str) -> list[dict[str, Any]]:
+def _one(session: Session, injection: str) -> Documents:
     """Revert one with the engine in this process; signals wait until it is through."""
     if not session.state.journal.exists():
         raise UsageError(f"not reverting: no injection {injection!r}, there is no journal in {session.state.path}")
@@ -119,17 +124,20 @@ def settings_in_force(session: Session) -> "Settings":
     return replace(wiring.ad_hoc("/"), aws=Aws(region=region or None, endpoint_url=endpoint or None))
 
 
-def _tell(session: Session, found: Sequence[dict[str, Any]], rescued: "Rescued | None" = None) -> int:
+def _tell(session: Session, found: Documents, runs: Documents = (), rescued: "Rescued | None" = None) -> int:
     failed = [document for document in found if document["injection"]["state"] in LEFT]
+    failed += [run for run in runs if run["state"] != "swept"]
     accounted = rescued is None or rescued.accounted
     if session.json:
         journal = {"journal": _of_journal(rescued)} if rescued and (rescued.damaged or rescued.unrecorded) else {}
-        write_json({"injections": list(found), "remaining": len(failed), **journal})
-    elif not found:
+        write_json({"injections": list(found), "runs": list(runs), "remaining": len(failed), **journal})
+    elif not found and not runs:
         click.echo("nothing to recover" if accounted else "nothing that is known of to recover")
     else:
         for document in found:
             _line(document)
+        for run in runs:
+            _line_of_run(run)
     if rescued is not None:
         _warn(rescued)
     if failed:
@@ -169,6 +177,11 @@ def _warn(rescued: "Rescued") -> None:
         click.echo(f"  {line}", err=True)
     for line in salvaged.unaccounted if salvaged else ():
         click.echo(f"chaosd: its fate is unknown, residue may remain: {line}", err=True)
+
+
+def _line_of_run(run: dict[str, Any]) -> None:
+    detail = f"\n  {run['detail']}" if run["detail"] else ""
+    click.echo(f"{run['run']}  {coloured(run['state'])}  scenario {run['scenario']} on {run['target']}{detail}")
 
 
 def _line(document: dict[str, Any]) -> None:

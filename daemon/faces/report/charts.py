@@ -39,6 +39,10 @@ TONES: Mapping[str, str] = {
     "faster": "good",
     "no-difference-shown": "calm",
     "too-few": "mute",
+    "passed": "good",
+    "held": "good",
+    "stopped": "warn",
+    "not checked": "mute",
 }
 
 
@@ -51,9 +55,9 @@ def overview(document: Mapping[str, Any]) -> dict[str, Any] | None:
     ends = [begin + (_length(e) or 0.0) for begin, e in zip(begins, experiments, strict=True)]
     first, last = min(begins), max(ends)
     margin = max((last - first) * 0.02, 1.0)
-    scale = _Linear(first - margin, last + margin, LEFT, WIDTH - RIGHT)
+    scale = Linear(first - margin, last + margin, LEFT, WIDTH - RIGHT)
     names = sorted({_lane(e) for e in experiments})
-    lanes = [{"name": n, "short": _cut(n, 31), "y": TOP + LANE * (i + 0.5)} for i, n in enumerate(names)]
+    lanes = [{"name": n, "short": cut(n, 31), "y": TOP + LANE * (i + 0.5)} for i, n in enumerate(names)]
     rows = {lane["name"]: lane["y"] for lane in lanes}
     marks = [
         {
@@ -111,13 +115,13 @@ def _anatomy_row(experiment: Mapping[str, Any], y: float, scale: "_Logarithmic")
     return {
         "y": y,
         "id": head["id"],
-        "label": _cut(f"{head['planned_at'][11:19]} {words.kind(experiment)}", 32),
+        "label": cut(f"{head['planned_at'][11:19]} {words.kind(experiment)}", 32),
         "verdict": words.verdict(experiment),
         "tone": TONES[words.verdict(experiment)],
-        "active": _bar(scale, 0.0, experiment["reverting_after"]),
-        "impact": _bar(scale, *impact) if impact else None,
-        "unwell": _bar(scale, impact[1], end) if impact and end is not None and end > impact[1] else None,
-        "recovery": _bar(scale, *back) if back and censored is None else None,
+        "active": _open_bar(scale, experiment["reverting_after"]),
+        "impact": bar(scale, *impact) if impact else None,
+        "unwell": bar(scale, impact[1], end) if impact and end is not None and end > impact[1] else None,
+        "recovery": bar(scale, *back) if back and censored is None else None,
         "censored": None if censored is None else scale(max(censored, impact[1] if impact else 0.0)),
         "title": (
             f"{words.kind(experiment)} on {head['target']}: {words.verdict(experiment)};"
@@ -132,8 +136,8 @@ def distribution(row: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     longest = max(t["after"][0] if t["censored"] else t["after"][1] for t in row["times"])
     right, bottom = SMALL["width"] - SMALL["right"], SMALL["height"] - SMALL["bottom"]
-    across = _Linear(0.0, max(longest * 1.05, 0.1), SMALL["left"], right)
-    up = _Linear(0.0, 1.0, bottom, SMALL["top"])
+    across = Linear(0.0, max(longest * 1.05, 0.1), SMALL["left"], right)
+    up = Linear(0.0, 1.0, bottom, SMALL["top"])
     early, late = (_steps(row["curve"][name], across, up, right) for name in ("earliest", "latest"))
     return {
         **SMALL,
@@ -143,7 +147,7 @@ def distribution(row: Mapping[str, Any]) -> dict[str, Any] | None:
         "late": _points(late),
         "band": _points([*early, *reversed(late)]),
         "shares": [{"y": up(s), "label": f"{s:.0%}"} for s in (0.0, 0.5, 1.0)],
-        "ticks": [{"x": across(t), "label": f"{t:g}"} for t in _nice(longest)],
+        "ticks": [{"x": across(t), "label": f"{t:g}"} for t in nice(longest)],
         "censored": [
             {"x": across(t["after"][0]), "y": up(_share(row["curve"]["latest"], t["after"][0]))}
             for t in row["times"]
@@ -153,7 +157,7 @@ def distribution(row: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _interval(quantile: Mapping[str, Any], across: "_Linear", up: "_Linear", right: float) -> dict[str, Any] | None:
+def _interval(quantile: Mapping[str, Any], across: "Linear", up: "Linear", right: float) -> dict[str, Any] | None:
     low, high = quantile["confidence"]
     if quantile["known"] == "too-few" or low is None:
         return None
@@ -167,7 +171,7 @@ def _interval(quantile: Mapping[str, Any], across: "_Linear", up: "_Linear", rig
     }
 
 
-class _Linear:
+class Linear:
     """A linear axis; gives one digit after the point, enough for a drawing."""
 
     def __init__(self, first: float, last: float, begin: float, end: float) -> None:
@@ -188,10 +192,13 @@ class _Logarithmic:
         return round(self._begin + self._slope * math.log1p(max(0.0, value) / KNEE_S), 1)
 
 
-def _bar(scale: _Logarithmic, begin: float, end: float | None) -> dict[str, float] | None:
-    if end is None:
-        return None
+def bar(scale: "Linear | _Logarithmic", begin: float, end: float) -> dict[str, float]:
+    """Return where a stretch begins and how wide it is: never so thin that it cannot be seen."""
     return {"x": scale(begin), "width": max(1.5, round(scale(end) - scale(begin), 1))}
+
+
+def _open_bar(scale: _Logarithmic, end: float | None) -> dict[str, float] | None:
+    return None if end is None else bar(scale, 0.0, end)
 
 
 def _length(experiment: Mapping[str, Any]) -> float | None:
@@ -204,7 +211,8 @@ def _lane(experiment: Mapping[str, Any]) -> str:
     return f"{experiment['injection']['fault']} on {experiment['injection']['target']}"
 
 
-def _cut(text: str, most: int) -> str:
+def cut(text: str, most: int) -> str:
+    """Return a text that fits, with an ellipsis where it was cut."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -212,7 +220,7 @@ def _epoch(stamp: str) -> float:
     return datetime.fromisoformat(stamp).timestamp()
 
 
-def _clock_ticks(scale: _Linear) -> list[dict[str, Any]]:
+def _clock_ticks(scale: Linear) -> list[dict[str, Any]]:
     """Return at most nine ticks at round times of the day, UTC."""
     step = next((s for s in _CLOCK_S if (scale.last - scale.first) / s < TICKS_MAX), _CLOCK_S[-1])
     form = next(form for least, form in _FORMS if step >= least)
@@ -221,9 +229,7 @@ def _clock_ticks(scale: _Linear) -> list[dict[str, Any]]:
     return [{"x": scale(t), "label": datetime.fromtimestamp(t, UTC).strftime(form)} for t in times]
 
 
-def _steps(
-    curve: Sequence[Sequence[float]], across: _Linear, up: _Linear, right: float
-) -> list[tuple[float, float]]:
+def _steps(curve: Sequence[Sequence[float]], across: Linear, up: Linear, right: float) -> list[tuple[float, float]]:
     points, share = [(across(0.0), up(0.0))], 0.0
     for at, after in curve:
         points += [(across(at), up(share)), (across(at), up(after))]
@@ -239,7 +245,7 @@ def _share(curve: Sequence[Sequence[float]], at: float) -> float:
     return next((share for when, share in reversed(curve) if when <= at), 0.0)
 
 
-def _nice(longest: float) -> list[float]:
+def nice(longest: float) -> list[float]:
     """Return four to six round ticks from zero."""
     rough = max(longest, 0.1) / 4
     size = 10.0 ** math.floor(math.log10(rough))

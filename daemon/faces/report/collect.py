@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from daemon.core.course import ScenarioRun
 from daemon.core.events import Injection, Judgement, Observed, Verdict
 from daemon.core.model import Instant, Observation, Status
 from daemon.core.statistics import RecoveryTime, recovery_time
@@ -18,6 +19,8 @@ class History(Protocol):
     def recent(self, *, since_s: float = 0.0, most: int = 1000) -> tuple[Injection, ...]: ...
 
     def injection(self, injection: str) -> Injection | None: ...
+
+    def runs(self, since_s: float = 0.0, most: int = 1000) -> tuple[ScenarioRun, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,12 @@ def _collect(history: History, period: Period) -> Iterator[Run]:
             full = history.injection(light.plan.injection)
             if full is not None:
                 yield run(full)
+
+
+def collect_runs(history: History, period: Period) -> tuple[ScenarioRun, ...]:
+    """Return the scenario runs begun within the period, oldest first. Raises JournalError."""
+    found = history.runs(since_s=period.since_s, most=MOST)
+    return tuple(r for r in found if period.holds(r.opened.at.wall_s))
 
 
 def run(full: Injection) -> Run:

@@ -10,9 +10,12 @@ from daemon.core.model import Limits
 from daemon.core.statistics import RecoveryTime
 from daemon.core.verdict import GOOD
 from daemon.faces import shapes
-from daemon.faces.report import statistics
+from daemon.faces.report import invariants, statistics
+from daemon.faces.report import runs as scenario_runs
 from daemon.faces.report.collect import Period, Run
 from daemon.faces.report.objectives import Objective, objectives
+from daemon.faces.report.stages import stage_times
+from daemon.faces.report.trials import Ending, Trial
 
 VERSION = 1  # of the report's own shape, besides the schema version of everything chaosd prints
 
@@ -32,8 +35,13 @@ class Question:
     limits: Mapping[str, Limits] = field(default_factory=dict)
 
 
-def content(question: Question, runs: Sequence[Run], before: Sequence[Run] = ()) -> dict[str, Any]:
-    """Return the document. ``runs`` are the period's, ``before`` those of the earlier period."""
+def content(
+    question: Question, runs: Sequence[Run], before: Sequence[Run] = (), *, found: Sequence[Trial] = ()
+) -> dict[str, Any]:
+    """Return the document. ``runs`` are the period's, ``before`` those of the earlier period.
+
+    ``found`` are the scenario runs of the period.
+    """
     return shapes.document(
         report={
             "version": VERSION,
@@ -42,31 +50,40 @@ def content(question: Question, runs: Sequence[Run], before: Sequence[Run] = ())
             "period": _period(question.period),
             "earlier": _period(question.earlier) if question.earlier else None,
         },
-        summary=_summary(runs),
-        objectives=[_objective(o) for o in objectives(runs, question.limits)],
+        summary=_summary(runs, found),
+        objectives=[_objective(o) for o in objectives(runs, found, question.limits)],
         experiments=[_experiment(r) for r in runs],
-        invariants=_invariants(runs),
+        runs=[scenario_runs.document(t) for t in found],
+        invariants=invariants.table(found, runs),
+        baseline_defects=invariants.baseline_defects(found),
+        stage_times=stage_times(found),
         statistics=_statistics(runs),
         comparison=_comparisons(before, runs) if question.earlier else [],
         untested=_untested(runs, question.faults),
     )
 
 
-def held(runs: Sequence[Run]) -> bool:
-    """Tell whether everything held or recovered. Nothing tested, and an experiment without a verdict, did not."""
+def held(runs: Sequence[Run], found: Sequence[Trial] = ()) -> bool:
+    """Tell whether everything held or recovered. Nothing tested, and an experiment without a verdict, did not.
+
+    A scenario run alone must have passed. One beside an injection is part of that one's verdict, and a baseline
+    is there to find defects: it fails nothing.
+    """
     verdicts = [r.judged.verdict if r.judged else None for r in runs]
-    tested = [v for v in verdicts if v is not Verdict.REFUSED]
-    return bool(tested) and all(v in GOOD for v in tested)
+    tested = [v in GOOD for v in verdicts if v is not Verdict.REFUSED]
+    tested += [t.ending is Ending.PASSED for t in scenario_runs.alone(found)]
+    return bool(tested) and all(tested)
 
 
-def _summary(runs: Sequence[Run]) -> dict[str, Any]:
+def _summary(runs: Sequence[Run], found: Sequence[Trial]) -> dict[str, Any]:
     verdicts = Counter(r.judged.verdict for r in runs if r.judged)
     return {
-        "held": held(runs),
+        "held": held(runs, found),
         "injections": len(runs),
         "verdicts": {v.value: verdicts.get(v, 0) for v in Verdict},
         "unjudged": sum(1 for r in runs if r.judged is None),
         "rejudged": [r.injection.plan.injection for r in runs if r.differs],
+        "runs": scenario_runs.summary(found),
     }
 
 
@@ -79,11 +96,15 @@ def _objective(row: Objective) -> dict[str, Any]:
         "name": row.name,
         "target": row.target,
         "goal": row.goal,
-        "measured": row.measured,
+        "measured": row.said,
         "status": row.met.value,
         "good": row.good,
         "known": row.known,
         "unknown": row.unknown,
+        "sources": [
+            {"source": m.source, "measured": m.said, "good": m.good, "known": m.known, "unknown": m.unknown}
+            for m in row.told
+        ],
     }
 
 
@@ -109,18 +130,6 @@ def _experiment(run: Run) -> dict[str, Any]:
 
 def _after(zero: Any, at: Any) -> float | None:
     return None if zero is None or at is None else round(at.mono_s - zero.mono_s, shapes.DIGITS)
-
-
-def _invariants(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return every broken invariant with its evidence, the most often broken first."""
-    broken: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for run in runs:
-        for violation in run.judged.violations if run.judged else ():
-            key = (str(violation.get("invariant", "unnamed")), run.injection.plan.target)
-            evidence = {"injection": run.injection.plan.injection, "evidence": violation.get("evidence", {})}
-            broken.setdefault(key, []).append(evidence)
-    ordered = sorted(broken.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [{"invariant": name, "target": target, "broken": cases} for (name, target), cases in ordered]
 
 
 def _grouped(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:

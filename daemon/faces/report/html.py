@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from daemon.faces.report import charts, words
+from daemon.faces.report import charts, drawings, words
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -27,6 +27,7 @@ def render(document: Mapping[str, Any]) -> str:
         tones=charts.TONES,
         overview=charts.overview(document),
         anatomy=charts.anatomy(document),
+        waterfalls=drawings.drawn(document["runs"]),
         distributions=[(row, charts.distribution(row)) for row in document["statistics"]],
     )
 

@@ -10,6 +10,21 @@ CHANGES = {
     "too-few": "too few runs",
 }
 UNKNOWN = "unknown"
+ENDINGS = {
+    "passed": "passed",
+    "violated": "violated",
+    "unknown": "unknown",
+    "stopped": "stopped",
+    "none yet": "not ended",
+}
+STATES = {
+    "through": "through",
+    "broken": "in the evidence",
+    "unseen": "not seen at its last stage",
+    "refused": "refused by the queue",
+    "second": "second delivery",
+    "not due": "no effect due",
+}
 DEVIATED = ("not-recovered", "violated", "undo-failed")
 
 
@@ -99,20 +114,89 @@ def untested(row: Mapping[str, Any]) -> str:
 def outcome(document: Mapping[str, Any]) -> str:
     """Return the whole report in four words or so."""
     summary = document["summary"]
-    if summary["injections"] == summary["verdicts"]["refused"]:
+    if summary["injections"] == summary["verdicts"]["refused"] and not summary["runs"]["purposes"]["alone"]:
         return "Nothing was tested, so nothing is known"
     if summary["held"]:
         return "Everything held or recovered"
-    deviated = any(summary["verdicts"][v] for v in DEVIATED)
+    deviated = summary["runs"]["alone_violated"] or any(summary["verdicts"][v] for v in DEVIATED)
     return "Not everything held" if deviated else "Not everything is known"
 
 
 def counts(document: Mapping[str, Any]) -> str:
-    """Return how many injections ended how."""
+    """Return how many injections and scenario runs ended how."""
     summary = document["summary"]
     told = [f"{n} {name}" for name, n in summary["verdicts"].items() if n]
     unjudged = [f"{summary['unjudged']} without a verdict"] if summary["unjudged"] else []
-    return ", ".join([*told, *unjudged]) or "no injections"
+    injections = ", ".join([*told, *unjudged]) or "no injections"
+    return f"{injections}; scenario runs: {endings(summary['runs'])}" if summary["runs"]["total"] else injections
+
+
+def endings(runs: Mapping[str, Any]) -> str:
+    """Return how many scenario runs ended how."""
+    return ", ".join(f"{n} {ENDINGS[name]}" for name, n in runs["endings"].items() if n)
+
+
+def beside(run: Mapping[str, Any]) -> str:
+    """Return what a scenario run accompanied."""
+    return str(run["fault"] or run["purpose"])
+
+
+def slowest(run: Mapping[str, Any]) -> str:
+    """Return a run's slowest message, and how many were not seen to their end."""
+    messages = run["waterfall"]["messages"] if run["waterfall"] else ()
+    times = [m["took"] for m in messages if m["took"] is not None]
+    unseen = sum(1 for m in messages if m["state"] in {"unseen", "broken"} and m["took"] is None)
+    return took(max(times, default=None)) + (f", {unseen} not seen" if unseen else "")
+
+
+def took(value_s: float | None) -> str:
+    """Return a message's or stage's seconds; ``-`` where it was not seen."""
+    return "-" if value_s is None else seconds(value_s)
+
+
+def tally(message: Mapping[str, Any]) -> str:
+    """Return what stands at the end of a message's row: its seconds, or what became of it."""
+    time = "" if message["took"] is None else seconds(message["took"])
+    if message["state"] == "through":
+        return time or "answered"
+    short = {"broken": "evidence", "unseen": "not seen"}.get(message["state"], STATES[message["state"]])
+    return f"{time}, {short}" if time else short
+
+
+def message(found: Mapping[str, Any]) -> str:
+    """Return a message's whole way in words, in seconds after it was sent."""
+    way = [(stage, after(found, stage)) for stage in ("committed", "pushed", "deployed", "answered")]
+    reached = ", ".join(f"{stage} +{seconds(s)}" for stage, s in way if s is not None)
+    return f"{found['command']}: {STATES[found['state']]}; {reached or 'nothing was seen of it'}"
+
+
+def after(found: Mapping[str, Any], stage: str) -> float | None:
+    """Return the seconds from sending to a stage."""
+    return None if found[stage] is None else max(0.0, found[stage] - found["sent"])
+
+
+def around(fault: Mapping[str, Any]) -> str:
+    """Return when the injection beside a run was active and felt, in seconds after the run began."""
+    said = f"{fault['name']}: active {extent(fault['active'])}"
+    if fault["unwell"] is None:
+        return f"{said}, no impact seen in this run"
+    return f"{said}, unwell {extent(fault['unwell'])}{'' if fault['recovered'] else ', and not well again'}"
+
+
+def extent(span_s: Sequence[float] | None) -> str:
+    """Return ``1.2-3.4 s``, or that nothing of it falls into the run."""
+    return "outside the run" if span_s is None else f"{span_s[0]:.1f}-{span_s[1]:.1f} s"
+
+
+def stage(found: Mapping[str, Any]) -> str:
+    """Return a stage's times in words: median, p95 or maximum, how many, and how many were not seen."""
+    if found["absent"]:
+        return "the target has none"
+    unseen = f", {found['unseen']} unseen" if found["unseen"] else ""
+    if not found["n"]:
+        return f"none seen{unseen}"
+    high = f"max {seconds(found['max'])}" if found["p95"] is None else f"p95 {seconds(found['p95'])}"
+    return f"median {seconds(found['median'])}, {high}, n = {found['n']}{unseen}"
 
 
 def _end(value_s: float | None) -> str:

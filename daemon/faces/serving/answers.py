@@ -2,8 +2,11 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+#: Written so because ``for`` is a word of the language; seconds both.
+_Spans = TypedDict("_Spans", {"for": NotRequired[float], "recover": NotRequired[float]})
 
-class InjectionHead(TypedDict):
+
+class InjectionHead(_Spans):
     """One injection: who, what, when."""
 
     id: str
@@ -19,6 +22,7 @@ class InjectionHead(TypedDict):
     reverted_at: NotRequired[str | None]
     origin: NotRequired[str]
     by: NotRequired[str]
+    workload: NotRequired[str | None]
     victim: NotRequired[dict[str, Any]]
 
 
@@ -48,6 +52,19 @@ class Undone(TypedDict):
     settled: dict[str, str] | None
 
 
+class Workload(TypedDict):
+    """What was played beside the fault, and how its messages fared."""
+
+    scenario: str
+    set: dict[str, Any]
+    strike: float | None
+    run: str | None
+    baseline: str | None
+    masked: list[str]
+    unknown: list[dict[str, Any]]
+    settled: bool | None
+
+
 class Injection(TypedDict):
     """One injection with its verdict."""
 
@@ -58,6 +75,7 @@ class Injection(TypedDict):
     recovery: NotRequired[Recovery]
     undo: NotRequired[Undone]
     violations: NotRequired[list[dict[str, Any]]]
+    workload: NotRequired[Workload | None]
 
 
 class InjectionDocument(Injection):
@@ -92,6 +110,28 @@ class Found(TypedDict):
 
     name: str
     detail: str
+
+
+class ScenarioRun(TypedDict):
+    """One run of a scenario whose messages may be in the queues."""
+
+    run: str
+    purpose: Literal["alone", "baseline", "experiment"]
+    scenario: str
+    target: str
+    opened_at: str
+    injection: str | None
+    state: Literal["open", "swept", "sweep-failed"]
+    detail: str
+    proof: dict[str, Any]
+
+
+class Recovered(TypedDict):
+    """What was taken back, and whose messages were swept."""
+
+    schema_version: Literal[1]
+    injections: list[Injection]
+    runs: list[ScenarioRun]
 
 
 class Observation(TypedDict):
@@ -160,6 +200,7 @@ class Situation(TypedDict):
     daemon: DaemonFacts
     active: list[Injection]
     outstanding: list[Injection]
+    runs: list[ScenarioRun]
     observations: list[Observation]
     next: list[Due]
 

@@ -34,6 +34,10 @@ class InjectBody(Struct, forbid_unknown_fields=True, kw_only=True):
     seed: Annotated[Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] | None, Meta(description="repeats a choice")] = (
         None
     )
+    workload: Annotated[
+        Name | dict[Name, Any] | None,
+        Meta(description="a scenario played meanwhile: its name, or a mapping of scenario, set and strike"),
+    ] = None
     by: Annotated[
         Annotated[str, Meta(max_length=200)] | None, Meta(description="on whose behalf; noted as a claim")
     ] = None

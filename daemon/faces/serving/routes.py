@@ -129,7 +129,7 @@ TABLE: tuple[Route, ...] = (
         name="recover",
         summary="Take back everything that is ours and still there",
         body=Nothing,
-        answers={200: answers.Injections},
+        answers={200: answers.Recovered},
         problems=(409, 422),
         **CONTROL,
     ),

@@ -13,9 +13,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from daemon.lab.worker import settings as worker_settings
-from daemon.lab.worker.clone import Clone, PushRejected
-from daemon.lab.worker.defects import LEAVES_UNPUSHED, Defect
-from daemon.lab.worker.gitcli import Git, GitError
+from daemon.lab.worker.clone import Clone
+from daemon.lab.worker.defects import Defect
+from daemon.lab.worker.gitcli import Git
 from daemon.lab.worker.message import MalformedMessage, Message
 from daemon.lab.worker.pipeline import Pipeline
 from daemon.lab.worker.queues import Queues
@@ -24,6 +24,7 @@ from daemon.lab.worker.say import say
 from daemon.lab.worker.settings import Settings
 from daemon.lab.worker.site import Site
 from daemon.lab.worker.slots import Slot, claim
+from daemon.lab.worker.upkeep import look_after
 
 CHECK_SHARE = 20  # at most one part in 20 of the idle time goes into checking the clone
 CHECK_PAUSE_MAX_S = 10.0  # unless that would leave a broken clone broken for long
@@ -67,27 +68,10 @@ class Worker:
     def look_after_clone(self) -> None:
         """Repair the clone if it needs it, and push what a dead predecessor committed and did not push."""
         started_s = time.monotonic()
-        try:
-            if self.pipeline.repairer.heal():
-                self.pipeline.clone.discard_edit()
-                if not self.check_at_s and self.settings.defect is Defect.RESET_HARD_ON_RECOVERY:
-                    self.pipeline.clone.start_over()
-                self._push_leftovers()
-        except (GitError, PushRejected, OSError) as error:
-            say("clone.not_checked", level="WARNING", why=str(error))
+        look_after(self.pipeline, first=not self.check_at_s)
         ended_s = time.monotonic()
         pause_s = min(CHECK_SHARE * (ended_s - started_s), CHECK_PAUSE_MAX_S)
         self.check_at_s = ended_s + max(self.settings.check_every_s, pause_s)
-
-    def _push_leftovers(self) -> None:
-        clone = self.pipeline.clone
-        if clone.defect in LEAVES_UNPUSHED:
-            return
-        for branch in clone.branches_ahead():
-            clone.fetch(branch)
-            clone.switch(branch)
-            clone.push(branch, self.stop)
-            say("leftover.pushed", level="WARNING", branch=branch)
 
 
 def build(settings: Settings, slot: Slot, stop: threading.Event) -> Worker:

@@ -244,8 +244,23 @@ class Clone:
             return
         try:
             self.git.run("rebase", "--quiet", "--autostash", upstream)
-        except GitError:
+        except GitError as error:
             self.git.succeeds("rebase", "--abort")
+            say("rebase.stopped", level="WARNING", branch=branch, why=str(error))
+            self._merge_both(upstream)
+
+    def _merge_both(self, upstream: str) -> None:
+        """Merge what does not fit: both sides' lines, and what one side deleted and the other changed stays."""
+        union = ("-c", "merge.default=union")
+        if self.git.succeeds(*union, "merge", "--quiet", "--no-edit", "--autostash", upstream):
+            return
+        try:
+            for row in self.git.run("status", "--porcelain", "-z", "--untracked-files=no").split("\0"):
+                if row[:2] in ("DU", "UD"):
+                    self.git.run("add", "--", row[3:])
+            self.git.run("commit", "--quiet", "--no-verify", "--no-edit")  # refuses while anything is unmerged
+        except GitError:
+            self.git.succeeds("merge", "--abort")
             raise
 
     def _merge_anyhow(self, upstream: str) -> None:

@@ -2,9 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,11 +16,9 @@ from daemon.lab.worker.clone import Clone, PushRejected
 from daemon.lab.worker.defects import LEAVES_UNPUSHED, PUSHES_WHEN_IDLE, Defect
 from daemon.lab.worker.gitcli import GitError
 from daemon.lab.worker.message import Command, MalformedMessage, Message
-from daemon.lab.worker.queues import Queues
 from daemon.lab.worker.repair import Repairer
 from daemon.lab.worker.say import say
 from daemon.lab.worker.settings import Settings
-from daemon.lab.worker.site import Site
 
 GIVE_UP_S = 120.0  # of trying one message; meanwhile it stays ours, and does not use up its deliveries
 PAUSE_S = 0.25
@@ -33,18 +33,34 @@ class Stopping(Exception):  # noqa: N818 - it says what happens
     """The task was told to stop before the command's commit; the message goes back."""
 
 
+class Mailbox(Protocol):
+    """Where messages come from and answers go to: SQS, or the one message of a one-shot command."""
+
+    def keeping(self, message: Message) -> AbstractContextManager[None]: ...
+    def hand_back(self, message: Message, *, after_s: int = 0) -> None: ...
+    def delete(self, message: Message) -> None: ...
+    def answer(self, fields: Mapping[str, object]) -> None: ...
+
+
+class Showcase(Protocol):
+    """Where the work is shown."""
+
+    def deploy(self, *, branch: str, commit: str, text: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """Handles one message at a time; ``stop`` is set at SIGTERM."""
+    """Handles one message at a time; ``stop`` is set at SIGTERM, ``give_up_s`` is how long one is tried."""
 
     settings: Settings
     clone: Clone
     repairer: Repairer
-    queues: Queues
-    site: Site
+    queues: Mailbox
+    site: Showcase
     stop: threading.Event
     take_interrupt: Callable[[], Message | None]
     interruptible: bool = True
+    give_up_s: float = GIVE_UP_S
     threads: dict[str, str] = field(default_factory=dict)  # only for thread-read-only-on-session-change
 
     def handle(self, message: Message) -> None:
@@ -102,7 +118,7 @@ class Pipeline:
 
     def _carry_out(self, command: Command, message: Message) -> str | None:
         """Return the commit that is pushed and deployed; None when the message was handed back instead."""
-        give_up_s = time.monotonic() + GIVE_UP_S
+        give_up_s = time.monotonic() + self.give_up_s
         for attempt in count(1):
             try:
                 return self._work(command)

@@ -49,6 +49,15 @@ def claim(lab: Path, count: int, stop: threading.Event) -> Slot | None:
     return None
 
 
+def claim_directory(clone: Path) -> Slot:
+    """Claim a clone that lies anywhere, waiting for whoever has it; notes and scratch lie beside it."""
+    desk = clone.parent / f".{clone.name}-worker"
+    (desk / "tmp").mkdir(parents=True, exist_ok=True)
+    lock = (desk / "lock").open("a")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return Slot(name=clone.name, clone=clone, notes=desk / "notes.json", scratch=desk / "tmp", lock=lock)
+
+
 def _try_claim(lab: Path, name: str) -> Slot | None:
     lock = (lab / "slots" / f"{name}.lock").open("a")
     try:

@@ -76,4 +76,6 @@ def _task(one: Mapping[str, Any]) -> Task:
         started_s=started.timestamp() if started is not None else None,
         stop_code=one.get("stopCode"),
         stopped_reason=one.get("stoppedReason"),
+        revision=one.get("taskDefinitionArn", "").rpartition("/")[2],
+        image=next((box.get("image", "") for box in one.get("containers", [])), ""),
     )

@@ -10,6 +10,7 @@ from daemon.ports.journal import Journal
 from daemon.ports.state import StateDirectory
 from tests.e2e.cli.conftest import Cli
 from tests.report_kit import EPOCH_S, Story, history, some_of_everything
+from tests.report_runs import Play, happened
 
 EVERYTHING = ("--since", "2026-05-28", "--until", "2026-05-31")
 BAD = Story(name="i-bad", at_s=50, well_s=None)
@@ -67,11 +68,28 @@ def test_only_the_period_is_reported_and_the_earlier_one_compared(chaosd: Cli) -
         assert 4.5 < row["difference"] < 5.5
 
 
+def test_a_journal_of_scenario_runs_alone_is_a_report_too(chaosd: Cli) -> None:
+    with StateDirectory(chaosd.state) as state:
+        journal = Journal(state.journal, clock_s=lambda: EPOCH_S)
+        for play in (Play(name="r-good", at_s=10), Play(name="r-bad", at_s=50, lost=(1,))):
+            journal.scenarios.append(play.name, *happened(play))
+        journal.close()
+    good = chaosd("report", "--since", "2026-05-28", "--until", "2026-05-28T20:27:10Z")
+    assert (good.code, good.err) == (0, "")
+    assert "scenario runs: 1 passed" in good.out
+    both = chaosd("-o", "json", "report", *EVERYTHING)
+    assert both.code == 1
+    assert [(r["run"], r["ending"]) for r in both.json["runs"]] == [("r-good", "passed"), ("r-bad", "violated")]
+    [lost] = [row for row in both.json["invariants"] if row["invariant"] == "no-lost-instruction"]
+    assert [case["evidence"]["command"] for case in lost["broken"]] == ["cmd-1"]
+    assert [len(r["waterfall"]["messages"]) for r in both.json["runs"]] == [3, 3]
+
+
 def test_the_objectives_are_those_of_the_configuration(chaosd: Cli) -> None:
     remember(chaosd, [Story(measures={"total_seconds": 5.0})])
     path = chaosd.config("version: 1\ntargets: {editor: {repository: {worktree: /srv/r}, limits: {message: 2s}}}\n")
     rows = chaosd("-o", "json", "-c", path, "report", *EVERYTHING).json["objectives"]
-    [row] = [r for r in rows if r["name"] == "message time"]
+    [row] = [r for r in rows if r["name"] == "message, slowest"]
     assert (row["goal"], row["status"]) == ("< 2 s", "missed")
 
 

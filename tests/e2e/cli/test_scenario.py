@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.core.gittable import GIT_SCENARIOS
 from daemon.core.workloads import SCENARIOS
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
@@ -42,14 +43,16 @@ def test_the_list_names_every_scenario_with_its_parameters(tmp_path: Path) -> No
     by_name = {s["name"]: s for s in listed["scenarios"]}
     assert by_name["rapid-switching"]["parameters"]["messages"]["default"] == 8
     assert all(s["expects"] for s in listed["scenarios"])
+    assert [s["name"] for s in listed["git_scenarios"]] == list(GIT_SCENARIOS)
     shown = chaosd(tmp_path, "scenario", "list")
-    assert all(name in shown.stdout for name in SCENARIOS)
+    assert all(name in shown.stdout for name in (*SCENARIOS, *GIT_SCENARIOS))
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("bsic",), "unknown scenario 'bsic'; did you mean 'basic'?"),
+        (("git-stash",), "`chaosd scenario git git-stash --worker ...`"),
         (("basic", "--set", "mesages=3"), "mesages: unknown parameter; did you mean 'messages'?"),
         (("basic", "--set", "messages=0"), "below the least allowed"),
         (("basic", "--target", "editr"), "unknown target 'editr'; did you mean 'editor'?"),

@@ -32,7 +32,7 @@ class Session:
                 stdout=out,
                 stderr=err,
                 cwd=directory,
-                env={**os.environ, "TMPDIR": str(self.temporary), "HOME": str(directory)},
+                env={**_plain(), "TMPDIR": str(self.temporary), "HOME": str(directory)},
             )
 
     @property
@@ -58,6 +58,10 @@ class Session:
         mark = str(self.temporary)
         processes = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
         return [c for c in processes if mark in c] + [str(p) for p in self.temporary.rglob("*")]
+
+
+def _plain() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in {"XDG_STATE_HOME", "CHAOSD_STATE_DIR"}}
 
 
 @contextmanager
@@ -95,6 +99,11 @@ def test_the_demo_shows_every_family_and_leaves_nothing(tmp_path: Path) -> None:
         assert code == 0, session.said + table
         assert [f for f in FAMILIES if f not in table] == []
         assert "nothing is left" in session.said + table
+        report = Path(table.rsplit("report: ", 1)[1].strip())
+        assert report.is_relative_to(tmp_path)
+        page = report.read_text()
+        assert page.count('data-label="Message"') >= 8, "a baseline and the same messages beside a fault"
+        assert [f for f in FAMILIES if f">{f}" not in page] == []
         assert session.left() == []
     assert recoveries(text) >= 1
     checked = subprocess.run(
@@ -109,4 +118,5 @@ def test_ctrl_c_at_any_moment_leaves_the_same_nothing(tmp_path: Path, moment: st
         session.await_words(moment)
         session.process.send_signal(signal.SIGINT)
         assert session.process.wait(60) == 128 + signal.SIGINT, session.said
+        assert "report:" not in session.table
         assert session.left() == []

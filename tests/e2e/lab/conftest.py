@@ -47,9 +47,9 @@ class Bench:
             env={**os.environ, **CREDENTIALS},
         )
 
-    def answer(self, *arguments: str, timeout_s: float = 100.0) -> tuple[int, dict[str, Any]]:
+    def answer(self, *arguments: str, timeout_s: float = 100.0, state: str = "state") -> tuple[int, dict[str, Any]]:
         """Run chaosd to its end and return its exit code and document."""
-        process = self.chaosd(*arguments)
+        process = self.chaosd(*arguments, state=state)
         out, err = process.communicate(timeout=timeout_s)
         assert out, err
         return process.returncode, json.loads(out)

@@ -40,6 +40,7 @@ def test_every_variable_reaches_its_setting(read: Read) -> None:
         "CHAOSD_SAMPLING_PROBE_EVERY": "9s",
         "CHAOSD_SAMPLING_STABLE_FOR": "10s",
         "CHAOSD_SAMPLING_STEADY_TIMEOUT": "11s",
+        "CHAOSD_SAMPLING_BASELINE_EVERY": "12s",
     }
     assert set(values) == set(ENVIRONMENT)
     found = read("version: 1", values)
@@ -49,6 +50,7 @@ def test_every_variable_reaches_its_setting(read: Read) -> None:
     assert (guard.min_gap_s, guard.min_healthy_tasks) == (5, 6)
     assert (found.api.listen, found.api.token_file) == (Tcp(host="127.0.0.1", port=8), "/token")
     assert (sampling.probe_every_s, sampling.stable_for_s, sampling.steady_timeout_s) == (9, 10, 11)
+    assert sampling.baseline_every_s == 12
 
 
 def test_a_mistake_in_a_variable_or_flag_is_told_by_its_name(problems: Problems) -> None:

@@ -8,11 +8,14 @@ import pytest
 
 from daemon import wiring
 from daemon.config import load
+from daemon.core.errors import ChaosdError
 from daemon.core.settings import Every, Tcp
-from daemon.faces.cli.demo import leftovers, plan
+from daemon.faces.cli.demo import keepsake, leftovers, plan
 from daemon.faces.cli.demo.session import Ended
 from daemon.faces.cli.demo.view import View, final
+from daemon.faces.report.collect import Period
 from daemon.lab.model import LabInfo
+from daemon.ports.state import StateDirectory
 from tests.fakes import FakeClock
 
 INFO = LabInfo(
@@ -48,6 +51,14 @@ def test_the_configuration_is_valid_and_holds_every_family(tmp_path: Path) -> No
     tasks = next(p for p in found.probes if p.name == "tasks")
     backlog = next(p for p in found.probes if p.name == "backlog")
     assert (tasks.parameters["min_age"], backlog.parameters["expect"]) == ("2s", "visible <= 10")
+
+
+def test_one_act_is_accompanied_by_messages_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "chaosd.yaml"
+    path.write_text(plan.config(INFO, port=1234))
+    found = load(path, environment={}, overrides={}, faults=wiring.faults(), probes=wiring.probes())
+    accompanied = [e.name for e in found.experiments if e.workload is not None]
+    assert accompanied == [max(found.experiments, key=lambda e: e.first_after_s or 0.0).name]
 
 
 def test_the_acts_do_not_meet(tmp_path: Path) -> None:
@@ -120,3 +131,25 @@ def test_what_is_left_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_directory_that_remains_is_found(tmp_path: Path) -> None:
     assert leftovers.after(tmp_path, [None], others=frozenset()) == [f"directory {tmp_path}"]
     assert leftovers.after(tmp_path / f"absent-{os.getpid()}", [None], others=frozenset()) == []
+
+
+def test_the_report_goes_where_it_is_asked_for_else_beside_the_state(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path)}
+    assert keepsake.place(None, environment) == tmp_path / ".local/state/chaosd/demo-report.html"
+    assert keepsake.place(str(tmp_path / "r.html"), environment) == tmp_path / "r.html"
+
+
+def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    config, blocked = tmp_path / "chaosd.yaml", tmp_path / "file"
+    config.write_text(plan.config(INFO, port=1234))
+    blocked.touch()
+    state, period = StateDirectory(tmp_path / "state"), Period(0.0, 1.0)
+    keepsake.write(tmp_path / "new" / "r.html", state=state, config=config, period=period)
+    assert (tmp_path / "new" / "r.html").read_text().startswith("<!doctype html>")
+    with pytest.raises(ChaosdError, match="no report"):
+        keepsake.write(blocked / "r.html", state=state, config=config, period=period)
+
+
+def test_where_the_report_is_is_said_last(capsys: pytest.CaptureFixture[str]) -> None:
+    final(Ended(results=[document("a", "recovered")], report="/somewhere/r.html"))
+    assert capsys.readouterr().out.splitlines()[-1] == "report: /somewhere/r.html"

@@ -69,3 +69,21 @@ def test_help_imports_no_verb(tmp_path: Path) -> None:
         "assert 'daemon.wiring' not in loaded\n"
     )
     loaded_by(statement, tmp_path)
+
+
+def test_a_fault_without_a_workload_loads_nothing_of_scenarios(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path / "r")], check=True, timeout=30)
+    words = ["inject", "git-lock", "--mode", "head-lock", "--repository", "r", "--for", "0s"]
+    only = (
+        "daemon.core.course",
+        "daemon.core.workloads",
+        "daemon.engine.company",
+        "daemon.engine.sweeper",
+        "daemon.ports.runs",
+    )
+    statement = (
+        "from daemon.faces.cli import main\n"
+        f"assert main({words!r}) in (0, 1)\n"
+        f"import sys; assert not set({only!r}) & set(sys.modules), sorted(set({only!r}) & set(sys.modules))"
+    )
+    loaded_by(statement, tmp_path)

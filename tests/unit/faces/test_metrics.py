@@ -1,25 +1,38 @@
 """What Prometheus sees."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from daemon.core.course import Course, Played, Purpose
 from daemon.core.errors import JournalError
+from daemon.core.events import Checked, Injected, Judged, Judgement, Proposed, Reverted, Verdict
+from daemon.core.evidence import Standing
+from daemon.core.invariants import INVARIANTS, Result
+from daemon.core.kpi import Kpi
 from daemon.core.model import (
     Finding,
     Instant,
     Observation,
     Outcome,
+    Queue,
     Reading,
+    Repository,
     Reversion,
     Status,
     Target,
     Undo,
 )
-from daemon.core.settings import Every, ExperimentSetting, ProbeSetting, Sampling, Settings
+from daemon.core.settings import Every, ExperimentSetting, ProbeSetting, Sampling, Settings, WorkloadSetting
 from daemon.faces.metrics import Metrics
 from tests.engine_kit import Darken, Kit, request
+from tests.integration.test_journal import PLAN as JOURNALLED
+from tests.integration.test_journal_runs import OPENED
+from tests.ledgers import good
+
+PLAN = replace(JOURNALLED, target="editor")
 
 SETTINGS = Settings(
     sampling=Sampling(probe_every_s=0.25),
@@ -168,3 +181,84 @@ def test_a_journal_that_does_not_answer_is_unknown_at_scrape_time_and_not_none(m
     page = metrics.render("text/plain")[0].decode()
     assert "chaosd_pending_undo NaN" in page
     assert "chaosd_halted NaN" in page
+
+
+# --- scenarios -------------------------------------------------------------------------------------------
+
+
+def workload_settings() -> Settings:
+    target = Target(name="editor", queue=Queue(url="http://q"), repository=Repository(worktree=("/c",)))
+    common = {"target": "editor", "trigger": Every(seconds=1), "timeout_s": 9.0}
+    return replace(
+        SETTINGS,
+        targets={"editor": target},
+        experiments=(
+            ExperimentSetting(name="a", fault=Darken.name, workload=WorkloadSetting(scenario="basic"), **common),
+            ExperimentSetting(name="b", fault="sqs-burst", **common),
+        ),
+    )
+
+
+def played(*violated: str, slowest: float | None = 2.5) -> Played:
+    results = tuple(Result(invariant=name, standing=Standing.VIOLATED) for name in violated)
+    course = Course(
+        scenario="basic",
+        target="editor",
+        seed=1,
+        began=Instant(1, 1),
+        ended=Instant(2, 2),
+        ledger=good(3),
+        results=results,
+        kpis=(
+            Kpi(name="message, slowest", value=slowest, unit="s", goal="", met=None),
+            Kpi(name="branch switch", value=None, unit="s", goal="", met=None),
+        ),
+    )
+    return Played(at=Instant(2, 2), course=course)
+
+
+def test_what_scenarios_send_and_break_starts_at_zero() -> None:
+    metrics = Metrics(workload_settings(), version="1")
+    assert value(metrics, "messages_sent_total", scenario="basic", target="editor") == 0
+    assert value(metrics, "messages_sent_total", scenario="sqs-burst", target="editor") == 0
+    for name in INVARIANTS:
+        assert value(metrics, "invariant_violations_total", invariant=name, target="editor") == 0
+
+
+@pytest.mark.parametrize(
+    ("purpose", "counted"), [(Purpose.ALONE, 1), (Purpose.BASELINE, 1), (Purpose.EXPERIMENT, 0)]
+)
+def test_a_run_counts_its_messages_and_the_broken_invariants_that_no_baseline_explains(
+    purpose: Purpose, counted: int
+) -> None:
+    metrics = Metrics(workload_settings(), version="1")
+    metrics.ran("r", replace(OPENED, purpose=purpose))
+    metrics.ran("r", played("exactly-once"))
+    assert value(metrics, "messages_sent_total", scenario="basic", target="editor") == 3
+    assert value(metrics, "invariant_violations_total", invariant="exactly-once", target="editor") == counted
+    assert value(metrics, "message_seconds", target="editor") == 2.5
+    assert math.isnan(value(metrics, "branch_switch_seconds", target="editor") or 0.0)
+
+
+def test_under_a_fault_each_broken_invariant_counts_once() -> None:
+    metrics = Metrics(workload_settings(), version="1")
+    metrics("i", Proposed(plan=PLAN))
+    lost = {"invariant": "no-lost-instruction", "evidence": {}}
+    metrics("i", Checked(at=Instant(1, 1), run="r", baseline="b", violations=(lost, lost)))
+    metrics(
+        "i", Judged(at=Instant(1, 1), judgement=Judgement(verdict=Verdict.VIOLATED, reasons=(), violations=(lost,)))
+    )
+    assert value(metrics, "invariant_violations_total", invariant="no-lost-instruction", target="editor") == 1
+
+
+@pytest.mark.parametrize(("error", "sent"), [(None, 100), ("broke", 40)])
+def test_a_burst_counts_what_it_sent_or_when_that_is_not_known_what_was_found_again(
+    error: str | None, sent: int
+) -> None:
+    metrics = Metrics(workload_settings(), version="1")
+    metrics("i", Proposed(plan=replace(PLAN, fault="sqs-burst")))
+    at = Instant(1, 1)
+    metrics("i", Injected(started=at, finished=at, error=error))
+    proof = {"planned": 100, "removed": {"input": 30, "dead-letter": 10}}
+    metrics("i", Reverted(started=at, finished=at, reversion=Reversion(outcome=Outcome.RESTORED, proof=proof)))
+    assert value(metrics, "messages_sent_total", scenario="sqs-burst", target="editor") == sent

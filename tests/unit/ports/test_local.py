@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -149,6 +150,41 @@ def test_a_command_that_does_not_end_is_killed_with_its_children(tmp_path: objec
             return
         CLOCK.wait(None, 0.02)
     pytest.fail("the grandchild still runs")
+
+
+def test_a_child_left_behind_is_ended_and_holds_nobody_up(tmp_path: object) -> None:
+    mark = f"left-behind-{tmp_path}"
+    child = f"[sys.executable, '-c', 'import time; time.sleep(600)', {mark!r}]"
+    assert python(f"import subprocess, sys; subprocess.Popen({child}); print('done')") == (0, "done\n", "")
+    for _ in range(200):
+        if not LocalProcesses().find(match=mark):
+            return
+        CLOCK.wait(None, 0.02)
+    pytest.fail("the child still runs")
+
+
+def test_a_child_with_a_session_of_its_own_holds_nobody_up() -> None:
+    child = "[sys.executable, '-c', 'import time; time.sleep(3)'], start_new_session=True"
+    began_s = CLOCK.instant().mono_s
+    assert python(f"import subprocess, sys; subprocess.Popen({child}); print('done')")[:2] == (0, "done\n")
+    assert CLOCK.instant().mono_s - began_s < 2.5
+
+
+def test_a_command_gets_its_directory_its_variables_and_its_input(tmp_path: Path) -> None:
+    program = "import os, sys; print(os.getcwd(), os.environ['NAME'], sys.stdin.read())"
+    end = LocalCommands(CLOCK).run(
+        (sys.executable, "-c", program),
+        timeout_s=20,
+        directory=str(tmp_path),
+        environment={"NAME": "value"},
+        stdin="gr\u00fc\u00dfe",
+    )
+    assert end.out == f"{tmp_path.resolve()} value gr\u00fc\u00dfe\n"
+
+
+def test_input_that_nobody_reads_holds_nobody_up() -> None:
+    end = LocalCommands(CLOCK).run(("true",), timeout_s=20, stdin="x" * (1 << 20))
+    assert end.code == 0
 
 
 def test_a_flood_of_output_is_dropped_not_kept() -> None:

@@ -1,5 +1,6 @@
 """``chaosd demo``: from nothing to a table and back to nothing."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,30 @@ MINUTE_S = 60.0
     "--dir", "directory", metavar="DIR", help="Where to work: a new or empty directory, removed at the end."
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Where metrics and API are; else a free port.")
+@click.option(
+    "--report", metavar="FILE", help="Where the report goes; else demo-report.html in the state directory."
+)
 @output_option
 @click.pass_obj
-def demo(session: Session, minutes: float, defect: str | None, directory: str | None, port: int | None) -> int:
+def demo(
+    session: Session,
+    minutes: float,
+    defect: str | None,
+    directory: str | None,
+    port: int | None,
+    report: str | None,
+) -> int:
     """Start the embedded lab and the daemon, inject each kind of fault on a schedule, watch, and clean up.
 
+    What remains is an HTML report of the session; its place is told at the end.
     Exit 0 when every experiment ended in recovered or no-impact and nothing was left, else 1.
     """
+    from daemon.faces.cli.demo import keepsake
     from daemon.faces.cli.demo.session import Demo, Wish
     from daemon.faces.cli.demo.view import final
 
-    wish = Wish(directory=_new(directory), at_least_s=minutes * MINUTE_S, defect=defect, port=port)
+    file = keepsake.place(report, os.environ)
+    wish = Wish(directory=_new(directory), at_least_s=minutes * MINUTE_S, defect=defect, port=port, report=file)
     ended = Demo(wish).run()
     if session.json:
         write_json({"demo": _document(ended)})
@@ -59,4 +73,5 @@ def _document(ended: Any) -> dict[str, Any]:
         "left": ended.left,
         "interrupted": bool(ended.interrupted),
         "metrics": ended.metrics_url,
+        "report": ended.report or None,
     }

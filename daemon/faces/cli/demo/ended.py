@@ -8,12 +8,16 @@ GOOD = frozenset({"recovered", "no-impact"})
 
 @dataclass(slots=True)
 class Ended:
-    """How it ended: one document an act (its first that was not refused), and what is left behind."""
+    """How it ended: one document an act (its first that was not refused), and what is left behind.
+
+    ``report`` is the file that was written; empty where none was.
+    """
 
     results: list[dict[str, Any]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     metrics_url: str = ""
+    report: str = ""
     interrupted: int = 0
 
     @property

@@ -9,12 +9,13 @@ from pathlib import Path
 from threading import Event
 
 from daemon.core.errors import ChaosdError
-from daemon.faces.cli.demo import leftovers, plan
+from daemon.faces.cli.demo import keepsake, leftovers, plan
 from daemon.faces.cli.demo.ended import Ended
 from daemon.faces.cli.demo.process import DaemonProcess
 from daemon.faces.cli.demo.view import View
 from daemon.faces.cli.lab import translated
 from daemon.faces.cli.signals import Fuse, SignalError, interruptible
+from daemon.faces.report.collect import Period
 from daemon.lab import lab
 from daemon.lab.model import CREDENTIALS, LabInfo
 from daemon.ports.clock import SystemClock
@@ -31,6 +32,7 @@ class Wish:
     at_least_s: float
     defect: str | None
     port: int | None
+    report: Path
 
 
 class Demo:
@@ -39,6 +41,7 @@ class Demo:
     def __init__(self, wish: Wish) -> None:
         self._wish = wish
         self._clock = SystemClock()
+        self._begun = self._clock.instant()
         self._view = View(self._clock)
         self._ended = Ended()
         self._port = wish.port or _free_port()
@@ -94,6 +97,17 @@ class Demo:
         finally:
             fuse.armed = False
         self._ended.left += leftovers.before(info, daemon.state, self._clock)
+        self._keep(info.directory, daemon)
+
+    def _keep(self, directory: Path, daemon: DaemonProcess) -> None:
+        """Write the report while the journal is still there; a demo without one is a demo all the same."""
+        period = Period(self._begun.wall_s, self._clock.instant().wall_s)
+        try:
+            keepsake.write(self._wish.report, state=daemon.state, config=directory / "chaosd.yaml", period=period)
+        except ChaosdError as error:
+            self._view.say(error.message)
+        else:
+            self._ended.report = str(self._wish.report)
 
     def _watch(self, daemon: DaemonProcess) -> None:
         begun_s = self._clock.instant().mono_s

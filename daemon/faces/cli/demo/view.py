@@ -141,6 +141,8 @@ def final(ended: Ended) -> None:
         click.echo(f"left behind: {thing}")
     if not ended.left:
         click.echo("nothing is left: no process, port, lock, message or file")
+    if ended.report:
+        click.echo(f"report: {ended.report}")
 
 
 def _first(found: Sequence[Document]) -> Document | None:

@@ -2,25 +2,23 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeVar
 
-from daemon.core.errors import ConfigError
 from daemon.core.events import Observed
-from daemon.core.ledger import Witness
 from daemon.core.model import Repository, Target
 from daemon.core.parameters import build
-from daemon.core.seams import Fault, Probe, World
+from daemon.core.seams import Fault, World
 from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings
 from daemon.engine.control import Control
 from daemon.engine.injector import Injector
 from daemon.engine.outside import Outside
 from daemon.engine.parts import Parts
 from daemon.engine.prober import Lookout, ThreadedWatch, Watch
-from daemon.engine.recorder import Listener, Looked, Recorder
+from daemon.engine.recorder import Listener, Looked, Recorder, RunListener
 from daemon.engine.reverter import Reverter
 from daemon.engine.sentinel import Sentinel
+from daemon.engine.theatre import Theatre
 from daemon.engine.watchman import Nobody, Watchman
 from daemon.ports.clock import SystemClock
 from daemon.ports.journal import Journal
@@ -29,61 +27,13 @@ from daemon.ports.lease import RevertLease
 from daemon.ports.settling import settle
 from daemon.ports.state import StateDirectory
 from daemon.ports.world import LocalWorld
-from faults import CATALOGUE as FAULTS
-from faults.sqs.marks import reverted
-from faults.sqs.places import places, wait_s
-from probes import CATALOGUE as PROBES
-from probes.pipeline.observer import Observer
+from daemon.wiring.catalogue import Catalogue, faults, probes
+from daemon.wiring.observers import branches, git_witness, sweep_run, undo_of_run, witness
 
-T = TypeVar("T")
+__all__ = ["Catalogue", "branches", "faults", "git_witness", "probes", "sweep_run", "undo_of_run", "witness"]
 
 AD_HOC = "repository"
 REGION, ENDPOINT = "CHAOSD_AWS_REGION", "CHAOSD_AWS_ENDPOINT_URL"
-
-
-def faults() -> Mapping[str, type[Fault]]:
-    """Return the fault kinds: the built-in table, then the entry points ``chaosd.faults``."""
-    return Catalogue(FAULTS, "chaosd.faults")
-
-
-def probes() -> Mapping[str, type[Probe]]:
-    """Return the probe kinds: the built-in table, then the entry points ``chaosd.probes``."""
-    return Catalogue(PROBES, "chaosd.probes")
-
-
-class Catalogue(Mapping[str, T]):
-    """A built-in table that plug-ins add to; they are looked for only when the table has no answer.
-
-    Looking costs more than everything else `chaosd inject` does before it starts. Raises ConfigError when a
-    plug-in claims a built-in name.
-    """
-
-    def __init__(self, built_in: Mapping[str, T], group: str) -> None:
-        self._built_in = built_in
-        self._group = group
-
-    @cached_property
-    def _all(self) -> Mapping[str, T]:
-        from importlib.metadata import entry_points  # noqa: PLC0415  30 ms, see above
-
-        found = dict(self._built_in)
-        for entry in entry_points(group=self._group):
-            if entry.name in found:
-                raise ConfigError(
-                    f"nothing was started: plug-in {entry.value} claims the name {entry.name!r}, which is taken",
-                    hint=f"uninstall it or let it choose another name in the entry points {self._group}",
-                )
-            found[entry.name] = entry.load()
-        return found
-
-    def __getitem__(self, name: str) -> T:
-        return self._built_in[name] if name in self._built_in else self._all[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all)
-
-    def __len__(self) -> int:
-        return len(self._all)
 
 
 def ad_hoc(path: str, *, stable_s: float = 1.0) -> Settings:
@@ -130,6 +80,7 @@ class Audience:
     watchman: Watchman | None = None
     listeners: Sequence[Listener] = ()
     looked: Sequence[Looked] = ()
+    runs: Sequence[RunListener] = ()
     on_failure: Callable[[str, BaseException], None] | None = None
 
 
@@ -156,13 +107,19 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
     journal = settled(state)
     watchman = told.watchman or Nobody()
     watchman.environment(_reach(settings.aws))
-    listeners: tuple[Listener, ...] = (watchman, *told.listeners)
-    recorder = Recorder(journal, listeners=listeners, looked=told.looked, on_failure=told.on_failure)
+    recorder = Recorder(
+        journal,
+        listeners=(watchman, *told.listeners),
+        looked=told.looked,
+        runs=told.runs,
+        on_failure=told.on_failure,
+    )
     kinds = faults()
+    stage = _theatre(settings, state, world, recorder)
     lease = RevertLease(state.path, world.clock)
-    reverter = Reverter(world=world, recorder=recorder, faults=kinds, lease=lease)
-    lookouts = _lookouts(settings)
-    outside = _outside(settings, state, world, lookouts)
+    reverter = Reverter(world=world, recorder=recorder, faults=kinds, lease=lease, sweeper=lambda: stage.sweeper)
+    looking = lookouts(settings)
+    outside = _outside(settings, state, world, looking)
     injector = Injector(
         Parts(
             settings=settings,
@@ -171,11 +128,12 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
             recorder=recorder,
             reverter=reverter,
             faults=kinds,
-            watcher=_watcher(settings, world, lookouts),
+            watcher=_watcher(settings, world, looking),
             watchman=watchman,
             new_seed=lambda: secrets.randbits(32),
             boot=world.boot,
             outside=outside,
+            company=lambda: stage.company,
         )
     )
     control = Control(
@@ -195,7 +153,7 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
         reverter=reverter,
         injector=injector,
         control=control,
-        lookouts=lookouts,
+        lookouts=looking,
         faults=kinds,
         watchman=watchman,
     )
@@ -232,20 +190,38 @@ def new_seed() -> int:
     return secrets.randbits(32)
 
 
-def witness(target: Target, run: str, world: World) -> Witness:
-    """Return who fills the ledger of one run; raises TargetAbsentError for a target that cannot be observed."""
-    return Observer.of(target, run, world)
+def _theatre(settings: Settings, state: StateDirectory, world: LocalWorld, recorder: Recorder) -> Theatre:
+    @contextmanager
+    def room() -> Iterator[World]:
+        with state.room() as private:
+            yield world.within(private)
+
+    return Theatre(
+        world=world,
+        recorder=recorder,
+        sampling=settings.sampling,
+        witness=witness,
+        undo=undo_of_run,
+        sweep=sweep_run,
+        room=room,
+        new_id=lambda: new_id(world),
+        boot=world.boot,
+    )
 
 
-def sweep(target: Target, run: str, sent: int, world: World) -> str:
-    """Remove what is left of one run's messages from the target's queues, and say what was; raises ChaosdError."""
-    if target.queue is None:
-        return "nothing was left: the target has no queue"
-    found = places(target.queue, world, separate=True)
-    return reverted(run, found, sent, world, within_s=wait_s(found, world)).detail
+@contextmanager
+def theatre(settings: Settings, state: StateDirectory) -> Iterator[Theatre]:
+    """Lend what plays scenarios without an engine: the state directory need not be ours. Raises JournalError."""
+    journal = open_journal(state.make())
+    try:
+        world = LocalWorld(aws=settings.aws, private=state.private)
+        yield _theatre(settings, state, world, Recorder(journal))
+    finally:
+        journal.close()
 
 
-def _lookouts(settings: Settings) -> tuple[Lookout, ...]:
+def lookouts(settings: Settings) -> tuple[Lookout, ...]:
+    """Return the configured probes, ready to look; raises ConfigError."""
     kinds = probes()
     return tuple(
         Lookout(
