@@ -1,6 +1,6 @@
 """The history of an injection and its fold: state is read from events, never kept beside them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
@@ -201,20 +201,9 @@ class Compacted:
     looks: int
 
 
-Event: TypeAlias = (
-    Proposed
-    | Refused
-    | Observed
-    | Planned
-    | Injected
-    | Aborted
-    | Reverted
-    | RevertFailed
-    | Settled
-    | Checked
-    | Judged
-    | Compacted
-)
+_Until = Proposed | Refused | Observed | Planned | Injected | Aborted
+_After = Reverted | RevertFailed | Settled | Checked | Judged | Compacted
+Event: TypeAlias = _Until | _After
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,12 +296,3 @@ def outstanding(injections: Iterable[Injection]) -> tuple[Injection, ...]:
     They come in the order in which they were planned: a clock may have jumped backwards between them.
     """
     return tuple(reversed([i for i in injections if i.outstanding]))
-
-
-def samples(observed: Sequence[Observed], probe: str) -> tuple[Observed, ...]:
-    """Return one probe's observations in the order in which they were asked."""
-    return tuple(sorted((o for o in observed if o.observation.probe == probe), key=_asked))
-
-
-def _asked(observed: Observed) -> float:
-    return observed.observation.asked.mono_s

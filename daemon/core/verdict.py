@@ -3,9 +3,10 @@
 Severity: what held < what is unknown < what deviated. An unanswered question never becomes a pass.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
-from daemon.core.events import Checked, HealedBy, Injection, Judgement, Settled, State, Verdict, samples
+from daemon.core.events import Checked, HealedBy, Injection, Judgement, Observed, Settled, State, Verdict
 from daemon.core.model import Bracket, Outcome, Phase, Status
 from daemon.core.recovery import Edges, edges
 
@@ -94,7 +95,7 @@ def _edges(injection: Injection) -> Edges | None:
     if injected is None or not injection.plan.steady:
         return None
     series = {
-        name: tuple(o.observation for o in samples(injection.observed, name)) for name in injection.plan.steady
+        name: tuple(o.observation for o in _samples(injection.observed, name)) for name in injection.plan.steady
     }
     return edges(series, injected_s=injected.started.mono_s, stable_s=injection.plan.stable_s)
 
@@ -173,3 +174,12 @@ def healed_by(injection: Injection, found: Edges) -> HealedBy | None:
     if started is None or found.recovered_mono_s < started.mono_s:
         return HealedBy.WORKER
     return HealedBy.REVERT
+
+
+def _samples(observed: Sequence[Observed], probe: str) -> tuple[Observed, ...]:
+    """Return one probe's observations in the order in which they were asked."""
+    return tuple(sorted((o for o in observed if o.observation.probe == probe), key=_asked))
+
+
+def _asked(observed: Observed) -> float:
+    return observed.observation.asked.mono_s

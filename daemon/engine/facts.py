@@ -1,7 +1,7 @@
 """Gathers what the guard's rules look at; a question that fails becomes ``Unanswered``, never a guess."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import Protocol, TypeVar
 
@@ -59,20 +59,18 @@ def gather(  # noqa: PLR0913  each is one witness
     """Return the facts for one request. Asks outside only what a configured rule needs; raises JournalError."""
     request = asked or Asked()
     now = world.clock.now()
-    budgeted = rules.max_disturbed_s_per_day is not None
     midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
     started = past.started(since=midnight)
-    last = started or past.started(since=datetime.fromtimestamp(0, UTC))
     running = tuple(i for i in past.running() if i.plan.injection != request.own)
     names = {i.plan.injection for i in running}
-    return Facts(
+    facts = Facts(
         now=now,
         target=target.name,
         touches=touches,
         halted=halted(past, outside),
         active=tuple(i.plan.target for i in running),
         started_today=len(started),
-        last_started_s_ago=now.timestamp() - last[-1] if last else None,
+        last_started_s_ago=_last_s_ago(past, now),
         unresolved=tuple(
             i.plan.injection
             for i in past.outstanding()
@@ -84,15 +82,25 @@ def gather(  # noqa: PLR0913  each is one witness
         names=_names(target) if rules.protect else (),
         disturbed=disturbed(past, target.name, own=request.own) if rules.max_percent is not None else 0,
         disturbs=request.disturbs,
-        disturbed_s=_disturbed_s(target.name, past, midnight, world.clock.instant(), request.own)
-        if budgeted
-        else 0.0,
         duration_s=request.duration_s,
-        levers=outside.levers() if outside else {},
-        stops=outside.stops() if outside else {},
-        steady_share=outside.steady_share(target.name) if outside else None,
         drifted=request.drifted,
     )
+    if rules.max_disturbed_s_per_day is not None:
+        spent_s = _disturbed_s(target.name, past, midnight, world.clock.instant(), request.own)
+        facts = replace(facts, disturbed_s=spent_s)
+    return _with_what_others_say(facts, outside)
+
+
+def _last_s_ago(past: Past, now: datetime) -> float | None:
+    last = past.started(since=datetime.fromtimestamp(0, UTC))
+    return now.timestamp() - last[-1] if last else None
+
+
+def _with_what_others_say(facts: Facts, outside: Outside | None) -> Facts:
+    if outside is None:
+        return facts
+    share = outside.steady_share(facts.target)
+    return replace(facts, levers=outside.levers(), stops=outside.stops(), steady_share=share)
 
 
 class Notes(Protocol):

@@ -107,55 +107,62 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
     journal = settled(state)
     watchman = told.watchman or Nobody()
     watchman.environment(_reach(settings.aws))
-    recorder = Recorder(
+    recorder = _recorder(journal, watchman, told)
+    kinds = faults()
+    stage = _theatre(settings, state, world, recorder)
+    lease = RevertLease(state.path, world.clock)
+    looking = lookouts(settings)
+    parts = Parts(
+        settings=settings,
+        world=world,
+        journal=journal,
+        recorder=recorder,
+        reverter=Reverter(world=world, recorder=recorder, faults=kinds, lease=lease, sweeper=lambda: stage.sweeper),
+        faults=kinds,
+        watcher=_watcher(settings, world, looking),
+        watchman=watchman,
+        new_seed=lambda: secrets.randbits(32),
+        boot=world.boot,
+        outside=_outside(settings, state, world, looking),
+        company=lambda: stage.company,
+    )
+    return _station(parts, state, world, journal, looking)
+
+
+def _recorder(journal: Journal, watchman: Watchman, told: Audience) -> Recorder:
+    return Recorder(
         journal,
         listeners=(watchman, *told.listeners),
         looked=told.looked,
         runs=told.runs,
         on_failure=told.on_failure,
     )
-    kinds = faults()
-    stage = _theatre(settings, state, world, recorder)
-    lease = RevertLease(state.path, world.clock)
-    reverter = Reverter(world=world, recorder=recorder, faults=kinds, lease=lease, sweeper=lambda: stage.sweeper)
-    looking = lookouts(settings)
-    outside = _outside(settings, state, world, looking)
-    injector = Injector(
-        Parts(
-            settings=settings,
-            world=world,
-            journal=journal,
-            recorder=recorder,
-            reverter=reverter,
-            faults=kinds,
-            watcher=_watcher(settings, world, looking),
-            watchman=watchman,
-            new_seed=lambda: secrets.randbits(32),
-            boot=world.boot,
-            outside=outside,
-            company=lambda: stage.company,
-        )
-    )
-    control = Control(
-        injector=injector,
-        reverter=reverter,
-        journal=journal,
-        new_id=lambda: new_id(world),
-        outside=outside,
-        sentinel=Sentinel(outside.questions, world.clock),
-    )
+
+
+def _station(
+    parts: Parts, state: StateDirectory, world: LocalWorld, journal: Journal, looking: tuple[Lookout, ...]
+) -> Station:
+    injector, outside = Injector(parts), parts.outside
+    assert outside is not None  # noqa: S101  made two lines before
     return Station(
-        settings=settings,
+        settings=parts.settings,
         state=state,
         world=world,
         journal=journal,
-        recorder=recorder,
-        reverter=reverter,
+        recorder=parts.recorder,
+        reverter=parts.reverter,
         injector=injector,
-        control=control,
+        control=Control(
+            injector=injector,
+            reverter=parts.reverter,
+            journal=journal,
+            new_id=lambda: new_id(world),
+            outside=outside,
+            sentinel=Sentinel(outside.questions, world.clock),
+        ),
         lookouts=looking,
-        faults=kinds,
-        watchman=watchman,
+        faults=parts.faults,
+        watchman=parts.watchman,
     )
 
 

@@ -15,7 +15,8 @@ from daemon.core.kpi import Kpi
 from daemon.core.ledger import Part
 from daemon.core.model import Outcome, Reversion
 from daemon.ports import runs as port
-from daemon.ports.journal import KINDS, Journal
+from daemon.ports.journal import Journal
+from daemon.ports.sqlite import KINDS
 from tests.integration.test_journal import ALL, AT, UNDO
 from tests.ledgers import good
 

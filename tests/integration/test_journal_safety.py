@@ -22,8 +22,9 @@ from daemon.core.model import Phase
 from daemon.core.verdict import judge
 from daemon.ports import keep as keep_port
 from daemon.ports import upkeep
-from daemon.ports.journal import MIGRATIONS, Journal
+from daemon.ports.journal import Journal
 from daemon.ports.keep import Keep
+from daemon.ports.migrations import MIGRATIONS
 from daemon.ports.settling import settle
 from daemon.ports.state import StateDirectory
 from tests.integration.test_journal import ALL, AT, PLAN, SEEN

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+from daemon.engine.reverter import Recovered
 from tests.engine_kit import Deadly, Kit, Lamp, request
 from tests.fakes import Death
 
@@ -67,5 +68,5 @@ def test_wherever_the_reverter_dies_too_the_next_one_leaves_the_lamp_on(tmp_path
         assert whole.lamp.light == "good", f"still dark after the reverter died at its moment {again_at}"
         last = Kit(directory, lamp=whole.lamp)
         assert last.journal.outstanding() == ()
-        assert last.control.recover() == ()
+        assert last.control.recover() == Recovered()
         last.store.close()

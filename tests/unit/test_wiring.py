@@ -40,7 +40,7 @@ def test_a_plug_in_s_fault_stands_beside_the_built_in_ones(site: Path) -> None:
     done = run(
         site,
         "from daemon import wiring; f = wiring.faults();"
-        "print(f['other-fault'].__name__, len(f) - len(wiring.FAULTS), 'git-lock' in f)",
+        "print(f['other-fault'].__name__, len(f) - len(wiring.catalogue.FAULTS), 'git-lock' in f)",
     )
     assert done.stdout == "Other 1 True\n", done.stderr
 

@@ -6,6 +6,7 @@ import pytest
 
 from daemon.core.errors import RefusedError, TargetAbsentError, UsageError
 from daemon.core.events import State, Verdict
+from daemon.engine.reverter import Recovered
 from daemon.faces import shapes
 from tests.engine_kit import Kit, request
 
@@ -38,7 +39,7 @@ def test_a_settled_injection_lets_its_target_be_hit_again_and_its_verdict_stays(
     again = kit.control.run(request())
     assert again.judgement is not None
     assert again.judgement.verdict is Verdict.NOT_RECOVERED
-    assert kit.control.recover() == (), "nothing is tried again once it is settled"
+    assert kit.control.recover() == Recovered(), "nothing is tried again once it is settled"
 
 
 def test_only_a_failed_undo_can_be_settled(kit: Kit) -> None:
