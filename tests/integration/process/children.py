@@ -12,7 +12,13 @@ from daemon.ports.clock import SystemClock
 
 READY_S = 20.0
 
-SLEEPER = "import time; print('ready', flush=True); time.sleep(600)"
+# A shell ignores SIGINT for what it runs in the background, and its children inherit that.
+SLEEPER = """\
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print('ready', flush=True)
+time.sleep(600)
+"""
 STUBBORN = (
     "import signal, time; [signal.signal(s, lambda *_: None) for s in (signal.SIGINT, signal.SIGTERM)];"
     "print('ready', flush=True)\nwhile True: time.sleep(600)"
