@@ -62,7 +62,6 @@ def gather(  # noqa: PLR0913  each is one witness
     midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
     started = past.started(since=midnight)
     running = tuple(i for i in past.running() if i.plan.injection != request.own)
-    names = {i.plan.injection for i in running}
     facts = Facts(
         now=now,
         target=target.name,
@@ -71,11 +70,7 @@ def gather(  # noqa: PLR0913  each is one witness
         active=tuple(i.plan.target for i in running),
         started_today=len(started),
         last_started_s_ago=_last_s_ago(past, now),
-        unresolved=tuple(
-            i.plan.injection
-            for i in past.outstanding()
-            if i.plan.target == target.name and (i.state is State.REVERT_FAILED or i.plan.injection not in names)
-        ),
+        unresolved=_unresolved(past, target.name, {i.plan.injection for i in running}),
         healthy_tasks=_healthy(target, touches, world, rules),
         tags=_tags(target, touches, world, rules),
         queue=target.queue.url if target.queue else None,
@@ -89,6 +84,13 @@ def gather(  # noqa: PLR0913  each is one witness
         spent_s = _disturbed_s(target.name, past, midnight, world.clock.instant(), request.own)
         facts = replace(facts, disturbed_s=spent_s)
     return _with_what_others_say(facts, outside)
+
+
+def _unresolved(past: Past, target: str, running: set[str]) -> tuple[str, ...]:
+    left = (i for i in past.outstanding() if i.plan.target == target)
+    return tuple(
+        i.plan.injection for i in left if i.state is State.REVERT_FAILED or i.plan.injection not in running
+    )
 
 
 def _last_s_ago(past: Past, now: datetime) -> float | None:
