@@ -1,6 +1,6 @@
 """``python -m tests.truth.soak``: the daemon with its faults, and users at random, for half an hour.
 
-The worker is the correct one. Exit 1 when memory grows, the daemon ends, or a safety property is violated or cannot be told.
+The worker is the correct one. Exit 1 when memory grows, the daemon ends, or a safety property does not hold.
 """
 
 import argparse
