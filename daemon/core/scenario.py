@@ -27,6 +27,7 @@ class Parameters:
     size: int = parameter(0, "characters of an instruction; 0: as short as it is", least=0, most=900_000)
     instruction: str = parameter("Add this line to the file of this session.", "what the messages ask for")
     settle: float = parameter(0.0, "how long nothing may happen before the end; 0: limits.message", unit="s")
+    calm: float = parameter(1.0, "how long nothing may change once everything has arrived", unit="s")
     most: float = parameter(600.0, "the longest wait after the last message was sent", unit="s")
     limits: bool = parameter(True, "whether the time of a message is judged")
 

@@ -13,7 +13,6 @@ from daemon.core.model import Instant, Target
 from daemon.core.scenario import Mail, Parameters, Post, Scenario, mails
 from daemon.core.seams import Flag, World
 
-CALM_S = 1.0  # how long nothing may have changed once everything has arrived: a second effect would show
 MARGIN_S = 3.0
 Told = Callable[[str], object]
 
@@ -154,7 +153,7 @@ class Workload:
             if witness.look(sent):
                 calm_from_s = self._now_s()
             calm_s = self._now_s() - calm_from_s
-            if witness.finished(sent) and calm_s >= CALM_S:
+            if witness.finished(sent) and calm_s >= given.calm:
                 return True
             if calm_s >= settle_s + (hidden_s if witness.waiting() else 0.0):
                 return True

@@ -35,6 +35,9 @@ class Cell:
 BUSY = {"messages": "16", "gap": "700ms"}
 #: The last ones are sent while the outside party is at it.
 CALM = {"messages": "8", "gap": "1s"}
+#: What is broken at the last moment must not be judged before the worker has had its time to see it: it looks at an
+#: idle clone every ten seconds at least, and takes a lock for stale after two.
+SEEN = {"calm": "13s"}
 #: The longest wait of all: what is not done by then is stuck.
 MOST = "40s"
 #: Nothing moves for that long: more than the queue's visibility timeout.
@@ -66,11 +69,14 @@ CELLS: Mapping[str, Cell] = {
         after_s=(0.0, 4.0),
     ),
     "basic + git-lock": Cell(
-        scenario="basic", settings=BUSY, disturbance=Inject(fault="git-lock", mode="index-lock"), after_s=(0.0, 4.0)
+        scenario="basic",
+        settings=BUSY | SEEN,
+        disturbance=Inject(fault="git-lock", mode="index-lock"),
+        after_s=(0.0, 4.0),
     ),
     "basic + git-corrupt": Cell(
         scenario="basic",
-        settings=BUSY,
+        settings=BUSY | SEEN,
         disturbance=Inject(fault="git-corrupt", mode="head-garbage"),
         after_s=(0.0, 4.0),
     ),

@@ -30,6 +30,9 @@ SCENARIO_TIMEOUT_S = 150.0
 UNDO_TIMEOUT_S = 60.0
 WAITS = {"most": MOST, "settle": SETTLE}
 BUILD_S = 1.0
+TRIES = 5  # to inject
+REFUSED = 77
+POLL_S = 0.1
 TASKS = 2
 TARGET = "editor"
 _numbers = count(1)
@@ -137,7 +140,13 @@ def _injected(
             "--seed",
             str(seed),
         )
-        started.append(stage.start(f"state-{next(_numbers)}", *words))
+        for _ in range(TRIES):
+            started.append(process := stage.start(f"state-{next(_numbers)}", *words))
+            # A git at work holds the lock itself: that is a refusal, at once. Anything else goes on.
+            while process.poll() is None and not over.wait(POLL_S):
+                pass
+            if process.returncode != REFUSED or over.is_set():
+                return
 
     injector = threading.Thread(target=inject, name="injector")
     injector.start()

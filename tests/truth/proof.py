@@ -1,7 +1,8 @@
 """Look at every piece of evidence once more, with plain git and the AWS SDK: is what chaosd says really so?
 
-Nothing of chaosd's is used. What only time has shown (a slow message, an answer that was read) cannot be looked at
-again and is left out, by name.
+Nothing of chaosd's is used. What only time has shown (a slow message, an answer that was read, messages that chaosd
+has swept from the queue since) cannot be looked at again and is left out, by name. The worker goes on: what it has
+published since must be in the clone as it was said, and need not be unpublished still.
 """
 
 import re
@@ -18,8 +19,8 @@ from daemon.lab.provision import Clients
 
 Said = Mapping[str, Any]
 MARKERS = ("<<<<<<< ", "=======", ">>>>>>> ")
-#: Of the past, or of an answer that chaosd has taken from its queue.
-NOT_AGAIN = frozenset({"slow-message", "slow-switch", "dishonest"})
+#: Of the past, or of what chaosd has taken from a queue.
+NOT_AGAIN = frozenset({"slow-message", "slow-switch", "dishonest", "left"})
 
 
 def doubts(document: Mapping[str, Any], info: LabInfo, aws: Clients) -> tuple[str, ...]:
@@ -65,14 +66,13 @@ def _on_that_branch(said: Said, info: LabInfo, _: Clients) -> bool:
     return bool(_carrying(info.remote, said["token"], said["branch"]))
 
 
-def _only_in_clone(said: Said, info: LabInfo, aws: Clients) -> bool:
-    return said["token"] in _shown(said) and _on_no_branch(said, info, aws)
+def _in_that_commit(said: Said, _: LabInfo, __: Clients) -> bool:
+    return said["token"] in _shown(said)
 
 
-def _unpushed(said: Said, info: LabInfo, _: Clients) -> bool:
-    clone = shlex.split(said["see"])[2]
-    tip = _git(clone, "rev-parse", "--verify", "--quiet", f"refs/heads/{said['branch']}").strip()
-    return bool(tip) and not _git(info.remote, "branch", "--contains", tip).strip()
+def _on_that_local_branch(said: Said, _: LabInfo, __: Clients) -> bool:
+    clone, branch = shlex.split(said["see"])[2], f"refs/heads/{said['branch']}"
+    return bool(_git(clone, "log", "--format=%H", "--walk-reflogs", branch, "--").split().count(said["commit"]))
 
 
 def _marked(said: Said, info: LabInfo, _: Clients) -> bool:
@@ -91,10 +91,6 @@ def _not_on_site(said: Said, info: LabInfo, aws: Clients) -> bool:
 
 def _site_of_unpushed(said: Said, info: LabInfo, _: Clients) -> bool:
     return not _git(info.remote, "branch", "--contains", said["commit"]).strip()
-
-
-def _waiting(_: Said, info: LabInfo, aws: Clients) -> bool:
-    return bool(_count(info.input_queue_url, aws))
 
 
 def _dead(_: Said, info: LabInfo, aws: Clients) -> bool:
@@ -122,12 +118,11 @@ LOOKS: Mapping[str, Callable[[Said, LabInfo, Clients], bool]] = {
     "twice": _more_than_once,
     "wrong-branch": _on_that_branch,
     "foreign-commit": _on_that_branch,
-    "kept-back": _only_in_clone,
-    "ahead": _unpushed,
+    "kept-back": _in_that_commit,
+    "ahead": _on_that_local_branch,
     "conflict-markers": _marked,
     "not-deployed": _not_on_site,
     "stale-deployment": _not_on_site,
     "unpublished-deployment": _site_of_unpushed,
-    "left": _waiting,
     "dead-letter": _dead,
 }

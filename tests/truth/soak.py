@@ -1,6 +1,6 @@
 """``python -m tests.truth.soak``: the daemon with its faults, and users at random, for half an hour.
 
-The worker is the correct one. Exit 1 when memory grows, the daemon ends or an invariant is violated.
+The worker is the correct one. Exit 1 when memory grows, the daemon ends, or a safety property does not hold.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from statistics import median
 
 import psutil
 
+from daemon.core.invariants import INVARIANTS
 from tests.truth.matrix import CORRECT
 from tests.truth.play import Stage, staged
 
@@ -78,13 +79,18 @@ def _watched(stage: Stage, service: "subprocess.Popen[str]", for_s: float) -> li
 def _faults(out: Path, rss: Sequence[int]) -> list[str]:
     quarter = max(1, len(rss) // 4)
     early, late = median(rss[quarter : 2 * quarter] or rss), median(rss[-quarter:])
-    _tell(f"memory: {early / 2**20:.1f} MiB in the second quarter, {late / 2**20:.1f} MiB in the last")
+    course = ", ".join(f"{median(rss[i * quarter : (i + 1) * quarter] or rss) / 2**20:.1f}" for i in range(4))
+    _tell(f"memory: {course} MiB, the median of each quarter")
     found = [f"memory grew by {late / early - 1:.0%}"] if late > early * GROWTH_MOST else []
     for scenario in json.loads(out.read_text())["scenarios"]:
         _tell(f"{scenario['name']}: {len(scenario['messages'])} messages, passed: {scenario['passed']}")
-        found += [f"{v['invariant']}: {json.dumps(v['evidence'])[:300]}" for v in scenario["violations"]]
-        if not scenario["passed"] and not scenario["violations"]:
-            found.append("not passed, and nothing is named")
+        broken = [v for v in scenario["violations"] if not INVARIANTS[v["invariant"]].objective]
+        late = len(scenario["violations"]) - len(broken)
+        # A message whose task was stopped waits for its visibility timeout: slow, by our own doing.
+        _tell(f"objectives missed while faults were active: {late} times")
+        found += [f"{v['invariant']}: {json.dumps(v['evidence'])[:300]}" for v in broken]
+        found += [f"unknown: {u['invariant']}: {u['reason']}" for u in scenario["unknown"]]
+        found += [] if scenario["settled"] else ["it was still moving at the end"]
     return found
 
 
