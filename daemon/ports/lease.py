@@ -56,7 +56,7 @@ class RevertLease:
                 )
             self._clock.wait(None, _LOOK_S)
         with suppress(OSError):  # a full or read-only disk keeps nobody from reverting
-            (self._directory / NAME).write_text(f"{os.getpid()}\n")
+            _note(self._directory / NAME, f"{os.getpid()}\n")
         return lock
 
 
@@ -77,6 +77,14 @@ def holder(directory: Path) -> int | None:
     with suppress(OSError, ValueError):
         return int((directory / NAME).read_bytes())
     return None
+
+
+def _note(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
 
 
 def _open(directory: Path) -> int:

@@ -111,7 +111,7 @@ def test_another_process_may_write_runs_meanwhile(tmp_path: Path) -> None:
 
 def test_a_record_that_does_not_decode_is_one_clear_error(journal: Journal) -> None:
     journal.write("r1", [("opened", b"{}")])
-    with pytest.raises(JournalError, match="does not decode"):
+    with pytest.raises(JournalError, match="is damaged"):
         journal.runs()
 
 

@@ -89,7 +89,8 @@ def edits(draw: st.DrawFn) -> FileEdit:
             stat=FileStat(**{name: getattr(stat, name) for name in FileStat.__slots__} | {"size": size}),
             content=content,
         )
-    path = draw(st.text(min_size=1, max_size=20))
+    name = draw(st.text(min_size=1, max_size=20).filter(lambda name: ".." not in name.split("/")))
+    path = f"/r/.git/{name}"
     recipe = draw(recipes if before else recipes.filter(lambda r: r.action == "write"))
     return FileEdit(
         path=path,

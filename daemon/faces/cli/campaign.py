@@ -11,8 +11,10 @@ from daemon.core.parameters import nearest
 from daemon.core.plan import Request, derived
 from daemon.core.settings import ExperimentSetting, Settings, WorkloadSetting
 from daemon.core.workloads import SCENARIOS, chosen
+from daemon.engine.watchman import OnWatch
 from daemon.faces import shapes
 from daemon.faces.cli import standalone, tables
+from daemon.faces.cli.audit import note
 from daemon.faces.cli.progress import Follower, Line
 from daemon.faces.cli.report import SUFFIXES, compose, render, write
 from daemon.faces.cli.scenario import LONG
@@ -101,14 +103,17 @@ def run(
     settings: Settings,
     wanted: Sequence[Request],
     files: Sequence[tuple[Path, str]],
+    watchman: OnWatch,
     *,
     fail_fast: bool,
 ) -> int:
     """Carry them out, print what came of each, write the reports, and return the worst exit code."""
     line, ended = Line(), list[Ended]()
-    with noted() as caught, standalone.owned(session) as state:
+    with noted(halting=True) as caught, standalone.owned(session) as state:
+        note(session, "ci", f"{len(wanted)} experiments")
         follower = Follower(line)
-        station = wiring.station(settings, state, wiring.Audience(listeners=(follower,), runs=(follower.ran,)))
+        audience = wiring.Audience(listeners=(follower,), runs=(follower.ran,), watchman=watchman)
+        station = wiring.station(settings, state, audience)
         began_s = station.world.clock.instant().wall_s
         try:
             standalone.tell_recovered(station.control.recover())

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from daemon.faces.cli.inject import on_watch
 from daemon.faces.cli.session import Session, common
 
 SUITE = "chaosd-junit.xml"
@@ -38,10 +39,11 @@ def ci(session: Session, /, **words: Any) -> int:
     Exit 0 when everything held or recovered; 1 when something did not, or could not be told; 77 when something
     was refused and so not tested; 4 when an undo failed.
     """
+    watchman = on_watch(session)
     from daemon.faces.cli import campaign
 
     reports = words["reports"] or (SUITE,)
     paths = [campaign.report_file(name) for name in reports]
     settings = session.settings()
     requests = campaign.requests(settings, words["experiments"], words["scenarios"], words["seed"])
-    return campaign.run(session, settings, requests, paths, fail_fast=words["fail_fast"])
+    return campaign.run(session, settings, requests, paths, watchman, fail_fast=words["fail_fast"])

@@ -44,7 +44,7 @@ def inject(session: Session, /, **words: Any) -> int:
         return remote.inject(session, client, asked, wait=not words["no_wait"])
     if words["no_wait"]:
         raise UsageError("not injecting: --no-wait needs a running daemon", hint="start one with `chaosd run`")
-    watchman = None if words["dry_run"] else _on_watch(session)
+    watchman = None if words["dry_run"] else on_watch(session)
     from daemon.faces.cli import standalone
 
     settings = standalone.settings(session, words["repository"])
@@ -54,7 +54,7 @@ def inject(session: Session, /, **words: Any) -> int:
     return standalone.inject(session, settings, request, watchman)
 
 
-def _on_watch(session: Session) -> "OnWatch":
+def on_watch(session: Session) -> "OnWatch":
     """Start the guardian: now, because it is a copy of this process, and small while nothing else is imported."""
     from daemon.engine.watchman import OnWatch
 

@@ -22,7 +22,7 @@ LATE_INTENT = (
     "right = Recorder.record",
     "def late(self, injection, *happened):",
     "    name = type(happened[0]).__name__",
-    "    if name == 'Planned': return self._publish(injection, happened)",
+    "    if name == 'Planned': return self._publish(injection, happened, self._listeners)",
     "    if name == 'Injected': threading.Event().wait()  # here it would be written, and here it is killed",
     "    right(self, injection, *happened)",
     "Recorder.record = late",
