@@ -62,6 +62,7 @@ def test_each_experiment_is_carried_out_once_under_a_scenario(workers: Bench) ->
     assert all(stage["median"] > 0 for stage in times["stages"].values())
 
 
+@pytest.mark.timeout(600)  # four tries at most
 @pytest.mark.parametrize("workers", ["drop-on-sigterm"], indirect=True)
 def test_a_worker_that_loses_work_fails_the_build_and_the_test_case_says_why(workers: Bench) -> None:
     busy = "workload: {scenario: basic, set: {messages: 12, gap: 300ms, settle: 14s}}"
@@ -77,6 +78,7 @@ def test_a_worker_that_loses_work_fails_the_build_and_the_test_case_says_why(wor
 
 
 @pytest.mark.torture
+@pytest.mark.timeout(2000)
 def test_the_seed_scenarios_hold_under_each_fault_with_a_correct_worker(workers: Bench) -> None:
     configure(workers, STOP + OTHERS)
     page = workers.directory / "report.json"
