@@ -56,8 +56,9 @@ class Player:
     ) -> Course:
         """Play one part to its end and return its course, slim only in the journal. Whatever happens, it is swept.
 
-        ``planned`` hears what will be sent before anything is; ``ending`` says from when on it may be judged. Raises ChaosdError when it cannot begin: then
-        nothing was sent; and when it breaks on the way: then what was sent has been swept.
+        ``planned`` hears what will be sent before anything is; ``ending`` says from when on it may be judged.
+        Raises ChaosdError when it cannot begin: then nothing was sent; and when it breaks on the way: then what
+        was sent has been swept.
         """
         workload = Workload(world=self.world, target=part.target, every_s=self.every_s, told=told)
         bill = workload.plan(part.scenario, part.given, run=self.new_id(), seed=part.seed)
