@@ -46,7 +46,7 @@ def _doubts(ledger: Ledger, last: Last, shown: Deployed) -> Iterator[str]:
     for one in last.values():
         stages = ledger.stages.get(one.token, Stages())
         since = stages.pushed_after or stages.pushed
-        overtaken = since is not None and shown.unchanged_since >= since
+        overtaken = since is not None and shown.unchanged_since > since
         if one.token not in shown.holds and stages.deployed is None and not overtaken:
             where = f"at {shown.place}, which has not changed since before it was pushed"
             yield f"{one.command} [{one.token}] was never seen {where}"

@@ -53,7 +53,7 @@ class Observer:
     _counts: tuple[Counts, Counts] | None = None
     _stages: dict[str, Stages] = field(default_factory=dict)
     _commits: dict[str, str] = field(default_factory=dict)
-    _looked: Instant = field(default=Instant(0, 0))
+    _asked: Instant = field(default=Instant(0, 0))
 
     @classmethod
     def of(cls, target: Target, run: str, world: World) -> "Observer":
@@ -75,25 +75,24 @@ class Observer:
         )
 
     def begin(self) -> None:
+        self._asked = self.world.clock.instant()
         self.published.begin()
         counts = self._count()
-        self._counts, self._looked = (counts, counts), self.world.clock.instant()
+        self._counts = (counts, counts)
         self._before = tuple(self._several(Part.CLONES, self.workshop.begin))
         self._unseen_before = dict(self._blind)
         self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)  # it may come back, and be looked at then
 
     def look(self, sent: Sequence[Sent]) -> bool:
-        began = self.world.clock.instant()
         self._blind = {}
         changed = self._seen(Part.REMOTE, self._look_at_remote, False)
         changed |= self._seen(Part.QUEUE, self._look_at_queue, False)
-        changed |= self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)
+        changed |= self._look_at_site()
         if self._seen(Part.RESPONSES, lambda: self._look_at_answers(sent), False):
             # What is answered should be there by now: looking at once tells the times apart.
             changed = True
             self._seen(Part.REMOTE, self._look_at_remote, False)
-            self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)
-        self._looked = began
+            self._look_at_site()
         return changed
 
     def finished(self, sent: Sequence[Sent]) -> bool:
@@ -149,17 +148,26 @@ class Observer:
         nothing: Sequence[T] = ()
         return list(self._seen(part, look, nothing))
 
+    def _look_at_site(self) -> bool:
+        changed = self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)
+        if changed:
+            # What is not on the remote even now was pushed after this was deployed.
+            self._seen(Part.REMOTE, self._look_at_remote, False)
+        return changed
+
     def _look_at_remote(self) -> bool:
+        asked = self.world.clock.instant()
         news = self.published.news()
         now = self.world.clock.instant()
         for seen in news:
             self._note(seen, now)
+        self._asked = asked
         return bool(news)
 
     def _note(self, seen: Sighting, now: Instant) -> None:
         before = self._stages.get(seen.token, Stages())
         if before.pushed is None:
-            self._stages[seen.token] = replace(before, pushed=now, pushed_after=self._looked)
+            self._stages[seen.token] = replace(before, pushed=now, pushed_after=self._asked)
         if seen.commit:
             self._commits.setdefault(seen.token, seen.commit)
 
@@ -203,7 +211,7 @@ class Observer:
         if not pushed:
             return True
         stages = self._stages[max(pushed)[-1]]
-        return stages.deployed is not None or site.overtaken(stages.pushed_after or self._looked)
+        return stages.deployed is not None or site.overtaken(stages.pushed_after or self._asked)
 
     # --- the ledger --------------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ class Site:
 
     def overtaken(self, since: Instant) -> bool:
         """Tell whether it has changed since then, to the end of a branch, whoever's."""
-        if self.shown is None or self.shown.since < since:
+        if self.shown is None or self.shown.since <= since:
             return False
         commit = commit_shown(self.shown.head)
         return commit is not None and bool(self.published.ending_at(commit))
