@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from daemon.core.gitclone import Clone, read_head, read_ref
 from daemon.core.gitobjects import MalformedError, index_problem, reflog_tip
@@ -19,10 +20,11 @@ OPERATIONS: Mapping[str, str] = {
 _REFS_MAX = 20_000
 _REFLOG_TAIL_BYTES = 8192
 
-Signature = Mapping[str, tuple[int, int, int, int]]
+Key: TypeAlias = tuple[int, int, int, int]
+Signature = Mapping[str, Key]
 
 
-def key(stat: FileStat) -> tuple[int, int, int, int]:
+def key(stat: FileStat) -> Key:
     """Return what changes whenever a file's content may have."""
     return stat.inode, stat.ctime_ns, stat.mtime_ns, stat.size
 
