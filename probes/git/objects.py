@@ -71,7 +71,7 @@ class Objects:
         return tuple(named for named in walk.elsewhere if named.id in missing)
 
     def _key(self, found: Loose) -> Key:
-        """Return the key of a file, the remembered one where it is equal: thousands are held."""
+        """Return the key of a file, the remembered one where it is equal: so each is held once."""
         now = key(found.stat)
         before = self._verified.get(found.named.id)
         return before if before == now else now
