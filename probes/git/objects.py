@@ -8,14 +8,17 @@ from daemon.core.seams import Files, World
 from probes.git.conditions import Key, key
 
 _LOOKUPS = 2000
-_VERIFIED_MAX = 2 * _LOOKUPS  # two branches' worth: a worker goes back and forth
 _VERIFIED_BYTES_MAX = 64 << 20  # beyond that a look would take too long: git-fsck's business
 
 
 class Objects:
-    """Remembers what was verified by inode and times, so that nothing new costs nothing but stats."""
+    """Remembers what was verified by inode and times, so that nothing new costs nothing but stats.
 
-    def __init__(self) -> None:
+    A look goes to at most ``lookups`` objects; of twice as many it is remembered that they were sound.
+    """
+
+    def __init__(self, *, lookups: int = _LOOKUPS) -> None:
+        self._lookups = lookups
         self._known = Names()
         self._verified: dict[str, Key] = {}
         self._seen: dict[str, Key] = {}
@@ -26,7 +29,7 @@ class Objects:
         self._seen, self._missing = {}, ()
         if tip is None:
             return []
-        walk = walk_loose(world.files, clone, tip, lookups=_LOOKUPS, known=self._known)
+        walk = walk_loose(world.files, clone, tip, lookups=self._lookups, known=self._known)
         damaged = self._damaged(world.files, clone, walk)
         self._seen = {found.named.id: self._key(found) for found in walk.loose}
         self._missing = self._ask(world, clone, walk)
@@ -77,7 +80,8 @@ class Objects:
         return before if before == now else now
 
     def _forget_much(self) -> None:
-        if len(self._verified) > _VERIFIED_MAX:
+        # Twice: a worker goes back and forth between branches, and what it comes back to need not be read again.
+        if len(self._verified) > 2 * self._lookups:
             self._verified = {i: verified for i in self._seen if (verified := self._verified.get(i))}
 
 
