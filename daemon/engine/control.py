@@ -148,8 +148,8 @@ class Control:
             if found.plan.injection not in runs:
                 self._reverter.close(found.plan.injection)
         with self._undisturbed() as undisturbed:
-            if undisturbed and self.left:
-                self._reverter.recover()
+            if undisturbed:
+                self._reverter.sweep()
         return self.left
 
     @property

@@ -179,9 +179,12 @@ class Reverter:
         self._tell_unrecorded()
         rest = [self._closed(i.plan.injection) for i in journal.running()]
         self._tell_unrecorded()
+        return Recovered((*touched, *rest), self.sweep())
+
+    def sweep(self) -> "tuple[ScenarioRun, ...]":
+        """Sweep up after the runs of scenarios that nobody plays any more; to be asked while nothing runs."""
         with self._lease.held(SCENARIOS):
-            swept = self._sweeper().recover() if self._sweeper and self.orphans() else ()
-        return Recovered((*touched, *rest), swept)
+            return self._sweeper().recover() if self._sweeper and self.orphans() else ()
 
     def orphans(self) -> "tuple[ScenarioRun, ...]":
         """Return the open runs of scenarios that no living process plays, our own leftovers among them."""

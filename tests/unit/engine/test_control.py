@@ -12,6 +12,7 @@ from daemon.core.errors import BusyError, JournalError, RefusedError, UsageError
 from daemon.core.events import Aborted, Injection, Planned, Proposed, State, Verdict
 from daemon.core.guard import Unanswered
 from daemon.core.model import Instant, Reversion, Undo
+from daemon.engine import reverter
 from tests import engine_kit
 from tests.engine_kit import Kit, request
 
@@ -179,6 +180,15 @@ def test_a_failed_undo_is_tried_again_while_others_run_and_those_are_left_alone(
     kit.control._runs[0].injection = "running"
     assert kit.control.retry_failed() == 1
     assert [i.plan.injection for i in kit.journal.outstanding()] == ["running"]
+
+
+def test_trying_again_tries_each_once(kit: Kit) -> None:
+    """A failed undo may have waited for minutes: a second time at once would only do harm."""
+    found = kit.control.run(request(broken="revert"))
+    assert found.failures == reverter.ATTEMPTS
+    assert kit.control.retry_failed() == 1
+    again = kit.journal.injection(found.plan.injection)
+    assert again.failures == 2 * reverter.ATTEMPTS
 
 
 def test_an_undo_that_takes_its_time_holds_up_no_other(
