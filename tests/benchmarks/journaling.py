@@ -1,6 +1,7 @@
 """What it costs to be sure: an intent on disk."""
 
 import os
+from itertools import count
 from random import Random
 from tempfile import TemporaryFile
 
@@ -57,9 +58,8 @@ def intent_with_copy(bench: Bench) -> list[Row]:
     world = LocalWorld(aws=Aws(), private=bench.scratch)
     home = bench.scratch / "kept"
     home.mkdir()
-    journal = Journal(home / "journal.db", clock_s=lambda: world.clock.instant().wall_s, keep=Keep(home))
-    event, plan = planned(world, bench), proposal(world)
-    journal.append(plan.injection, Proposed(plan=plan))
+    event, names, keep = planned(world, bench), count(), Keep(home)
+    journal = Journal(home / "journal.db", clock_s=lambda: world.clock.instant().wall_s, keep=keep)
     body = msgspec.json.encode(event)
     with TemporaryFile(dir=bench.scratch, buffering=0) as file:
 
@@ -74,10 +74,17 @@ def intent_with_copy(bench: Bench) -> list[Row]:
             os.fdatasync(file.fileno())
             new.rename(home / "kept")
 
+        def ours() -> float:
+            plan = proposal(world, f"bench-{next(names)}")
+            journal.append(plan.injection, Proposed(plan=plan))
+            took = milliseconds(lambda: journal.append(plan.injection, event))
+            keep.drop(plan.injection)
+            return took
+
         found = in_turns(
             bench.rounds(ROUNDS),
             {
-                "ours": lambda: milliseconds(lambda: journal.append(plan.injection, event)),
+                "ours": ours,
                 "theirs": lambda: milliseconds(plain),
             },
         )
@@ -94,12 +101,12 @@ def intent_with_copy(bench: Bench) -> list[Row]:
     ]
 
 
-def proposal(world: LocalWorld) -> Plan:
-    """Return the plan of that injection."""
+def proposal(world: LocalWorld, injection: str) -> Plan:
+    """Return the plan that such an injection has."""
     request = Request(fault="git-corrupt", target="clone", parameters={}, duration_s=1.0, origin="cli", by="bench")
     return make(
         request,
-        injection="bench",
+        injection=injection,
         seed=1,
         at=world.clock.instant(),
         target=Target(name="clone"),
