@@ -47,7 +47,7 @@ class _Threads:
     """The leases where no other process could revert: one thread at a time does."""
 
     def __init__(self) -> None:
-        self._locks: dict[str, RLock] = {}  # type: ignore[valid-type]
+        self._locks: dict[str, AbstractContextManager[object]] = {}
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:

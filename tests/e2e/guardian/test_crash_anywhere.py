@@ -2,6 +2,7 @@
 
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,10 @@ def victim_of(directory: Path, fault: str, mode: str) -> Victim:
     return Victim(f"{fault}/{mode}", words, residue)
 
 
+def always(scene: tuple[Stage, Victim]) -> Callable[[], tuple[Stage, Victim]]:
+    return lambda: scene
+
+
 @pytest.mark.parametrize(("step", "whom"), SOME)
 def test_killed_at_a_step_nothing_is_left(tmp_path: Path, step: str, whom: str) -> None:
     left = play(Stage(tmp_path), victim_of(tmp_path, "git-lock", "index-lock"), whom, at_step(step), Table())
@@ -79,7 +84,7 @@ def test_the_harness_catches_a_journal_that_is_written_after_the_injection(tmp_p
 def test_a_short_sweep_counts_what_it_killed(tmp_path: Path) -> None:
     """The long one below, with two instants: a kill is counted once, and a run that was over is none."""
     scene, table = (Stage(tmp_path), victim_of(tmp_path, "git-lock", "ref-lock")), Table()
-    assert sweep(lambda: scene, table, random.Random(2), 2, steps=["injected"]) == []
+    assert sweep(always(scene), table, random.Random(2), 2, steps=["injected"]) == []
     row = table.rows["git-lock/ref-lock"]
     assert row[INSTANT] == 2
     assert row[STEP] == 4
@@ -97,7 +102,7 @@ def test_at_every_step_and_at_random_instants_nothing_is_left(tmp_path: Path, fa
             directory = tmp_path / mode
             directory.mkdir()
             scene = (Stage(directory), victim_of(directory, fault, mode))
-            left += sweep(lambda one=scene: one, table, random.Random(mode), -(-INSTANTS // len(modes)))  # type: ignore[misc]
+            left += sweep(always(scene), table, random.Random(mode), -(-INSTANTS // len(modes)))
     finally:
         sys.stdout.write(f"\n{table}\n")
     assert left == []

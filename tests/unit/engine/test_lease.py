@@ -59,7 +59,8 @@ def test_another_process_keeps_it_until_it_dies_however(tmp_path: Path) -> None:
 
 
 def test_who_waits_says_for_whom_once_and_that_he_is_stopped(tmp_path: Path) -> None:
-    clock, told = FakeClock(), []
+    clock = FakeClock()
+    told: list[str] = []
     with hold(tmp_path, "inj-1") as other:
         other.send_signal(signal.SIGSTOP)
         os.waitpid(other.pid, os.WUNTRACED)
