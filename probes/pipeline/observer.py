@@ -116,8 +116,8 @@ class Observer:
         kept = self._several(Part.CLONES, lambda: self.workshop.kept(missing))
         switches = self._several(Part.CLONES, lambda: self.workshop.switches(sent))
         conditions = self._several(Part.REMOTE, self.published.markers)
-        conditions += self._several(Part.CLONES, self._lasting)
-        conditions += self._several(Part.CLONES, self.workshop.fsck)
+        conditions += self._several(Part.CLONES, lambda: self._lasting(self.workshop.conditions))
+        conditions += self._several(Part.CLONES, lambda: self._lasting(self.workshop.fsck))
         state = self._seen(Part.QUEUE, lambda: self._queue_state(sent), None)
         return Ledger(
             run=self.run,
@@ -220,17 +220,15 @@ class Observer:
 
     # --- the ledger --------------------------------------------------------------------------------------
 
-    def _lasting(self) -> list[Condition]:
+    def _lasting(self, look: Callable[[], list[Condition]]) -> list[Condition]:
         """Return the conditions that are there at two looks."""
-        first = self.workshop.conditions()
+        first = look()
         if not first:
             return []
         self.world.clock.wait(None, AGAIN_S)
         self.published.news()
         known = {(c.what, c.repository, c.branch, c.commit, c.path) for c in first}
-        return [
-            c for c in self.workshop.conditions() if (c.what, c.repository, c.branch, c.commit, c.path) in known
-        ]
+        return [c for c in look() if (c.what, c.repository, c.branch, c.commit, c.path) in known]
 
     def _dated(self) -> dict[str, Stages]:
         nothing: dict[str, Commit] = {}

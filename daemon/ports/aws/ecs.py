@@ -19,6 +19,8 @@ class EcsPort:
 
     def __init__(self, client: "ECSClient") -> None:
         self._client = client
+        # botocore makes a new class for each paginator, and classes are garbage only the collector can free.
+        self._pages = client.get_paginator("list_tasks")
 
     def service(self, cluster: str, service: str) -> Service:
         undone = f"the service {service} in cluster {cluster} was not looked at"
@@ -57,11 +59,10 @@ class EcsPort:
             self._client.stop_task(cluster=cluster, task=task, reason=reason)
 
     def _listed(self, cluster: str, service: str, undone: str) -> list[str]:
-        pages = self._client.get_paginator("list_tasks")
         with calling("ecs:ListTasks", undone):
             # ListTasks filters by name only; the configuration may hold an ARN.
             name = service.rpartition("/")[2]
-            found = pages.paginate(cluster=cluster, serviceName=name, desiredStatus="RUNNING")
+            found = self._pages.paginate(cluster=cluster, serviceName=name, desiredStatus="RUNNING")
             return [arn for page in found for arn in page["taskArns"]]
 
 

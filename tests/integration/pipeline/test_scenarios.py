@@ -10,10 +10,11 @@ import pytest
 
 from daemon.core.cloud import Message, StoredObject
 from daemon.core.errors import ConfigError, TargetAbsentError
-from daemon.core.ledger import Part, Place
+from daemon.core.ledger import Condition, Part, Place
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Queue
 from daemon.core.workloads import SCENARIOS
+from probes.pipeline.workshop import Workshop
 from tests.fake_aws import FakeS3
 from tests.fakes import Switch
 from tests.integration.pipeline.scripted import ANSWERS, DEAD, URL, Order, Shop, broken, doubts
@@ -166,6 +167,37 @@ def test_a_worker_that_leaves_its_clone_unfit(shop: Shop, path: str, finding: st
     course = shop.run("basic", do, messages=1)
     assert broken(course) == {"repository-sound"}
     assert {e.what for r in course.violated for e in r.evidence} == {finding}
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_a_damaged_object_that_only_fsck_finds_is_one_that_stays(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, mended: bool
+) -> None:
+    """As long as the worker is at its repair, an object may be missing for a moment."""
+    whole, there = b"", Path()
+    real = Workshop.fsck
+
+    def do(order: Order) -> None:
+        nonlocal whole, there
+        shop.do(order)
+        (shop.clone / "note").write_text("read by nobody")
+        named = shop.git(shop.clone, "hash-object", "-w", "note")
+        (shop.clone / "note").unlink()
+        there = shop.clone / ".git" / "objects" / named[:2] / named[2:]
+        whole = there.read_bytes()
+        there.chmod(0o644)
+        there.write_bytes(whole[: len(whole) // 2])
+
+    def fsck(self: Workshop) -> list[Condition]:
+        found = real(self)
+        if mended:
+            there.write_bytes(whole)
+        return found
+
+    monkeypatch.setattr(Workshop, "fsck", fsck)
+    course = shop.run("basic", do, messages=1)
+    assert broken(course) == (set() if mended else {"repository-sound"})
+    assert {e.what for r in course.violated for e in r.evidence} == (set() if mended else {"fsck"})
 
 
 def test_what_was_there_before_is_not_blamed_on_the_run(shop: Shop) -> None:
