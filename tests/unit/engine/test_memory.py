@@ -103,7 +103,7 @@ def test_of_what_nobody_asked_the_end_of_only_the_latest_errors_are_held() -> No
     desk = SimpleNamespace(control=Runs())
     application = Application(desk, None)  # type: ignore[arg-type]
     for fault in ("bad", "good") * 70:
-        application._inject(InjectBody(fault=fault, target="editor"), caller=Caller("token", "t"))
+        application._inject(InjectBody(fault=fault, target="editor"), caller=Caller(kind="token", name="t"))
     held = list(application._runs)
     assert held[-1] == "inj-140"
     assert held[:-1] == [f"inj-{n}" for n in range(13, 140, 2)], "the last 64 errors"
