@@ -37,7 +37,7 @@ class EcsPort:
             running=found[0]["runningCount"],
             pending=found[0]["pendingCount"],
             tasks=self.tasks(cluster, self._listed(cluster, service, undone)),
-            tags={tag.get("key", ""): tag.get("value", "") for tag in found[0].get("tags", [])},
+            tags=_tags(found[0]),
         )
 
     def tasks(self, cluster: str, ids: Sequence[str]) -> tuple[Task, ...]:
@@ -45,7 +45,9 @@ class EcsPort:
         found: list[Task] = []
         for first in range(0, len(ids), DESCRIBE_MOST):
             with calling("ecs:DescribeTasks", undone):
-                answer = self._client.describe_tasks(cluster=cluster, tasks=ids[first : first + DESCRIBE_MOST])
+                answer = self._client.describe_tasks(
+                    cluster=cluster, tasks=ids[first : first + DESCRIBE_MOST], include=["TAGS"]
+                )
             for failure in answer.get("failures", []):
                 if failure.get("reason") != _MISSING:
                     reason, detail = failure.get("reason", ""), failure.get("detail", "")
@@ -84,4 +86,9 @@ def _task(one: Mapping[str, Any]) -> Task:
         stopped_reason=one.get("stoppedReason"),
         revision=one.get("taskDefinitionArn", "").rpartition("/")[2],
         image=next((box.get("image", "") for box in one.get("containers", [])), ""),
+        tags=_tags(one),
     )
+
+
+def _tags(one: Mapping[str, Any]) -> dict[str, str]:
+    return {tag.get("key", ""): tag.get("value", "") for tag in one.get("tags", [])}
