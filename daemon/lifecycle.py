@@ -23,7 +23,7 @@ from daemon.faces.metrics import Metrics
 from daemon.faces.serving.auditing import Auditor
 from daemon.faces.serving.gate import Gate
 from daemon.faces.shapes import stamp
-from daemon.ports import credentials
+from daemon.ports import credentials, memory
 from daemon.ports.audit import AuditLog
 from daemon.ports.signals import Signals
 from daemon.ports.state import StateDirectory
@@ -209,10 +209,12 @@ def serve(
     directory, ConfigError when it cannot listen.
     """
     logs.configure()
+    memory.share_heaps()
     with Signals((*SIGNALS, HALT_SIGNAL)) as signals, state:
         _salvage(settings, state)
         daemon = Daemon(settings, state, watchman)
         daemon.start()
+        memory.settle()
         if started is not None:
             started(daemon.address)
         last = _attend(daemon, signals)

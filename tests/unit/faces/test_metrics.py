@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.core.course import Course, Played, Purpose
+from daemon.core.course import Course, Played, Purpose, Swept
 from daemon.core.errors import JournalError
 from daemon.core.events import Checked, Injected, Judged, Judgement, Proposed, Reverted, Verdict
 from daemon.core.evidence import Standing
@@ -262,3 +262,10 @@ def test_a_burst_counts_what_it_sent_or_when_that_is_not_known_what_was_found_ag
     proof = {"planned": 100, "removed": {"input": 30, "dead-letter": 10}}
     metrics("i", Reverted(started=at, finished=at, reversion=Reversion(outcome=Outcome.RESTORED, proof=proof)))
     assert value(metrics, "messages_sent_total", scenario="sqs-burst", target="editor") == sent
+
+
+def test_a_scenario_that_broke_is_forgotten_once_it_is_swept() -> None:
+    metrics = Metrics(workload_settings(), version="1")
+    metrics.ran("r", OPENED)
+    metrics.ran("r", Swept(at=Instant(1, 1), reversion=Reversion(outcome=Outcome.SUPERSEDED)))
+    assert metrics._purposes == {}
