@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from daemon import salvage, wiring
+from daemon import attendance, reload, salvage, wiring
 from daemon.config import notes
 from daemon.core.access import Keyring
 from daemon.core.errors import ChaosdError, ConfigError, JournalError, RefusedError
@@ -28,19 +28,20 @@ from daemon.ports.audit import AuditLog
 from daemon.ports.signals import Signals
 from daemon.ports.state import StateDirectory
 
-RETRY_S = 30.0
 RETRY_MAX_S = 1800.0
 UNDO_S = 60.0
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
-HALT_SIGNAL = signal.SIGUSR1
 
 
 class Daemon:
     """The running parts of one daemon. ``start`` then ``stop``; each once."""
 
-    def __init__(self, settings: Settings, state: StateDirectory, watchman: Watchman) -> None:
+    def __init__(
+        self, settings: Settings, state: StateDirectory, watchman: Watchman, read: reload.Read | None = None
+    ) -> None:
         self._log = logs.logger()
         self._settings = settings
+        self._read = read or (lambda: settings)
+        self._reloading = threading.Lock()
         self._keyring = Keyring(credentials.load(settings.api, os.environ))
         self._metrics = Metrics(settings, version=version("chaosd"))
         listener = logs.LogListener()
@@ -56,7 +57,8 @@ class Daemon:
             ),
         )
         self._prober = Prober(self.station.lookouts, world=self.station.world, publish=self.station.recorder.looked)
-        seed = settings.seed if settings.seed is not None else int.from_bytes(os.urandom(4), "big")
+        self._own_seed = int.from_bytes(os.urandom(4), "big")
+        seed = self._seed(settings)
         self._occurrences = Occurrences(seed, dict(self.station.journal.proposals()))
         self._scheduler = Scheduler(
             {e.name: e for e in settings.experiments},
@@ -87,9 +89,9 @@ class Daemon:
             server.start()
         self._prober.start()
         self._scheduler.start()
+        self._metrics.reloaded(self.station.world.clock.instant().wall_s)
         self._ready.set()
-        for note in notes(self._settings, self.station.faults):
-            self._log.warning("config.note", note=note)
+        self._note()
         self._log.info("daemon.started", listen=self.address, experiments=len(self._settings.experiments))
 
     def stop(self, reason: str) -> bool:
@@ -124,7 +126,29 @@ class Daemon:
         except JournalError as error:  # the daemon stays: it is the one who tries again when there is room
             self._log.error("journal.failed", error=error.message)
             left = 1
-        return min(waited_s * 2, RETRY_MAX_S) if left else RETRY_S
+        return min(waited_s * 2, RETRY_MAX_S) if left else attendance.RETRY_S
+
+    def reload(self) -> Settings:
+        """Take the configuration as it is on disk now; experiments under way end under the old one. Thread-safe.
+
+        All of it or nothing: raises ConfigError when the old one stays in force, having told log and metrics.
+        """
+        with self._reloading:
+            try:
+                with reload.all_or_nothing():
+                    wanted = self._read()
+                    reload.check(self._settings, wanted)
+                    tokens = credentials.load(wanted.api, os.environ)
+                    station = wiring.renewed(self.station, wanted)
+            except ConfigError as error:
+                self._metrics.reloaded(None)
+                self._log.error("config.refused", error=error.message, hint=error.hint)
+                raise
+            self._adopt(wanted, station)
+            self._keyring.replace(tokens)
+        self._log.info("config.reloaded", experiments=len(wanted.experiments), probes=len(wanted.probes))
+        self._note()
+        return wanted
 
     @property
     def address(self) -> str:
@@ -133,6 +157,26 @@ class Daemon:
         return f"http://{listen.host}:{self._servers[0].port}" if isinstance(listen, Tcp) else listen.path
 
     # --- inside ------------------------------------------------------------------------------------------
+
+    def _adopt(self, settings: Settings, station: wiring.Station) -> None:
+        """Put another configuration in the place of the one in force; cannot fail."""
+        self._settings, self.station = settings, station
+        self._metrics.adopt(settings)
+        prober = self._prober.successor(station.lookouts)
+        self._prober.stop()
+        self._prober = prober
+        prober.start()
+        seed = self._seed(settings)
+        self._occurrences.seed = seed
+        self._scheduler.adopt({e.name: e for e in settings.experiments}, seed=seed)
+        self._metrics.reloaded(station.world.clock.instant().wall_s)
+
+    def _seed(self, settings: Settings) -> int:
+        return self._own_seed if settings.seed is None else settings.seed
+
+    def _note(self) -> None:
+        for note in notes(self._settings, self.station.faults):
+            self._log.warning("config.note", note=note)
 
     def _pending(self) -> int:
         return len(self.station.journal.outstanding()) + len(self.station.journal.open_run_ids())
@@ -200,36 +244,24 @@ def serve(
     state: StateDirectory,
     watchman: Watchman,
     *,
+    read: reload.Read | None = None,
     started: Callable[[str], None] | None = None,
 ) -> int:
     """Run the daemon in the foreground until a signal; return the exit code (DESIGN §6).
 
-    ``started`` is told the address once it listens. Raises BusyError when another engine owns the state
-    directory, ConfigError when it cannot listen.
+    ``read`` reads the configuration anew for a reload. ``started`` is told the address once it listens. Raises
+    BusyError when another engine owns the state directory, ConfigError when it cannot listen.
     """
     logs.configure()
-    with Signals((*SIGNALS, HALT_SIGNAL)) as signals, state:
+    with Signals(attendance.WATCHED) as signals, state:
         _salvage(settings, state)
-        daemon = Daemon(settings, state, watchman)
+        daemon = Daemon(settings, state, watchman, read)
         daemon.start()
         if started is not None:
             started(daemon.address)
-        last = _attend(daemon, signals)
+        last = attendance.attend(daemon, signals)
         undone = daemon.stop(f"{signal.Signals(last).name} received")
     return 128 + last if undone else 4
-
-
-def _attend(daemon: Daemon, signals: Signals) -> int:
-    """Retry what could not be undone and halt when told to, until a signal to end; return which."""
-    pause_s = RETRY_S
-    while True:
-        number = signals.wait(pause_s)
-        if number is None:
-            pause_s = daemon.retry(pause_s)
-        elif number == HALT_SIGNAL:
-            daemon.halt(f"{signal.Signals(number).name} received")
-        else:
-            return number
 
 
 def _salvage(settings: Settings, state: StateDirectory) -> None:

@@ -158,6 +158,7 @@ class Prober:
         self._world = world
         self._publish = publish
         self._over = threading.Event()
+        self._names = frozenset(o.name for o in lookouts)
         self._latest: dict[str, Observation] = {}
         # Daemon threads: a canary in flight must not hold up the end of the process.
         self._threads = [
@@ -173,18 +174,28 @@ class Prober:
         for thread in self._threads:
             thread.start()
 
+    def successor(self, lookouts: Sequence[Lookout]) -> "Prober":
+        """Return one that looks with other probes and remembers what was seen of those that stay."""
+        other = Prober(lookouts, world=self._world, publish=self._publish)
+        for observation in self.latest.values():
+            other.note(observation)
+        return other
+
     def stop(self) -> None:
         """End the looking; returns without waiting for looks under way. Idempotent."""
         self._over.set()
 
     def note(self, observation: Observation) -> None:
-        """Remember a look that a watch made."""
-        self._latest[observation.probe] = observation
+        """Remember a look that a watch made; one of a probe that is configured no more is forgotten."""
+        if observation.probe in self._names:
+            self._latest[observation.probe] = observation
 
     def _run(self, lookout: Lookout) -> None:
         while not self._over.is_set():
             if not lookout.lock.locked():  # else an experiment is looking faster than we would
                 observation = lookout.look(self._world)
+                if self._over.is_set():
+                    return
                 self.note(observation)
                 self._publish(observation)
             self._world.clock.wait(self._over, lookout.every_s)

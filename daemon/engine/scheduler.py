@@ -91,21 +91,39 @@ class Scheduler:
         skipped: Callable[[str, str], None],
         lagged: Callable[[float], None],
     ) -> None:
-        self._experiments = experiments
+        self._experiments: Mapping[str, ExperimentSetting] = {}
+        self._seed = seed
+        self._fire = fire
         self._skipped = skipped
         self._lagged = lagged
         self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(THREADS)}, timezone=UTC)
         self._scheduler.add_listener(self._report, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_SUBMITTED)
-        for experiment in experiments.values():
-            self._scheduler.add_job(
-                fire,
-                trigger_of(experiment, seed=seed),
-                args=(experiment,),
-                id=experiment.name,
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=max(1, round(experiment.misfire_grace_s)),
-            )
+        self.adopt(experiments, seed=seed)
+
+    def adopt(self, experiments: Mapping[str, ExperimentSetting], *, seed: int) -> None:
+        """Take other experiments; one that stays as it was keeps its next start and its dice.
+
+        One that runs goes on, and the same name is not started beside it (overlap). Raises ValueError for a bad
+        cron expression, before anything has changed.
+        """
+        same = {n for n, e in experiments.items() if self._experiments.get(n) == e and seed == self._seed}
+        new = {n: trigger_of(e, seed=seed) for n, e in experiments.items() if n not in same}
+        for name in self._experiments.keys() - same:
+            self._scheduler.remove_job(name)
+        for name, trigger in new.items():
+            self._add(experiments[name], trigger)
+        self._experiments, self._seed = dict(experiments), seed
+
+    def _add(self, experiment: ExperimentSetting, trigger: BaseTrigger) -> None:
+        self._scheduler.add_job(
+            self._fire,
+            trigger,
+            args=(experiment,),
+            id=experiment.name,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=max(1, round(experiment.misfire_grace_s)),
+        )
 
     def start(self) -> None:
         self._scheduler.start()

@@ -3,14 +3,14 @@
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daemon.core.events import Observed
 from daemon.core.model import Repository, Target
 from daemon.core.parameters import build
 from daemon.core.seams import Fault, World
 from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings
-from daemon.engine.control import Control
+from daemon.engine.control import Control, Regime
 from daemon.engine.injector import Injector
 from daemon.engine.outside import Outside
 from daemon.engine.parts import Parts
@@ -58,6 +58,7 @@ class Station:
     journal: Journal
     recorder: Recorder
     reverter: Reverter
+    parts: Parts
     injector: Injector
     control: Control
     lookouts: tuple[Lookout, ...]
@@ -151,6 +152,7 @@ def _station(
         journal=journal,
         recorder=parts.recorder,
         reverter=parts.reverter,
+        parts=parts,
         injector=injector,
         control=Control(
             injector=injector,
@@ -164,6 +166,32 @@ def _station(
         faults=parts.faults,
         watchman=parts.watchman,
     )
+
+
+def renewed(now: Station, settings: Settings) -> Station:
+    """Return the station under other settings: what begins from now on runs under them, what is under way does not.
+
+    A probe that stays as it was keeps what it remembers. Nothing has changed when this raises ConfigError.
+    """
+    before = {p.name: (p, o) for p, o in zip(now.settings.probes, now.lookouts, strict=True)}
+    looking = tuple(
+        before[p.name][1]
+        if p.name in before and (p, o.target) == (before[p.name][0], before[p.name][1].target)
+        else o
+        for p, o in zip(settings.probes, lookouts(settings), strict=True)
+    )
+    outside = _outside(settings, now.state, now.world, looking)
+    stage = _theatre(settings, now.state, now.world, now.recorder)
+    parts = replace(
+        now.parts,
+        settings=settings,
+        watcher=_watcher(settings, now.world, looking),
+        outside=outside,
+        company=lambda: stage.company,
+    )
+    injector = Injector(parts)
+    now.control.adopt(Regime(injector, outside, Sentinel(outside.questions, now.world.clock)))
+    return replace(now, settings=settings, parts=parts, injector=injector, lookouts=looking)
 
 
 def open_journal(state: StateDirectory, *, readonly: bool = False) -> Journal:
