@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, EVENT_JOB_SUBMITTED, JobEvent
+from apscheduler.executors.debug import DebugExecutor
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -23,6 +25,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from daemon.core.settings import AboutEvery, Cron, Every, ExperimentSetting
 
 THREADS = 16
+PULSE = "pulse"  # job store, executor and job that show that the scheduler moves
+BEATS = 4
 CRON_FIELDS = 5
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
@@ -91,6 +95,7 @@ class Scheduler:
         skipped: Callable[[str, str], None],
         lagged: Callable[[float], None],
     ) -> None:
+        self._moves: Callable[[], bool] = lambda: True
         self._experiments: Mapping[str, ExperimentSetting] = {}
         self._seed = seed
         self._fire = fire
@@ -128,6 +133,32 @@ class Scheduler:
     def start(self) -> None:
         self._scheduler.start()
 
+    def pulse(self, within_s: float, now_s: Callable[[], float]) -> None:
+        """Let ``ailing`` tell when the scheduler's own thread has not moved for ``within_s``; before ``start``.
+
+        ``now_s`` returns monotonic seconds. The beat runs in that thread, not in the experiments' pool.
+        """
+        self._scheduler.add_jobstore(MemoryJobStore(), PULSE)
+        self._scheduler.add_executor(DebugExecutor(), PULSE)
+        last_s = [now_s()]
+
+        def beat() -> None:
+            last_s[0] = now_s()
+
+        self._scheduler.add_job(
+            beat,
+            IntervalTrigger(seconds=within_s / BEATS, timezone=UTC),
+            jobstore=PULSE,
+            executor=PULSE,
+            misfire_grace_time=None,
+            coalesce=True,
+        )
+        self._moves = lambda: now_s() - last_s[0] < within_s
+
+    def ailing(self) -> tuple[str, ...]:
+        """Tell when the scheduler stands still; nothing where no pulse is felt."""
+        return () if self._moves() else ("the scheduler does not move",)
+
     def stop(self) -> None:
         """Fire nothing more; returns at once, running experiments are the control desk's to end."""
         if self._scheduler.running:
@@ -135,10 +166,12 @@ class Scheduler:
 
     def next_times(self) -> Mapping[str, float]:
         """Return the next start of each experiment, epoch seconds."""
-        jobs = self._scheduler.get_jobs()
+        jobs = self._scheduler.get_jobs("default")
         return {j.id: j.next_run_time.timestamp() for j in jobs if getattr(j, "next_run_time", None)}
 
     def _report(self, event: JobEvent) -> None:
+        if event.jobstore == PULSE:
+            return
         if event.code == EVENT_JOB_SUBMITTED:
             self._lagged(event.scheduled_run_times[0].timestamp())
             return

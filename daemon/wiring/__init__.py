@@ -33,6 +33,7 @@ from daemon.wiring.observers import branches, git_witness, sweep_run, undo_of_ru
 __all__ = ["Catalogue", "branches", "faults", "git_witness", "probes", "sweep_run", "undo_of_run", "witness"]
 
 AD_HOC = "repository"
+UNDO_S = 60.0  # for undoing that waits for nobody
 REGION, ENDPOINT = "CHAOSD_AWS_REGION", "CHAOSD_AWS_ENDPOINT_URL"
 
 
@@ -198,6 +199,14 @@ def open_journal(state: StateDirectory, *, readonly: bool = False) -> Journal:
     """Open the state directory's journal; raises JournalError."""
     keep = None if readonly else Keep(state.path)
     return Journal(state.journal, clock_s=lambda: SystemClock().instant().wall_s, readonly=readonly, keep=keep)
+
+
+def patience_s(journal: Journal) -> float:
+    """Return how long undoing what is outstanding may take at most, one after the other. Raises JournalError."""
+    undos = [i.undo for i in journal.outstanding() if i.undo] + [
+        run.opened.undo for run in journal.scenarios.open_runs() if run.outstanding
+    ]
+    return UNDO_S + sum(undo.wait_s + undo.takes_s for undo in undos)
 
 
 def settled(state: StateDirectory) -> Journal:

@@ -27,10 +27,14 @@ def run(session: Session, listen: str | None, seed: int | None, until_stdin_clos
     flags = {"api.listen": listen, "seed": seed}
     settings = session.settings(flags)
     from daemon import lifecycle
+    from daemon.ports.supervisor import Supervisor
 
     if until_stdin_closes:
         threading.Thread(target=_end_with_input, name="stdin", daemon=True).start()
-    return lifecycle.serve(settings, session.state, watchman, read=lambda: session.settings(flags))
+    supervisor = Supervisor(os.environ)
+    return lifecycle.serve(
+        settings, session.state, watchman, read=lambda: session.settings(flags), supervisor=supervisor
+    )
 
 
 def _end_with_input() -> None:

@@ -183,3 +183,31 @@ def test_one_that_runs_is_not_started_beside_itself_although_it_was_changed() ->
     assert len(running) == 1
     scheduler.stop()
     over.set()
+
+
+def test_a_scheduler_that_stands_still_has_no_pulse() -> None:
+    now, beaten = [0.0], threading.Event()
+
+    def now_s() -> float:
+        beaten.set()
+        return now[0]
+
+    scheduler = Scheduler({}, seed=1, fire=lambda _: None, skipped=lambda *_: None, lagged=lambda _: None)
+    assert scheduler.ailing() == ()
+    scheduler.pulse(0.2, now_s)
+    scheduler.start()
+    beaten.clear()
+    assert beaten.wait(10), "its own thread beats"
+    assert scheduler.next_times() == {}
+    scheduler._scheduler.pause()
+    now[0] += 10
+    assert scheduler.ailing() == ("the scheduler does not move",)
+    beaten.clear()
+    scheduler._scheduler.resume()
+    for _ in range(1000):
+        if not scheduler.ailing():
+            break
+        beaten.clear()
+        assert beaten.wait(10)
+    assert scheduler.ailing() == ()
+    scheduler.stop()
