@@ -26,6 +26,8 @@ SETTLE_S = 1.0
 class EcsTaskStop:
     """Stops healthy tasks with ``ecs:StopTask``, never more than leave ``keep_healthy``.
 
+    Nor its own: the task chaosd runs in is left out, and refused where there is no other, unless ``own_task``.
+
     What is stopped stays stopped: revert waits until the service runs as many tasks as it should, with ids
     that were not there before.
     """
@@ -37,12 +39,14 @@ class EcsTaskStop:
 
     mode: str = parameter("random", "which tasks to stop", choices=tuple(m.name for m in MODES))
     count: int = parameter(1, "how many tasks (random, oldest, newest)", least=1)
+    own_task: bool = parameter(False, "may stop the task that chaosd itself runs in")
     percent: float = parameter(50.0, "share of the healthy tasks, rounded down (percent)", least=1, most=100)
 
     def prepare(self, order: Order, world: World) -> Undo:
         ecs = _ecs(order)
         service = world.ecs.service(ecs.cluster, ecs.service)
-        victims = self._pick(_healthy(service.tasks), order, f"{ecs.cluster}/{ecs.service}")
+        own = "" if self.own_task else world.own_task
+        victims = self._pick(_healthy(service.tasks), order, f"{ecs.cluster}/{ecs.service}", own)
         stop = tuple(task.id for task in victims)
         return Undo(
             fault=self.name,
@@ -96,19 +100,20 @@ class EcsTaskStop:
                 raise _not_back(order, undo.wait_s, seen)
             world.clock.wait(None, LOOK_S)
 
-    def _pick(self, healthy: Sequence[Task], order: Order, where: str) -> Sequence[Task]:
+    def _pick(self, healthy: Sequence[Task], order: Order, where: str, own: str) -> Sequence[Task]:
         if not healthy:
             raise TargetAbsentError(f"no task was stopped: {where} has no healthy running task")
         wanted = self._wanted(len(healthy), where)
-        count = min(wanted, _room(len(healthy), order, where))
+        others = _but_own(healthy, own, where)
+        count = min(wanted, _room(len(healthy), order, where), len(others))
         # Sorted before the dice: the answer of ListTasks has no order of its own.
         match self.mode:
             case "oldest":
-                return sorted(healthy, key=_age)[:count]
+                return sorted(others, key=_age)[:count]
             case "newest":
-                return sorted(healthy, key=_age, reverse=True)[:count]
+                return sorted(others, key=_age, reverse=True)[:count]
             case _:
-                return order.dice.sample(sorted(healthy, key=lambda task: task.id), count)
+                return order.dice.sample(sorted(others, key=lambda task: task.id), count)
 
     def _wanted(self, healthy: int, where: str) -> int:
         match self.mode:
@@ -182,6 +187,18 @@ def _ecs(order: Order) -> EcsService:
             hint="set targets.<name>.ecs to {cluster: ..., service: ...}",
         )
     return order.target.ecs
+
+
+def _but_own(healthy: Sequence[Task], own: str, where: str) -> Sequence[Task]:
+    """Return the tasks but the one chaosd runs in; raises RefusedError when that is the only one."""
+    others = [task for task in healthy if task.id != own]
+    if not others:
+        raise RefusedError(
+            f"no task was stopped: {own}, the only healthy task of {where}, is the one chaosd itself runs in",
+            rule="own-task",
+            hint="run chaosd beside the service instead (docs/deploy-ecs.md), or set own_task: true",
+        )
+    return others
 
 
 def _room(healthy: int, order: Order, where: str) -> int:

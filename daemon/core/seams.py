@@ -236,6 +236,11 @@ class World(Protocol):
     @property
     def private(self) -> str: ...
     @property
+    def own_task(self) -> str:
+        """Return the id of the ECS task this runs in; empty outside ECS. Raises UnreachableError when unknown."""
+        ...
+
+    @property
     def boot(self) -> str:
         """Return what tells this boot of the machine from others; empty where the system does not say."""
         ...
