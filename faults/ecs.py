@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from daemon.core import blast
+from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import Service, Task
 from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UnreachableError
 from daemon.core.model import EcsService, Mode, Order, Outcome, Resource, Reversion, Undo
@@ -36,6 +37,7 @@ class EcsTaskStop:
     summary: ClassVar[str] = "Stops running tasks of the target's ECS service"
     modes: ClassVar[tuple[Mode, ...]] = MODES
     touches: ClassVar[Resource] = Resource.ECS
+    calls: ClassVar[tuple[Call, ...]] = calls(On.SERVICE, "ecs.service", "ecs.tasks", "ecs.stop_task")
 
     mode: str = parameter("random", "which tasks to stop", choices=tuple(m.name for m in MODES))
     count: int = parameter(1, "how many tasks (random, oldest, newest)", least=1)
