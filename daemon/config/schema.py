@@ -32,6 +32,11 @@ from daemon.core.calendar import zone
 TRIGGERS = ("cron", "every", "about_every")
 
 
+def _may_be_left_out(schema: dict[str, Any]) -> None:
+    """Let an editor accept what only the place chaosd runs in can tell to be missing."""
+    schema.pop("required", None)
+
+
 class Aws(Part):
     """Where AWS is."""
 
@@ -44,10 +49,11 @@ class Aws(Part):
 
 
 class Ecs(Part):
-    """The worker's ECS service."""
+    """The worker's ECS service; in ECS what is left out is that of chaosd's own task."""
 
-    cluster: Text = Field(description="cluster, name or ARN")
-    service: Text = Field(description="service, name or ARN")
+    model_config = ConfigDict(json_schema_extra=_may_be_left_out)
+    cluster: Text = Field(description="cluster, name or ARN; unset: chaosd's own")
+    service: Text = Field(description="service, name or ARN; unset: chaosd's own")
 
 
 class Queue(Part):

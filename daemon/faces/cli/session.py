@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from daemon.core.settings import Settings
+    from daemon.core.whereabouts import OwnTask
     from daemon.faces.client import Client
     from daemon.ports.state import StateDirectory
 
@@ -83,7 +84,15 @@ def reading(overrides: Mapping[str, object] | None = None) -> dict[str, Any]:
         "faults": wiring.faults(),
         "probes": wiring.probes(),
         "check_cron": _check_cron,
+        "discover": _discover,
     }
+
+
+def _discover() -> "OwnTask | None":
+    from daemon.ports.local import LocalHttp
+    from daemon.ports.metadata import discover
+
+    return discover(os.environ, LocalHttp())
 
 
 def _check_cron(expression: str, timezone: str) -> None:

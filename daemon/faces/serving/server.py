@@ -13,6 +13,7 @@ import waitress
 from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
 
+from daemon.core.errors import ConfigError
 from daemon.core.settings import Tcp
 from daemon.ports.state import socket_name
 
@@ -80,6 +81,11 @@ class Server:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Tell whether its thread still serves."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Stop listening; requests under way are cut off."""
         self._server.close()
@@ -108,3 +114,15 @@ def peer_uid(connection: socket.socket) -> int | None:
 def our_uids() -> frozenset[int]:
     """Return who may use the private socket: this user, and root, whom nothing keeps out anyway."""
     return frozenset((0, os.geteuid()))
+
+
+def listening(application: "WSGIApplication", address: Tcp | Path) -> Server:
+    """Return a server that listens; raises ConfigError where that is not possible."""
+    try:
+        return Server(application, address)
+    except OSError as error:
+        where = f"{address.host}:{address.port}" if isinstance(address, Tcp) else address
+        raise ConfigError(
+            f"nothing was started: cannot listen on {where}: {error.strerror or error}",
+            hint="choose another api.listen, or stop what listens there",
+        ) from error

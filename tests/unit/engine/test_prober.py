@@ -9,7 +9,7 @@ import pytest
 
 from daemon.core.errors import UnreachableError
 from daemon.core.model import Observation, Phase, Reading, Status, Target
-from daemon.engine.prober import Lookout, Prober, ThreadedWatch
+from daemon.engine.prober import LOOK_MOST_S, Lookout, Prober, ThreadedWatch
 from daemon.engine.stop import StopSwitch
 from daemon.ports.clock import SystemClock
 from tests.fakes import FakeWorld
@@ -116,3 +116,44 @@ def test_the_prober_looks_again_and_again_and_leaves_a_watched_probe_alone(world
         prober.stop()
     assert {o.probe for o in published[:3]} == {"p"}
     assert prober.latest["p"].status is Status.OK
+
+
+def test_a_look_without_end_and_a_thread_that_has_ended_are_named(tmp_path: Path) -> None:
+    world = FakeWorld(str(tmp_path))
+    looking, over = threading.Event(), threading.Event()
+
+    def hang(_: int) -> Reading:
+        looking.set()
+        over.wait(10)
+        return Reading(status=Status.OK)
+
+    prober = Prober([lookout(hang)], world=world, publish=lambda _: None)
+    assert prober.ailing() == (), "not started yet"
+    prober.start()
+    assert looking.wait(10)
+    assert prober.ailing() == ()
+    world.clock.advance(LOOK_MOST_S + 1)
+    assert prober.ailing() == (f"probe p has looked for {LOOK_MOST_S + 1:.0f} s",)
+    prober.stop()
+    assert prober.ailing() == ()
+    over.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_probe_s_thread_that_broke_is_named(world: FakeWorld) -> None:
+    def broken(_: Observation) -> None:
+        raise RuntimeError("publish")
+
+    prober = Prober([lookout(lambda _: Reading(status=Status.OK))], world=world, publish=broken)
+    prober.start()
+    prober._threads[0].join(10)
+    assert prober.ailing() == ("the thread probe-p has ended",)
+    prober.stop()
+
+
+def test_a_successor_remembers_what_stays_and_forgets_the_rest(world: FakeWorld) -> None:
+    prober = Prober([lookout(lambda _: Reading(status=Status.OK))], world=world, publish=lambda _: None)
+    seen = lookout(lambda _: Reading(status=Status.OK)).look(world)
+    prober.note(seen)
+    assert prober.successor([lookout(lambda _: Reading(status=Status.OK))]).latest == {"p": seen}
+    assert prober.successor([]).latest == {}
