@@ -38,6 +38,7 @@ from daemon.core.model import Observation, Reversion, Status
 from daemon.core.settings import ExperimentSetting, Settings
 from daemon.faces.asking import or_unknown
 from daemon.faces.families import Families
+from daemon.ports.courier import Outcome
 
 MANUAL = "manual"
 BURST = "sqs-burst"
@@ -68,6 +69,9 @@ class Metrics(Families):
             for verdict in Verdict:
                 self._finished.labels(name, verdict.value)
         self._targets_at_zero()
+        destinations = [d.name for d in self._settings.notify] + (["grafana"] if self._settings.grafana else [])
+        for destination, outcome in product(destinations, Outcome):
+            self._notices.labels(destination, outcome.value)
         for experiment in self._settings.experiments:
             at = (experiment.fault, experiment.target)
             for family in (self._active, self._injections, self._recovery, self._detection):
@@ -235,6 +239,10 @@ class Metrics(Families):
     def lagged(self, seconds: float) -> None:
         """Note how late a scheduled experiment was started."""
         self._lag.set(seconds)
+
+    def notified(self, destination: str, outcome: str) -> None:
+        """Count what became of one notification."""
+        self._notices.labels(destination, outcome).inc()
 
     def broke(self, listener: str) -> None:
         """Count a listener that broke."""

@@ -1,4 +1,4 @@
-"""The rules as shipped: promtool reads and tries them, and every alert has a case that fires and one that does not."""
+"""The rules as shipped: promtool tries them, and every alert has a case that fires and one that does not."""
 
 import re
 import shutil
@@ -66,21 +66,17 @@ def test_every_case_comes_out_as_written(tmp_path: Path) -> None:
     assert done.stdout.count("SUCCESS") == len(list(CASES.glob("*.test.yml"))) == 4
 
 
-@pytest.mark.parametrize("alert", [rule["alert"] for rule in ALERTS])
 @pytest.mark.parametrize("instead", ["vector(0) > 1", "vector(1)"], ids=["never", "always"])
-def test_no_alert_could_be_silent_or_cry_without_a_case_that_fails(
-    tmp_path: Path, alert: str, instead: str
-) -> None:
+def test_no_alert_could_be_silent_or_cry_without_a_case_that_fails(tmp_path: Path, instead: str) -> None:
     shutil.copytree(DEPLOY, tmp_path / "deploy")
-    shipped = {"groups": [{"name": "chaosd", "rules": ALERTS}]}
-    (planted,) = [dict(rule, expr=instead) for rule in ALERTS if rule["alert"] == alert]
-    shipped["groups"][0]["rules"] = [planted if rule["alert"] == alert else rule for rule in ALERTS]
-    (tmp_path / "deploy/chaosd-alerts.yml").write_text(yaml.safe_dump(shipped))
+    planted = {"groups": [{"name": "chaosd", "rules": [dict(rule, expr=instead) for rule in ALERTS]}]}
+    (tmp_path / "deploy/chaosd-alerts.yml").write_text(yaml.safe_dump(planted))
     done = tried(tmp_path / "deploy")
     assert done.returncode == 1
-    assert f"alertname: {alert}" in done.stdout + done.stderr
-    if instead == "vector(1)":  # a case wanted silence
-        assert re.search(rf"alertname: {alert}, time: [^\n]+\n\s+exp:\[\]", done.stdout + done.stderr)
+    told = done.stdout + done.stderr
+    for rule in ALERTS:
+        wanted = r"\[\]" if instead == "vector(1)" else r"\[\n"  # a case that wanted silence, one that wanted a cry
+        assert re.search(rf"alertname: {rule['alert']}, time: [^\n]+\n\s+exp:{wanted}", told), rule["alert"]
 
 
 def test_every_alert_says_what_it_is_and_where_to_read_on() -> None:
