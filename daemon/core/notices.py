@@ -1,10 +1,21 @@
 """What of an injection is worth telling, read from its events. Who is told, how and how often is not known here."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from daemon.core.events import Event, Injected, Injection, Judged, Plan, Proposed, Reverted, Settled, Verdict
+from daemon.core.events import (
+    Event,
+    Injected,
+    Injection,
+    Judged,
+    Plan,
+    Planned,
+    Proposed,
+    Reverted,
+    Settled,
+    Verdict,
+)
 
 
 class News(StrEnum):
@@ -81,6 +92,8 @@ class NoticeReader:
 
     def _told(self, injection: str, plan: Plan, event: Event) -> Iterable[Notice | Mark]:
         match event:
+            case Planned():  # the way it strikes may have been left to the fault
+                self._plans[injection] = replace(plan, mode=event.undo.mode)
             case Injected():
                 self._begun[injection] = event.started.wall_s
                 yield Mark(plan=plan, begin_s=event.started.wall_s)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from daemon.core.events import HealedBy
 from daemon.core.notices import Mark, News, Notice
 from daemon.core.redact import redact
 from daemon.faces.shapes import document, stamp
@@ -58,9 +59,9 @@ def cloud_event(notice: Notice, *, source: str) -> dict[str, Any]:
 
 def slack(notice: Notice, *, source: str) -> dict[str, Any]:
     """Return a message for Slack, Mattermost and their like: one bold line, then why."""
-    plan = notice.plan
+    plan, by_worker = notice.plan, notice.healed_by == HealedBy.WORKER
     mode = f"/{plan.mode}" if plan.mode else ""
-    after = f" after {notice.recovery[0]:g}-{notice.recovery[1]:g} s" if notice.recovery else ""
+    after = f" in {notice.recovery[0]:g}-{notice.recovery[1]:g} s" if notice.recovery and by_worker else ""
     anew = " (told anew)" if notice.revised else ""
     lines = [f"*chaosd: {_SAID[notice.news]}*{anew} {_plain(f'{plan.fault}{mode} on {plan.target}{after}')}"]
     lines += [f"- {_plain(redact(reason))}" for reason in notice.reasons[:REASONS_MAX]]

@@ -123,7 +123,7 @@ def test_slack_gets_one_text_in_which_nothing_foreign_is_markup(bench: Bench) ->
         bench.kit.control.run(request_by)
         told = them.next().body
     assert set(told) == {"text"}
-    assert told["text"].startswith("*chaosd: NOT RECOVERED* test-darken")
+    assert told["text"].startswith("*chaosd: NOT RECOVERED* test-darken/dark on editor\n- ")
     assert "&lt;!channel&gt;" in told["text"]
     assert "<!channel>" not in told["text"]
 
