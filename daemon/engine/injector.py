@@ -130,8 +130,9 @@ class Injector:
         why = companion.begin(stop)
         if not why and (left_s := companion.left_s) > 0:
             watch.wait(left_s, until=lambda: bool(companion.early), stop=stop)
-            why = stop.reason if stop.is_set() else companion.early
-        return not self._prevented(proposed, why)
+            why = stop.reason if stop.is_set() else ""
+        # From here on until the fault is taken back its effect must not be judged as what it left behind.
+        return not self._prevented(proposed, why or companion.hold())
 
     def _check(self, proposed: Plan, companion: Companion, stop: StopSwitch) -> None:
         """Let the workload settle and note how its messages fared."""

@@ -15,7 +15,7 @@ STOP = "  - {name: stop, fault: ecs-task-stop, target: editor, every: 1h, for: 1
 LOCK = "  - {name: lock, fault: git-lock, target: editor, every: 1h, for: 10s, set: {mode: index-lock}}\n"
 OTHERS = """\
   - {name: interrupt, fault: interrupt-signal, target: editor, every: 1h, for: 10s}
-  - {name: corrupt, fault: git-corrupt, target: editor, every: 1h, for: 10s}
+  - {name: corrupt, fault: git-corrupt, target: editor, every: 1h, for: 20s}
   - {name: burst, fault: sqs-burst, target: editor, every: 1h, set: {messages: 20, rate: 10/s}, for: 20s}
 """
 GOOD = {"recovered", "no-impact"}

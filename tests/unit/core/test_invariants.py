@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,24 @@ def untouched(ledger: Ledger) -> Ledger:
     return replace(ledger, deployed=replace(ledger.deployed, holds=frozenset(), unchanged_since=instant(-5)))
 
 
+def shows(*unseen: int, holds: tuple[int, ...] = (), since_s: float = 3.5, **what: Any) -> Change:
+    """Show another commit: by default the end of a user's branch. The ``unseen`` messages were never seen there."""
+
+    def change(ledger: Ledger) -> Ledger:
+        assert ledger.deployed is not None
+        plain = replace(
+            ledger.deployed,
+            commit="d" * 40,
+            tip_of=("a-user-s",),
+            holds=frozenset(token(n) for n in holds),
+            unchanged_since=instant(since_s),
+        )
+        stages = {**ledger.stages, **{token(n): replace(ledger.stages[token(n)], deployed=None) for n in unseen}}
+        return replace(ledger, deployed=replace(plain, **what), stages=stages)
+
+    return change
+
+
 def slow(ledger: Ledger) -> Ledger:
     late = replace(ledger.stages[token(1)], pushed_after=instant(40), pushed=instant(41), deployed=instant(42))
     return replace(ledger, stages={**ledger.stages, token(1): late})
@@ -83,6 +102,11 @@ WRONG: Mapping[str, tuple[str, Change, set[str]]] = {
     "a finding of fsck": ("repository-sound", lambda x: replace(x, conditions=(condition("fsck"),)), set()),
     "an older commit deployed": ("deployment-fresh", stale, set()),
     "never deployed": ("deployment-fresh", untouched, set()),
+    "an older commit of somebody else's deployed": (
+        "deployment-fresh",
+        shows(tip_of=(), behind=(commit(77, thread=9),)),
+        set(),
+    ),
     "nothing deployed": ("deployment-fresh", lambda x: replace(x, deployed=None), set()),
     "a message left": ("queue-drained", queue(counts(visible=1)), set()),
     "a message in flight for good": ("queue-drained", queue(counts(in_flight=1)), set()),
@@ -131,6 +155,10 @@ RIGHT: Mapping[str, Change] = {
     "a dead letter from before": queue(counts(dead=7), before=counts(dead=7)),
     "a target without a dead-letter queue": queue(counts(dead=None), before=counts(dead=None)),
     "the deployment of another branch came last": lambda _: good(messages=4, threads=2),
+    "a user's work was deployed later": shows(),
+    "a user's work was deployed before ours was seen there": shows(2),
+    "a user's branch that took over some of ours": shows(holds=(0, 1)),
+    "a user's branch that took over ours": shows(2, holds=(0, 1, 2)),
 }
 
 UNSEEN: Mapping[str, tuple[str, Change]] = {
@@ -143,8 +171,22 @@ UNSEEN: Mapping[str, tuple[str, Change]] = {
     "others' messages before": ("queue-drained", queue(counts(visible=1), before=counts(visible=5))),
     "a site of somebody else": (
         "deployment-fresh",
-        lambda x: replace(x, deployed=x.deployed and replace(x.deployed, holds=frozenset())),
+        shows(tip_of=()),
     ),
+    "a commit of ours that somebody else's branch ends at": (
+        "deployment-fresh",
+        shows(commit=f"{1:040x}", holds=(0, 1)),
+    ),
+    "a user's work from before ours was pushed": ("deployment-fresh", shows(2, since_s=2.5)),
+    "our other branch's work from before this one's was pushed": (
+        "deployment-fresh",
+        lambda _: shows(3, holds=(0, 2), since_s=3.2, commit=f"{2:040x}", tip_of=("thread-1",))(good(4, threads=2)),
+    ),
+    "an older commit of somebody else's whose next may be under way": (
+        "deployment-fresh",
+        lambda x: queue(counts(in_flight=1))(shows(tip_of=(), behind=(commit(77, thread=9),))(x)),
+    ),
+    "a site without a name": ("deployment-fresh", shows(commit=None, tip_of=())),
     "a switch that may have waited": (
         "branch-switch-fast",
         lambda x: replace(x, switches=(replace(x.switches[0], most_s=9),)),
