@@ -56,7 +56,7 @@ def test_nothing_that_is_installed_reads_the_repository() -> None:
     for path in (p for folder in ("daemon", "faults", "probes") for p in (ROOT / folder).rglob("*.py")):
         text = path.read_text()
         assert not re.search(r"^\s*(?:from|import) (?:deploy|docs|tests)\b", text, re.MULTILINE), path
-        assert not re.search(r"__file__\)?\.?[^\n]*(?:parents\[|deploy|docs)", text), path
+        assert not re.search(r"__file__[^\n]*(?:deploy|docs|tests)", text), path
 
 
 def verbs(group: click.Group, *above: str) -> Iterator[str]:
