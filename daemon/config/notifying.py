@@ -94,7 +94,7 @@ def problems_in_notify(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _one_token(path: Path, entry: Mapping[str, Any]) -> Iterator[Problem]:
     if all(key in entry for key in TOKENS):
-        yield Problem((*path, TOKENS[1]), f"give {TOKENS[0]} or {TOKENS[1]}, not both", entry[TOKENS[1]])
+        yield Problem(path, f"give {TOKENS[0]} or {TOKENS[1]}, not both")
 
 
 def _no_secret(path: Path, url: object) -> Iterator[Problem]:
@@ -105,4 +105,6 @@ def _no_secret(path: Path, url: object) -> Iterator[Problem]:
     except ValueError:
         return  # a mistake of shape
     if secret:
-        yield Problem(path, "holds a secret: write it into a file of mode 0600 and name that in url_file")
+        yield Problem(
+            path, "whoever reads it may write there, so put it into a file of mode 0600 and name that in url_file"
+        )

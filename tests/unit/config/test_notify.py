@@ -66,11 +66,11 @@ def test_every_kind_has_a_form_and_every_news_can_be_chosen(read: Read) -> None:
         ("notify: [{name: a, kind: slack, url: 'h/x'}]", "notify[0].url: 'h/x' is no URL: write https://..."),
         (
             "notify: [{name: a, kind: slack, url: 'https://hooks.slack.com/services/T/B/x'}]",
-            "notify[0].url: holds a secret: write it into a file of mode 0600 and name that in url_file",
+            "notify[0].url: whoever reads it may write there, so put it into a file of mode 0600",
         ),
         (
             "notify: [{name: a, kind: webhook, url: 'https://me:pass@h/'}]",
-            "notify[0].url: holds a secret: write it into a file of mode 0600 and name that in url_file",
+            "notify[0].url: whoever reads it may write there, so put it into a file of mode 0600",
         ),
         (
             "notify: [{name: a, kind: slack, url: 'http://h', on: [recoverd]}]",
@@ -86,13 +86,13 @@ def test_every_kind_has_a_form_and_every_news_can_be_chosen(read: Read) -> None:
         ),
         (
             "notify: [{name: a, kind: slack, url: 'http://h', token_file: /t, token_credential: t}]",
-            "notify[0].token_credential: 't': give token_file or token_credential, not both",
+            "notify[0]: give token_file or token_credential, not both",
         ),
         ("notify: [{name: a, kind: slack, url: 'http://h', ton: x}]", "notify[0].ton: unknown key"),
         ("grafana: {token_file: /t}", "grafana.url: is required"),
         (
             "grafana: {url: 'http://h', token_file: /t, token_credential: t}",
-            "grafana.token_credential: 't': give token_file or token_credential, not both",
+            "grafana: give token_file or token_credential, not both",
         ),
     ],
 )
