@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers check truth accuracy soak bench torture fmt lock clean
+.PHONY: help demo test lint types layers check truth accuracy soak bench torture fmt made lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ bench: $(VENV)/.dev  ## ratios measured side by side in one run
 fmt: $(VENV)/.dev  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+made: $(VENV)/.dev  ## write anew what is made from code: dashboards and manual page
+	$(BIN)/python deploy/grafana/dashboards.py
+	$(BIN)/python deploy/man/page.py
 
 lock: $(VENV)/.dev  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q pyproject.toml --extra lab --generate-hashes --no-header --upgrade -o requirements.lock

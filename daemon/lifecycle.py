@@ -3,6 +3,7 @@
 import faulthandler
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from daemon.engine.prober import Prober
 from daemon.engine.watchman import Watchman
 from daemon.faces import logs
 from daemon.faces.api import Application, Desk, Server
+from daemon.faces.heralds import Heralds
 from daemon.faces.metrics import Metrics
 from daemon.faces.serving.auditing import Auditor
 from daemon.faces.serving.gate import Gate
@@ -27,6 +29,8 @@ from daemon.faces.shapes import stamp
 from daemon.faces.status import StatusLine
 from daemon.ports import credentials
 from daemon.ports.audit import AuditLog
+from daemon.ports.courier import Outcome
+from daemon.ports.local import LocalHttp
 from daemon.ports.signals import Signals
 from daemon.ports.state import StateDirectory
 from daemon.ports.supervisor import Supervisor
@@ -54,11 +58,14 @@ class Daemon:
         self._keyring = Keyring(credentials.load(settings.api, os.environ))
         self._metrics = Metrics(settings, version=version("chaosd"))
         listener = logs.LogListener()
+        self._heralds = Heralds(
+            settings, LocalHttp(), os.environ, source=f"/chaosd/{socket.gethostname()}", told=self._told
+        )
         self.station = wiring.station(
             settings,
             state,
             wiring.Audience(
-                listeners=(listener, self._metrics, self._line, self._keep_latest),
+                listeners=(listener, self._metrics, self._line, self._keep_latest, self._heralds),
                 looked=(listener.looked, self._metrics.looked),
                 runs=(listener.ran, self._metrics.ran),
                 on_failure=self._broke,
@@ -80,9 +87,11 @@ class Daemon:
 
     def start(self) -> None:
         """Undo what an earlier life left, then open for business. Raises JournalError."""
+        self._heralds.start()
         outstanding = self.station.journal.outstanding()
         self._metrics.resume(outstanding)
         self._line.resume(outstanding)
+        self._heralds.resume(outstanding)
         self._supervisor.extend(wiring.patience_s(self.station.journal))
         recovered = self.station.control.recover()
         for injection in recovered.injections:
@@ -121,6 +130,7 @@ class Daemon:
         for server in self._servers:
             server.close()
         left = self.station.control.left
+        self._heralds.close()
         self._log.info("daemon.stopped", reason=reason, outstanding=left)
         self.station.close()
         return undone and not left
@@ -249,6 +259,13 @@ class Daemon:
     def _keep_latest(self, _: str, event: Event) -> None:
         if isinstance(event, Observed):
             self._prober.note(event.observation)
+
+    def _told(self, destination: str, outcome: Outcome, what: str, why: str) -> None:
+        self._metrics.notified(destination, outcome.value)
+        if outcome is not Outcome.DELIVERED:
+            self._log.warning(
+                "notification.failed", destination=destination, outcome=outcome.value, what=what, why=why
+            )
 
     def _broke(self, listener: str, error: BaseException) -> None:
         self._metrics.broke(listener)

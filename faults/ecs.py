@@ -47,8 +47,9 @@ class EcsTaskStop:
     def prepare(self, order: Order, world: World) -> Undo:
         ecs = _ecs(order)
         service = world.ecs.service(ecs.cluster, ecs.service)
+        where = f"{ecs.cluster}/{ecs.service}"
         own = "" if self.own_task else world.own_task
-        victims = self._pick(_healthy(service.tasks), order, f"{ecs.cluster}/{ecs.service}", own)
+        victims = self._pick(_healthy(service.tasks), order, where, own)
         stop = tuple(task.id for task in victims)
         return Undo(
             fault=self.name,

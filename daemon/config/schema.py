@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from daemon.config.guarding import Guard
+from daemon.config.notifying import Destination, Grafana
 from daemon.config.part import Part
 from daemon.config.scalars import (
     Absolute,
@@ -253,4 +254,6 @@ class Root(Part):
     experiments: tuple[Experiment, ...] = ()
     guard: Guard = Field(default_factory=Guard)
     api: Api = Field(default_factory=Api)
+    notify: tuple[Destination, ...] = Field(default=(), description="who is told what became of faults")
+    grafana: Grafana | None = Field(default=None, description="a Grafana that marks each fault in its dashboards")
     sampling: Sampling = Field(default_factory=Sampling)

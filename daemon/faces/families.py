@@ -1,6 +1,6 @@
 """The families of metrics: their names, what they say, and their labels."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 BUCKETS_S = (0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800)
 
@@ -10,6 +10,7 @@ class Families:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        ProcessCollector(registry=registry)
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"chaosd_{name}", text, labels, registry=self.registry)
@@ -53,3 +54,5 @@ class Families:
             "config_last_reload_success_timestamp_seconds", "When the configuration in force was taken."
         )
         self._listener = counter("listener_failures", "Listeners that broke on an event.", "listener")
+        self._objective = gauge("objective_seconds", "The target's own limits.", "target", "objective")
+        self._notices = counter("notifications", "What became of notifications.", "destination", "outcome")

@@ -6,6 +6,7 @@ labels: ids are in the log and the journal.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import product
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
@@ -33,10 +34,11 @@ from daemon.core.events import (
 )
 from daemon.core.events import Observed as ObservedEvent
 from daemon.core.invariants import INVARIANTS
-from daemon.core.model import Observation, Reversion, Status
+from daemon.core.model import Limits, Observation, Reversion, Status
 from daemon.core.settings import ExperimentSetting, Settings
 from daemon.faces.asking import or_unknown
 from daemon.faces.families import Families
+from daemon.ports.courier import Outcome
 
 MANUAL = "manual"
 BURST = "sqs-burst"
@@ -63,18 +65,28 @@ class Metrics(Families):
     def _start_at_zero(self) -> None:
         for reason in guard.names():
             self._refusals.labels(reason)
-        for target in self._settings.steady_state:
-            self._steady.labels(target)
+        for name in (MANUAL, *(e.name for e in self._settings.experiments)):
+            self._started.labels(name)
+            for verdict in Verdict:
+                self._finished.labels(name, verdict.value)
+        self._targets_at_zero()
+        destinations = [d.name for d in self._settings.notify] + (["grafana"] if self._settings.grafana else [])
+        for destination, outcome in product(destinations, Outcome):
+            self._notices.labels(destination, outcome.value)
         for experiment in self._settings.experiments:
             at = (experiment.fault, experiment.target)
-            self._started.labels(experiment.name)
-            for verdict in Verdict:
-                self._finished.labels(experiment.name, verdict.value)
             for family in (self._active, self._injections, self._recovery, self._detection):
                 family.labels(*at)
             self._undo_failures.labels(experiment.fault)
             for sender in _senders(experiment):
                 self._sent.labels(sender, experiment.target)
+
+    def _targets_at_zero(self) -> None:
+        for target in self._settings.steady_state:
+            self._steady.labels(target)
+        for name, target in self._settings.targets.items():
+            for objective, limit_s in asdict(target.limits).items():
+                self._objective.labels(name, objective.removesuffix("_s")).set(limit_s)
         able = [n for n, t in self._settings.targets.items() if t.queue is not None and t.repository is not None]
         for invariant, target in product(INVARIANTS, able):
             self._violations.labels(invariant, target)
@@ -231,6 +243,10 @@ class Metrics(Families):
         """Note how late a scheduled experiment was started."""
         self._lag.set(seconds)
 
+    def notified(self, destination: str, outcome: str) -> None:
+        """Count what became of one notification."""
+        self._notices.labels(destination, outcome).inc()
+
     def broke(self, listener: str) -> None:
         """Count a listener that broke."""
         self._listener.labels(listener).inc()
@@ -267,6 +283,8 @@ class Metrics(Families):
         for target in self._settings.targets.keys() - settings.targets.keys():
             self._message.remove(target)
             self._switch.remove(target)
+            for objective in asdict(Limits()):
+                self._objective.remove(target, objective.removesuffix("_s"))
             for state in QUEUE_STATES:
                 self._queue.remove(target, state)
         for name in {e.name for e in self._settings.experiments} - {e.name for e in settings.experiments}:

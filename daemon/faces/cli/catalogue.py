@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from daemon.core.errors import UsageError
+from daemon.faces.cli import complete
 from daemon.faces.cli.group import Suggesting
 from daemon.faces.cli.session import Session, output_option
 from daemon.faces.cli.text import number, seconds, write_json
@@ -45,7 +46,7 @@ def list_faults(session: Session) -> int:
 
 
 @faults.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.faults)
 @output_option
 @click.pass_obj
 def show_fault(session: Session, name: str) -> int:
@@ -83,7 +84,7 @@ def list_probes(session: Session) -> int:
 
 
 @probes.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.probes)
 @output_option
 @click.pass_obj
 def show_probe(session: Session, name: str) -> int:
