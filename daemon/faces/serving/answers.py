@@ -85,10 +85,11 @@ class InjectionDocument(Injection):
 
 
 class Injections(TypedDict):
-    """Several injections, oldest first."""
+    """One page of injections, newest first; ``next`` is where the following page is, null on the last."""
 
     schema_version: Literal[1]
     injections: list[Injection]
+    next: str | None
 
 
 class Accepted(TypedDict):
@@ -208,9 +209,12 @@ class Situation(TypedDict):
 class Problem(TypedDict):
     """What was not done, and why (RFC 9457)."""
 
+    type: str
     title: str
     status: int
     detail: str
+    instance: str
     hint: NotRequired[str]
     exit_code: NotRequired[int]
     rule: NotRequired[str]
+    problems: NotRequired[list[str]]

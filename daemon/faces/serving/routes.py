@@ -85,7 +85,7 @@ TABLE: tuple[Route, ...] = (
     Route(
         path="/api/v1/injections",
         name="injections",
-        summary="The latest injections, oldest first",
+        summary="Injections, newest first, in pages",
         query=InjectionsQuery,
         answers={200: answers.Injections},
     ),

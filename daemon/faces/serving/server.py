@@ -1,5 +1,6 @@
 """The web server: waitress, which also says who is at the other end of a Unix socket."""
 
+import json
 import os
 import socket
 import struct
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import waitress
 from waitress.channel import HTTPChannel
-from waitress.task import WSGITask
+from waitress.task import ErrorTask, WSGITask
 
 from daemon.core.settings import Tcp
+from daemon.faces.serving import problems
 from daemon.ports.state import socket_name
 
 if TYPE_CHECKING:
@@ -36,10 +38,24 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress ships no types
         return environment
 
 
+class _ErrorTask(ErrorTask):  # type: ignore[misc]  # as above
+    """Answers what is no request at all, too large, or broke, in the one form of all our refusals."""
+
+    def execute(self) -> None:
+        found = self.request.error
+        body = json.dumps(problems.plain(found.code, str(found.body), str(self.request.path))).encode()
+        self.status = f"{found.code} {found.reason}"
+        self.response_headers += [("Content-Type", problems.MEDIA), ("Cache-Control", "no-store")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]  # as above
     """Asks the kernel who connected, at the moment of connecting."""
 
     task_class = _Task
+    error_task_class = _ErrorTask
 
     def __init__(self, server: Any, sock: socket.socket, *rest: Any, **more: Any) -> None:
         self.peer_uid = peer_uid(sock)

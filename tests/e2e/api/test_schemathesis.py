@@ -163,9 +163,10 @@ def _path(path: str) -> str:
 @pytest.mark.parametrize(
     ("verb", "path", "body"),
     [
-        ("GET", "/api/v1/injections?most=many", None),
-        ("GET", "/api/v1/injections?most=0", None),
-        ("GET", "/api/v1/injections?most=5&most=6", None),
+        ("GET", "/api/v1/injections?limit=many", None),
+        ("GET", "/api/v1/injections?limit=0", None),
+        ("GET", "/api/v1/injections?limit=5&limit=6", None),
+        ("GET", "/api/v1/injections?after=nothing", None),
         ("GET", "/api/v1/injections?newest=5", None),
         ("GET", "/api/v1/injections?since_s=nan", None),
         ("GET", "/api/v1/injections/x?wait=forever", None),
