@@ -22,9 +22,11 @@ from daemon.faces.api import Application, Desk, Server
 from daemon.faces.metrics import Metrics
 from daemon.faces.serving.auditing import Auditor
 from daemon.faces.serving.gate import Gate
+from daemon.faces.serving.news import News
 from daemon.faces.shapes import stamp
 from daemon.ports import credentials
 from daemon.ports.audit import AuditLog
+from daemon.ports.clock import SystemClock
 from daemon.ports.signals import Signals
 from daemon.ports.state import StateDirectory
 
@@ -44,13 +46,14 @@ class Daemon:
         self._keyring = Keyring(credentials.load(settings.api, os.environ))
         self._metrics = Metrics(settings, version=version("chaosd"))
         listener = logs.LogListener()
+        self._news = News(SystemClock())
         self.station = wiring.station(
             settings,
             state,
             wiring.Audience(
-                listeners=(listener, self._metrics, self._keep_latest),
-                looked=(listener.looked, self._metrics.looked),
-                runs=(listener.ran, self._metrics.ran),
+                listeners=(listener, self._metrics, self._keep_latest, self._news),
+                looked=(listener.looked, self._metrics.looked, self._news.looked),
+                runs=(listener.ran, self._metrics.ran, self._news.ran),
                 on_failure=self._broke,
                 watchman=watchman,
             ),
@@ -98,6 +101,7 @@ class Daemon:
         self._scheduler.stop()
         undone = self.station.control.close(reason, UNDO_S)
         self._prober.stop()
+        self._news.close()
         for server in self._servers:
             server.close()
         left = self.station.control.left
@@ -111,6 +115,7 @@ class Daemon:
             self.station.control.halt(reason)
         except ChaosdError as error:  # what ran is being undone, and nothing begins without a journal
             self._log.error("journal.failed", error=error.message)
+        self._news.say("halt", reason=reason)
         self._log.warning("daemon.halted", reason=reason)
 
     def retry(self, waited_s: float) -> float:
@@ -153,6 +158,8 @@ class Daemon:
             },
             ready=self._ready,
             audit=Auditor(AuditLog(state.path), clock, self._log.warning),
+            news=self._news,
+            settings=lambda: self._settings,
         )
         api = self._settings.api
         hosts = ("localhost", *api.hosts, api.listen.host.lower()) if isinstance(api.listen, Tcp) else ()

@@ -15,6 +15,8 @@ from daemon.faces.serving.gate import Gate
 from daemon.faces.serving.reading import Reading
 from daemon.faces.serving.routes import BY_NAME, ROUTES, Route, Scope
 from daemon.faces.serving.server import BODY_MAX, Server
+from daemon.faces.serving.streaming import Streams
+from daemon.faces.web.pages import Pages, wanted
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -36,7 +38,8 @@ class Application:
     def __init__(self, desk: Desk, gate: Gate) -> None:
         self._desk = desk
         self._gate = gate
-        self._verbs = (Reading(desk), Controlling(desk))
+        self._pages = Pages(desk, controls=gate.keyring.controls)
+        self._verbs = (Reading(desk), Controlling(desk), Streams(desk.news), self._pages)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
@@ -44,7 +47,7 @@ class Application:
         try:
             response = self._answer(request)
         except (HTTPException, ChaosdError) as error:
-            response = problems.response(problems.content(error, request.path), error)
+            response = self._problem(request, error)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response(environ, start_response)
@@ -70,6 +73,11 @@ class Application:
             if route.scope is Scope.CONTROL or isinstance(error, RefusedError):
                 self._desk.audit.ended(caller, name, what, error)
             raise
+
+    def _problem(self, request: Request, error: HTTPException | ChaosdError) -> Response:
+        found = problems.content(error, request.path)
+        answer = self._pages.refusal(found) if wanted(request) else problems.response(found)
+        return problems.dressed(answer, error)
 
     def _verb(self, name: str) -> Callable[..., Response]:
         """Return what answers a route: the method of its name."""

@@ -55,10 +55,12 @@ class Controlling:
 
     def halt(self, body: ReasonBody, **_: object) -> Response:
         self._desk.control.halt(redact(body.reason or body.because or "no reason given"))
+        self._desk.news.say("halt", reason=self._desk.control.halted)
         return as_json(shapes.document(halted=self._desk.control.halted))
 
     def resume(self, body: ReasonBody, **_: object) -> Response:
         self._desk.control.resume(redact(body.because or body.reason or ""))
+        self._desk.news.say("halt", reason=None)
         return as_json(shapes.document(halted=None))
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from daemon.core.model import Observation
 from daemon.core.seams import Fault
+from daemon.core.settings import Settings
 from daemon.engine.control import Control, Run
 from daemon.faces.metrics import Metrics
 from daemon.faces.serving.auditing import Auditor
+from daemon.faces.serving.news import News
 from daemon.ports.journal import Journal
 
 RUNS_MAX = 100
@@ -28,6 +30,8 @@ class Desk:
     facts: Mapping[str, Any]
     ready: threading.Event
     audit: Auditor
+    news: News
+    settings: Callable[[], Settings]
     runs: dict[str, Run] = field(default_factory=dict)
 
     def begun(self, run: Run) -> None:

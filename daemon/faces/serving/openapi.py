@@ -23,7 +23,7 @@ _STATUS = {
     413: "the body is too large",
     415: "send application/json",
     422: "the configuration or the parameters do not fit",
-    503: "not ready yet",
+    503: "not ready yet, or all streams are taken",
 }
 
 

@@ -62,14 +62,13 @@ def plain(status: int, detail: str, path: str, **more: object) -> dict[str, Any]
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path, **more}
 
 
-def response(problem: Mapping[str, Any], error: HTTPException | ChaosdError | None = None) -> Response:
-    """Return the answer, with the headers that HTTP wants beside it."""
-    answer = Response(json.dumps(problem), status=problem["status"], content_type=MEDIA)
-    return dressed(answer, error)
+def response(problem: Mapping[str, Any]) -> Response:
+    """Return the answer for programs."""
+    return Response(json.dumps(problem), status=problem["status"], content_type=MEDIA)
 
 
-def dressed(answer: Response, error: HTTPException | ChaosdError | None) -> Response:
-    """Return the answer with what HTTP wants beside a 401 and a 405."""
+def dressed(answer: Response, error: HTTPException | ChaosdError) -> Response:
+    """Return the answer with the headers that HTTP wants beside a 401 and a 405."""
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="chaosd"'
     if isinstance(error, HTTPException):

@@ -36,10 +36,35 @@ class Route:
 
 
 _TEXT = "text/plain"
+_HTML = "text/html"
 _ONE = answers.InjectionDocument
 CONTROL: dict[str, Any] = {"method": "POST", "scope": Scope.CONTROL}
 
 TABLE: tuple[Route, ...] = (
+    Route(path="/", name="index", summary="The status page", answers={200: _HTML}, any_query=True),
+    Route(
+        path="/injections/<name>",
+        name="evidence",
+        summary="One injection with its evidence, for people",
+        answers={200: _HTML},
+        problems=(404,),
+        any_query=True,
+    ),
+    Route(
+        path="/ui/style.css",
+        name="style",
+        summary="How the pages look",
+        scope=Scope.OPEN,
+        answers={200: "text/css"},
+    ),
+    Route(
+        path="/ui/status.js",
+        name="script",
+        summary="Keeps the pages up to date",
+        scope=Scope.OPEN,
+        answers={200: "text/javascript"},
+    ),
+    Route(path="/ui/icon.svg", name="icon", summary="The icon", scope=Scope.OPEN, answers={200: "image/svg+xml"}),
     Route(
         path="/metrics",
         name="metrics",
@@ -81,6 +106,13 @@ TABLE: tuple[Route, ...] = (
         name="observations",
         summary="The latest look of every probe",
         answers={200: answers.Observations},
+    ),
+    Route(
+        path="/api/v1/events",
+        name="events",
+        summary="What happens, as server-sent events; Last-Event-ID resumes",
+        answers={200: "text/event-stream"},
+        problems=(503,),
     ),
     Route(
         path="/api/v1/injections",

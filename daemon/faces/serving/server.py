@@ -16,11 +16,13 @@ from waitress.task import ErrorTask, WSGITask
 
 from daemon.core.settings import Tcp
 from daemon.faces.serving import problems
+from daemon.faces.serving.streaming import STREAMS_MAX
 from daemon.ports.state import socket_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+THREADS = 4  # for what is answered at once, besides one for each stream
 LOOP_S = 30
 IDLE_S = 60  # a client that says nothing for that long loses its connection
 HEAD_MAX = 16 << 10
@@ -68,13 +70,14 @@ class Server:
     def __init__(self, application: "WSGIApplication", listen: Tcp | Path) -> None:
         # Its loop looks around at this interval though nothing happens; sockets wake it whenever something does.
         common: dict[str, Any] = {
-            "threads": 4,
+            "threads": THREADS + STREAMS_MAX,
             "map": {},
             "ident": "chaosd",
             "asyncore_loop_timeout": LOOP_S,
             "channel_timeout": IDLE_S,
             "max_request_header_size": HEAD_MAX,
             "max_request_body_size": BODY_MAX,
+            "channel_request_lookahead": 1,  # reads on while it streams, so that who has gone is noticed
         }
         if isinstance(listen, Tcp):
             self._server = waitress.create_server(application, host=listen.host, port=listen.port, **common)
