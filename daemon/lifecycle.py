@@ -12,6 +12,7 @@ from daemon.config import notes
 from daemon.core.access import Keyring
 from daemon.core.errors import ChaosdError, ConfigError, JournalError, RefusedError
 from daemon.core.events import Event, Observed
+from daemon.core.model import Observation
 from daemon.core.plan import Occurrences, Request
 from daemon.core.settings import ExperimentSetting, Settings, Tcp, UnixSocket
 from daemon.engine.prober import Prober
@@ -160,6 +161,7 @@ class Daemon:
             audit=Auditor(AuditLog(state.path), clock, self._log.warning),
             news=self._news,
             settings=lambda: self._settings,
+            look=self._look,
         )
         api = self._settings.api
         hosts = ("localhost", *api.hosts, api.listen.host.lower()) if isinstance(api.listen, Tcp) else ()
@@ -167,6 +169,9 @@ class Daemon:
         address = Path(api.listen.path) if isinstance(api.listen, UnixSocket) else api.listen
         public, private = Application(desk, gate), Application(desk, Gate(private=True, keyring=self._keyring))
         return _listen(public, address), _listen(private, state.socket)
+
+    def _look(self, probe: str, timeout_s: float) -> Observation | None:
+        return self._prober.look(probe, timeout_s)
 
     def _fire(self, experiment: ExperimentSetting) -> None:
         request = Request(

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
-from daemon.core.errors import ChaosdError, RefusedError
+from daemon.core.errors import ChaosdError, ConfigError, RefusedError
 from daemon.faces.serving import problems
 from daemon.faces.serving.bodies import InjectBody, ReasonBody, SettleBody, read_body, read_query
 from daemon.faces.serving.controlling import Controlling
 from daemon.faces.serving.desk import Desk
 from daemon.faces.serving.gate import Gate
+from daemon.faces.serving.probing import Probing
 from daemon.faces.serving.reading import Reading
 from daemon.faces.serving.routes import BY_NAME, ROUTES, Route, Scope
 from daemon.faces.serving.server import BODY_MAX, Server
@@ -39,7 +40,7 @@ class Application:
         self._desk = desk
         self._gate = gate
         self._pages = Pages(desk, controls=gate.keyring.controls)
-        self._verbs = (Reading(desk), Controlling(desk), Streams(desk.news), self._pages)
+        self._verbs = (Reading(desk), Controlling(desk), Probing(desk), Streams(desk.news), self._pages)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
@@ -76,6 +77,8 @@ class Application:
 
     def _problem(self, request: Request, error: HTTPException | ChaosdError) -> Response:
         found = problems.content(error, request.path)
+        if isinstance(error, ConfigError) and request.path == "/-/reload":
+            found["status"] = 400  # what was sent is the file
         answer = self._pages.refusal(found) if wanted(request) else problems.response(found)
         return problems.dressed(answer, error)
 

@@ -106,6 +106,25 @@ class Halted(TypedDict):
     halted: str | None
 
 
+class Changed(TypedDict):
+    """What another configuration changed of one of its parts, by name."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
+class Reloaded(TypedDict):
+    """What a reload changed; ``others`` are the parts without names."""
+
+    schema_version: Literal[1]
+    targets: Changed
+    probes: Changed
+    experiments: Changed
+    tokens: Changed
+    others: list[str]
+
+
 class Found(TypedDict):
     """One named thing a probe found."""
 

@@ -69,6 +69,13 @@ class InjectionsQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = ""
 
 
+class ProbeQuery(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which probe, by the names of the configuration."""
+
+    target: Annotated[Name, Meta(description="name of a configured target")]
+    module: Annotated[Name, Meta(description="name of a configured probe of that target")]
+
+
 class WaitQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     """How long to wait for the verdict."""
 

@@ -4,12 +4,13 @@ from werkzeug.wrappers import Request, Response
 
 from daemon.core import plan
 from daemon.core.access import Caller
-from daemon.core.errors import UsageError
+from daemon.core.errors import BusyError, UsageError
 from daemon.core.parameters import duration
 from daemon.core.redact import redact
 from daemon.faces import shapes
 from daemon.faces.serving.bodies import YEAR_S, InjectBody, ReasonBody, SettleBody
 from daemon.faces.serving.desk import Desk
+from daemon.faces.serving.difference import difference
 from daemon.faces.serving.reading import as_json, unknown
 
 
@@ -46,6 +47,15 @@ class Controlling:
     def settle(self, body: SettleBody, *, name: str, caller: Caller, **_: object) -> Response:
         found = self._desk.control.settle(name, by=_by(caller, body.by), because=redact(body.because))
         return as_json(shapes.document(**shapes.injection(found)))
+
+    def reload(self, _: object, **__: object) -> Response:
+        """Answer with what changed; what does not fit is one 400 with all mistakes, and the old one stays."""
+        if self._desk.reload is None:
+            raise BusyError("not reloaded: this daemon was not started from a file")
+        before = self._desk.settings()
+        after = self._desk.reload()
+        self._desk.news.say("reload")
+        return as_json(shapes.document(**difference(before, after)))
 
     def recover(self, _: object, **__: object) -> Response:
         found = self._desk.control.recover()

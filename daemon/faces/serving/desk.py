@@ -14,12 +14,16 @@ from daemon.faces.serving.auditing import Auditor
 from daemon.faces.serving.news import News
 from daemon.ports.journal import Journal
 
-RUNS_MAX = 100
+FAILED_MAX = 64  # injections that ended in an error nobody has asked for yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What the API shows and moves. ``runs`` are the injections begun through it whose end may be asked for."""
+    """What the API shows and moves.
+
+    ``runs`` are the injections begun through it whose end may be asked for. ``look`` asks one probe now, within
+    seconds. ``reload`` takes the configuration as it is on disk, all of it or (ConfigError) nothing.
+    """
 
     control: Control
     journal: Journal
@@ -32,10 +36,18 @@ class Desk:
     audit: Auditor
     news: News
     settings: Callable[[], Settings]
+    look: Callable[[str, float], Observation | None]
+    reload: Callable[[], Settings] | None = None
     runs: dict[str, Run] = field(default_factory=dict)
 
     def begun(self, run: Run) -> None:
-        """Keep an injection under way until its end was asked for; of those that nobody asks for, the latest."""
+        """Keep an injection under way until its end was asked for.
+
+        What ended and nobody asked for is let go: its end is in the journal. An error is not, so some stay.
+        """
         self.runs[run.injection] = run
-        for name in [n for n, r in tuple(self.runs.items()) if r.done.is_set()][:-RUNS_MAX]:
-            self.runs.pop(name, None)
+        ended = [(name, one) for name, one in tuple(self.runs.items()) if one.done.is_set()]
+        failed = [name for name, one in ended if one.error is not None]
+        for name, one in ended:
+            if one.error is None or name in failed[:-FAILED_MAX]:
+                self.runs.pop(name, None)

@@ -45,7 +45,8 @@ def content(error: HTTPException | ChaosdError, path: str) -> dict[str, Any]:
         return plain(error.code or 500, error.description or "", path)
     rule = getattr(error, "rule", None)
     name, title = next(about for kind, about in KINDS.items() if isinstance(error, kind))
-    more = {"hint": error.hint or None, "exit_code": error.exit_code, "rule": rule}
+    mistakes = list(error.problems) if isinstance(error, ConfigError) and error.problems else None
+    more = {"hint": error.hint or None, "exit_code": error.exit_code, "rule": rule, "problems": mistakes}
     return {
         "type": _PREFIX + name,
         "title": title,

@@ -8,7 +8,15 @@ from msgspec import Struct
 from werkzeug.routing import Map, Rule
 
 from daemon.faces.serving import answers
-from daemon.faces.serving.bodies import InjectBody, InjectionsQuery, Nothing, ReasonBody, SettleBody, WaitQuery
+from daemon.faces.serving.bodies import (
+    InjectBody,
+    InjectionsQuery,
+    Nothing,
+    ProbeQuery,
+    ReasonBody,
+    SettleBody,
+    WaitQuery,
+)
 
 
 class Scope(StrEnum):
@@ -71,6 +79,23 @@ TABLE: tuple[Route, ...] = (
         summary="Prometheus metrics, text or OpenMetrics by Accept",
         answers={200: _TEXT},
         any_query=True,  # Prometheus adds what its configuration names under params
+    ),
+    Route(
+        path="/probe",
+        name="probe",
+        summary="One configured probe asked now, for Prometheus' multi-target pattern",
+        query=ProbeQuery,
+        answers={200: _TEXT},
+        problems=(404,),
+    ),
+    Route(
+        path="/-/reload",
+        name="reload",
+        summary="Take the configuration as it is on disk, all of it or nothing",
+        body=Nothing,
+        answers={200: answers.Reloaded},
+        problems=(409,),
+        **CONTROL,
     ),
     Route(
         path="/-/healthy",

@@ -1,7 +1,7 @@
 """Server-sent events. Every watcher holds a thread of the server: their number, time and share are bounded.
 
-A stream ends after STREAM_S or NOTICES_MAX; who comes back with ``Last-Event-ID`` misses nothing. What a client that
-has stopped reading can cost is a thread for that long, and NOTICES_MAX notices in a buffer.
+A stream ends after STREAM_S or NOTICES_MAX; who comes back with ``Last-Event-ID`` misses nothing. What a client
+that has stopped reading can cost is a thread for that long, and NOTICES_MAX notices in a buffer.
 """
 
 import json

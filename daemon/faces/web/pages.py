@@ -24,6 +24,7 @@ POLICY = (
     " form-action 'none'; frame-ancestors 'none'"
 )
 FRESH_S = 1.0
+PROGRAMS = ("/api/", "/-/", "/metrics", "/probe", "/ui/")
 TONES = {**charts.TONES, "not yet": "mute"}
 
 
@@ -109,9 +110,7 @@ class Pages:
 
 def wanted(request: Request) -> bool:
     """Tell whether a person is to read the answer: a browser asks for a page of ours."""
-    if request.method not in ("GET", "HEAD") or request.path.startswith(
-        ("/api/", "/-/", "/metrics", "/probe", "/ui/")
-    ):
+    if request.method not in ("GET", "HEAD") or request.path.startswith(PROGRAMS):
         return False
     return request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html"
 

@@ -1,9 +1,9 @@
-"""What the status page shows, as plain data: from the journal, the prober and the schedule, all asked at one moment."""
+"""What the status page shows, as plain data: from the journal, the prober and the schedule."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from daemon.core.events import Injection, State
+from daemon.core.events import Injection, Plan, State
 from daemon.core.model import Observation, Status
 from daemon.core.settings import AboutEvery, Cron, Every, ExperimentSetting, Settings
 from daemon.faces import shapes
@@ -12,6 +12,7 @@ from daemon.faces.web.past import Past
 from daemon.faces.web.words import span
 
 RECENT_MAX = 40
+LISTED_MAX = 3
 STATES: Mapping[State, str] = {
     State.PROPOSED: "looking whether the target is steady",
     State.PLANNED: "being injected",
@@ -53,28 +54,28 @@ def headline(
     halted: str | None, active: Sequence[Injection], looks: Sequence[Mapping[str, Any]]
 ) -> tuple[str, str]:
     """Return the page in one sentence, and its tone: the worst that is true. Unknown is not quiet."""
-    stuck = [i for i in active if i.state is State.REVERT_FAILED]
-    failing = [look["probe"] for look in looks if look["steady"] and look["status"] == Status.FAILING]
-    unseen = [
-        look["probe"] for look in looks if look["steady"] and look["status"] not in (Status.OK, Status.FAILING)
-    ]
-    harming = [i for i in active if i.outstanding]
-    if stuck:
-        return f"An undo has failed: {stuck[0].plan.fault} on {stuck[0].plan.target}", "bad"
-    if halted is not None:
-        return "Halted: nothing begins until somebody resumes", "warn"
-    if harming:
-        one = harming[0].plan
-        return (
-            f"{one.fault} is active on {one.target}" if len(harming) == 1 else f"{len(harming)} faults active"
-        ), "calm"
-    if failing:
-        return f"No fault is active, yet {', '.join(failing)} {'is' if len(failing) == 1 else 'are'} failing", "bad"
-    if active:
-        return f"{active[0].plan.fault} on {active[0].plan.target}: {STATES[active[0].state]}", "calm"
-    if unseen:
-        return f"No fault is active; {', '.join(unseen)} {'is' if len(unseen) == 1 else 'are'} unknown", "warn"
+    steady = [look for look in looks if look["steady"]]
+    failing = [look["probe"] for look in steady if look["status"] == Status.FAILING]
+    unseen = [look["probe"] for look in steady if look["status"] not in (Status.OK, Status.FAILING)]
+    stuck = [i.plan for i in active if i.state is State.REVERT_FAILED]
+    harming = [i.plan for i in active if i.outstanding]
+    told: tuple[tuple[Sequence[Plan | str], str, str], ...] = (
+        (stuck, "An undo has failed: {0}", "bad"),
+        ([] if halted is None else [halted], "Halted: nothing begins until somebody resumes", "warn"),
+        (harming, "Active: {0}", "calm"),
+        (failing, "No fault is active, yet failing: {0}", "bad"),
+        ([i.plan for i in active], "Under way: {0}", "calm"),
+        (unseen, "No fault is active; unknown: {0}", "warn"),
+    )
+    for found, sentence, tone in told:
+        if found:
+            return sentence.format(_listed(found)), tone
     return "Quiet: no fault is active and every target is steady", "good"
+
+
+def _listed(found: Sequence[Plan | str]) -> str:
+    said = [one if isinstance(one, str) else f"{one.fault} on {one.target}" for one in found]
+    return ", ".join(said[:LISTED_MAX]) + (f" and {len(said) - LISTED_MAX} more" if len(said) > LISTED_MAX else "")
 
 
 def _active(found: Injection, now_s: float) -> dict[str, Any]:
