@@ -44,17 +44,17 @@ class Route:
 
 
 _TEXT = "text/plain"
-_HTML = "text/html"
+HTML = "text/html"
 _ONE = answers.InjectionDocument
 CONTROL: dict[str, Any] = {"method": "POST", "scope": Scope.CONTROL}
 
 TABLE: tuple[Route, ...] = (
-    Route(path="/", name="index", summary="The status page", answers={200: _HTML}, any_query=True),
+    Route(path="/", name="index", summary="The status page", answers={200: HTML}, any_query=True),
     Route(
         path="/injections/<name>",
         name="evidence",
         summary="One injection with its evidence, for people",
-        answers={200: _HTML},
+        answers={200: HTML},
         problems=(404,),
         any_query=True,
     ),

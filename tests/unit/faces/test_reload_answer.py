@@ -30,7 +30,8 @@ AFTER = replace(
     probes=(ProbeSetting(name="p", probe="x", target="a", every_s=1),),
     guard=GuardSetting(max_active=2),
 )
-DIGEST = hashlib.sha256(b"secret").digest()
+SECRET = "secret"
+DIGEST = hashlib.sha256(SECRET.encode()).digest()
 NOTHING: dict[str, list[str]] = {"added": [], "removed": [], "changed": []}
 
 
@@ -70,7 +71,7 @@ def application(reload: Callable[[], Settings] | None) -> tuple[Client, Book]:
     return Client(Application(desk, Gate(keyring=Keyring([Token(name="ops", control=True, digest=DIGEST)])))), book
 
 
-def post(client: Client, token: str = "secret") -> Any:
+def post(client: Client, token: str = SECRET) -> Any:
     return client.post("/-/reload", json={}, headers={"Authorization": f"Bearer {token}"})
 
 
