@@ -49,16 +49,20 @@ function adopt(page) {
     all(".scroll", old).forEach((box, i) => (box.scrollLeft = place[i] || 0));
     if (focused) refocus(old, focused);
   }
-  for (const fresh of all("[data-sync]", page)) {
-    const old = byId(fresh.id);
-    if (old && old.hidden !== fresh.hidden) {
-      if (!old.hidden && old.contains(document.activeElement)) byId("control").scrollIntoView();
-      old.hidden = fresh.hidden;
-    }
-  }
+  exchange(page);
   document.title = page.title;
   document.body.dataset.halted = page.body.dataset.halted || "";
   tick();
+}
+
+// Halt or resume: one of the two is to be seen. Who was in the one is led to the other.
+function exchange(page) {
+  const inside = document.activeElement.closest("[data-sync]");
+  for (const fresh of all("[data-sync]", page)) {
+    const old = byId(fresh.id);
+    if (old) old.hidden = fresh.hidden;
+  }
+  if (inside?.hidden) document.querySelector("[data-sync]:not([hidden]) input")?.focus({ preventScroll: true });
 }
 
 // The same element again where it has an id or leads to the same place; else the part itself keeps the keyboard.
@@ -354,10 +358,13 @@ function begin() {
   tick();
   freshness("asking", "connecting");
   setInterval(tick, 1000);
-  setInterval(tryRefresh, STALE_MS);
+  setInterval(() => document.hidden || tryRefresh(), STALE_MS);
   watch();
 }
 
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && document.body.dataset.lastEvent && !document.body.dataset.problem) tryRefresh();
+});
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.dataset.act) return;
