@@ -197,6 +197,38 @@ class Faults(TypedDict):
     faults: list[Fault]
 
 
+class Schedule(TypedDict):
+    """When it is due: one of the three; seconds."""
+
+    cron: NotRequired[str]
+    timezone: NotRequired[str]
+    every: NotRequired[float]
+    about_every: NotRequired[float]
+
+
+_Stay = TypedDict("_Stay", {"for": float})
+
+
+class Experiment(_Stay):
+    """One configured experiment."""
+
+    name: str
+    fault: str
+    target: str
+    set: dict[str, Any]
+    schedule: Schedule
+    timeout: float
+    workload: str | None
+    next_at: str | None
+
+
+class Experiments(TypedDict):
+    """The configured experiments."""
+
+    schema_version: Literal[1]
+    experiments: list[Experiment]
+
+
 class DaemonFacts(TypedDict):
     """The daemon itself."""
 

@@ -49,6 +49,11 @@ class Reading:
         found = sorted(self._desk.faults.items())
         return as_json(shapes.document(faults=[shapes.fault(kind) for _, kind in found]))
 
+    def experiments(self, _: object, **__: object) -> Response:
+        due = self._desk.next_times()
+        found = self._desk.settings().experiments
+        return as_json(shapes.document(experiments=[shapes.experiment(e, due.get(e.name)) for e in found]))
+
     def observations(self, _: object, **__: object) -> Response:
         latest = sorted(self._desk.latest().items())
         return as_json(shapes.document(observations=[shapes.observation(o) for _, o in latest]))

@@ -127,6 +127,12 @@ TABLE: tuple[Route, ...] = (
         answers={200: answers.Faults},
     ),
     Route(
+        path="/api/v1/experiments",
+        name="experiments",
+        summary="The configured experiments, and when each is due",
+        answers={200: answers.Experiments},
+    ),
+    Route(
         path="/api/v1/observations",
         name="observations",
         summary="The latest look of every probe",

@@ -143,7 +143,7 @@ def test_real_answers_are_as_the_document_says_and_hold_nothing_besides(daemon: 
         ]["schema"]
         jsonschema.validate(json.loads(answer), {**closed_up({**schema, "components": document["components"]})})  # type: ignore[dict-item]
         seen.add(route.name)
-    assert seen == {"openapi", "status", "faults", "observations", "injections", "injection"}
+    assert seen == {"openapi", "status", "faults", "experiments", "observations", "injections", "injection"}
 
 
 def test_the_document_names_every_route_and_every_verb_and_no_other(daemon: Running) -> None:

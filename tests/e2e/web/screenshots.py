@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 from playwright.sync_api import Page, sync_playwright
 
 from daemon.core.errors import ChaosdError
@@ -44,7 +45,8 @@ PAST: tuple[dict[str, Any], ...] = (
     {"fault": "interrupt-signal", "parameters": {"mode": "sigterm"}, "duration_s": "5s", "workload": BASIC},
     {"fault": "git-lock", "parameters": {"mode": "head-lock"}, "duration_s": "3s"},
 )
-NOW = {
+BURST = {"mode": "sustained", "messages": 3000, "rate": "5/s"}
+NOW = {"fault": "sqs-burst", "parameters": BURST, "duration_s": "5m"}
     "fault": "sqs-burst",
     "parameters": {"mode": "sustained", "messages": 3000, "rate": "5/s"},
     "duration_s": "5m",
@@ -82,16 +84,16 @@ def past(client: Client) -> str:
             while (found := client.call("GET", f"{LIST}/{name}?wait=20"))["verdict"] is None:
                 pass
         except ChaosdError as error:
-            print(f"{asked['fault']}: {error.message}")
+            click.echo(f"{asked['fault']}: {error.message}")
             continue
-        print(f"{asked['fault']}: {found['verdict']} {found['reasons'][:1]}")
+        click.echo(f"{asked['fault']}: {found['verdict']} {found['reasons'][:1]}")
         violated = name if found["verdict"] == "violated" else violated
     return violated
 
 
 def take(page: Page, to: Path) -> None:
     page.screenshot(path=to, full_page=True)
-    print(to.name, page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"))
+    click.echo(f"{to.name} {page.evaluate('document.documentElement.scrollWidth')} px wide")
 
 
 def pictures(client: Client, address: str, to: Path) -> None:
@@ -126,7 +128,7 @@ def main() -> None:
     directory = Path(tempfile.mkdtemp(prefix="chaosd-pictures-"))
     try:
         with running(directory) as (client, address):
-            print(json.dumps({"address": address, "directory": str(directory)}))
+            click.echo(json.dumps({"address": address, "directory": str(directory)}))
             pictures(client, address, to)
     finally:
         shutil.rmtree(directory, ignore_errors=True)

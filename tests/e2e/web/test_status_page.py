@@ -95,7 +95,7 @@ def test_everything_can_be_read_without_a_script(daemon: Running, ended: str, vi
         expect(now).to_contain_text("undone in")
         expect(now.locator(f'a[href="/injections/{name}"]')).to_be_visible()
         expect(section(page, "Probes").get_by_role("row", name=re.compile("health"))).to_contain_text("failing")
-        expect(section(page, "Next experiments")).to_contain_text("No experiment is configured")
+        expect(section(page, "Next experiments")).to_contain_text("every 12 h")
         expect(section(page, "Timeline").get_by_role("img", name=re.compile("Impact and recovery"))).to_be_visible()
         expect(section(page, "Control")).to_contain_text("chaosd halt --reason")
         expect(page.locator("#halt-form")).to_be_hidden()
