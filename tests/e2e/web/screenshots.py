@@ -47,10 +47,6 @@ PAST: tuple[dict[str, Any], ...] = (
 )
 BURST = {"mode": "sustained", "messages": 3000, "rate": "5/s"}
 NOW = {"fault": "sqs-burst", "parameters": BURST, "duration_s": "5m"}
-    "fault": "sqs-burst",
-    "parameters": {"mode": "sustained", "messages": 3000, "rate": "5/s"},
-    "duration_s": "5m",
-}
 
 
 @contextmanager
