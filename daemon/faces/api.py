@@ -39,7 +39,7 @@ class Application:
     def __init__(self, desk: Desk, gate: Gate) -> None:
         self._desk = desk
         self._gate = gate
-        self._pages = Pages(desk, controls=gate.keyring.controls)
+        self._pages = Pages(desk, gate.keyring)
         self._verbs = (Reading(desk), Controlling(desk), Probing(desk), Streams(desk.news), self._pages)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

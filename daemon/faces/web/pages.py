@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Request, Response
 
+from daemon.core.access import Keyring
 from daemon.faces import shapes
 from daemon.faces.report import charts
 from daemon.faces.report import words as report_words
@@ -29,11 +30,11 @@ TONES = {**charts.TONES, "not yet": "mute"}
 
 
 class Pages:
-    """Renders with Jinja, everything escaped. ``controls``: some token may control, so the page offers it."""
+    """Renders with Jinja, everything escaped. Control is offered where some token of ``keyring`` may control."""
 
-    def __init__(self, desk: Desk, *, controls: bool) -> None:
+    def __init__(self, desk: Desk, keyring: Keyring) -> None:
         self._desk = desk
-        self._controls = controls
+        self._keyring = keyring
         self._past = Past()
         self._lock = threading.Lock()
         self._drawn: tuple[int, float, str] | None = None
@@ -93,7 +94,7 @@ class Pages:
             last_event=self._desk.news.name(last),
             drawn_at=shapes.stamp(self._desk.news.clock.instant().wall_s),
             version=self._desk.facts["version"],
-            controls=self._controls,
+            controls=self._keyring.controls,
             tones=TONES,
             words=report_words,
             say=words,
