@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from daemon.core.errors import (
@@ -42,7 +42,7 @@ KINDS: Mapping[type[ChaosdError], tuple[str, str]] = {
 def content(error: HTTPException | ChaosdError, path: str) -> dict[str, Any]:
     """Return the problem as plain data; ``path`` is what was asked for."""
     if isinstance(error, HTTPException):
-        return plain(error.code or 500, error.description or "", path)
+        return plain(error.code or 500, _said(error, path), path)
     rule = getattr(error, "rule", None)
     name, title = next(about for kind, about in KINDS.items() if isinstance(error, kind))
     mistakes = list(error.problems) if isinstance(error, ConfigError) and error.problems else None
@@ -55,6 +55,16 @@ def content(error: HTTPException | ChaosdError, path: str) -> dict[str, Any]:
         "instance": path,
         **{key: value for key, value in more.items() if value is not None},
     }
+
+
+def _said(error: HTTPException, path: str) -> str:
+    """Return our own words where the library has only general ones."""
+    if error.description == type(error).description:
+        if isinstance(error, NotFound):
+            return f"there is nothing at {path}"
+        if isinstance(error, MethodNotAllowed):
+            return f"possible here: {', '.join(sorted(error.valid_methods or ()))}"
+    return error.description or ""
 
 
 def plain(status: int, detail: str, path: str, **more: object) -> dict[str, Any]:
