@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers check truth accuracy soak bench torture fmt made lock clean
+.PHONY: help demo test lint types layers check truth accuracy soak bench torture screenshots fmt made lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +61,9 @@ soak: $(VENV)/.dev  ## the daemon and a long scenario for MINUTES: memory, journ
 
 bench: $(VENV)/.dev  ## ratios measured side by side in one run
 	$(BIN)/python tests/benchmarks/run.py
+
+screenshots: $(VENV)/.dev  ## the pictures of the status page in docs/, from the lab and a real browser
+	$(BIN)/python -m tests.e2e.web.screenshots docs
 
 fmt: $(VENV)/.dev  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .

@@ -14,6 +14,7 @@ from daemon.config import notes
 from daemon.core.access import Keyring
 from daemon.core.errors import ChaosdError, ConfigError, RefusedError
 from daemon.core.events import Event, Observed
+from daemon.core.model import Observation
 from daemon.core.settings import Settings, Tcp, UnixSocket
 from daemon.engine.agenda import Agenda, Told
 from daemon.engine.prober import Prober
@@ -24,11 +25,13 @@ from daemon.faces.heralds import Heralds
 from daemon.faces.metrics import Metrics
 from daemon.faces.serving.auditing import Auditor
 from daemon.faces.serving.gate import Gate
+from daemon.faces.serving.news import News
 from daemon.faces.serving.server import listening
 from daemon.faces.shapes import stamp
 from daemon.faces.status import StatusLine
 from daemon.ports import credentials
 from daemon.ports.audit import AuditLog
+from daemon.ports.clock import SystemClock
 from daemon.ports.courier import Outcome
 from daemon.ports.local import LocalHttp
 from daemon.ports.signals import Signals
@@ -61,13 +64,14 @@ class Daemon:
         self._heralds = Heralds(
             settings, LocalHttp(), os.environ, source=f"/chaosd/{socket.gethostname()}", told=self._told
         )
+        self._news = News(SystemClock())
         self.station = wiring.station(
             settings,
             state,
             wiring.Audience(
-                listeners=(listener, self._metrics, self._line, self._keep_latest, self._heralds),
-                looked=(listener.looked, self._metrics.looked),
-                runs=(listener.ran, self._metrics.ran),
+                listeners=(listener, self._metrics, self._line, self._keep_latest, self._heralds, self._news),
+                looked=(listener.looked, self._metrics.looked, self._news.looked),
+                runs=(listener.ran, self._metrics.ran, self._news.ran),
                 on_failure=self._broke,
                 waiting=lambda what: self._log.warning("reverter.waiting", detail=what),
                 watchman=watchman,
@@ -127,6 +131,7 @@ class Daemon:
         self._supervisor.extend(patience_s)
         undone = self.station.control.close(reason, patience_s)
         self._prober.stop()
+        self._news.close()
         for server in self._servers:
             server.close()
         left = self.station.control.left
@@ -141,6 +146,7 @@ class Daemon:
             self.station.control.halt(reason)
         except ChaosdError as error:  # what ran is being undone, and nothing begins without a journal
             self._log.error("journal.failed", error=error.message)
+        self._news.say("halt", reason=reason)
         self.tell()
         self._log.warning("daemon.halted", reason=reason)
 
@@ -238,6 +244,10 @@ class Daemon:
             },
             ready=self._ready,
             audit=Auditor(AuditLog(state.path), clock, self._log.warning),
+            news=self._news,
+            settings=lambda: self._settings,
+            look=self._look,
+            reload=self.reload,
         )
         api = self._settings.api
         hosts = ("localhost", *api.hosts, api.listen.host.lower()) if isinstance(api.listen, Tcp) else ()
@@ -245,6 +255,9 @@ class Daemon:
         address = Path(api.listen.path) if isinstance(api.listen, UnixSocket) else api.listen
         public, private = Application(desk, gate), Application(desk, Gate(private=True, keyring=self._keyring))
         return listening(public, address), listening(private, state.socket)
+
+    def _look(self, probe: str, timeout_s: float) -> Observation | None:
+        return self._prober.look(probe, timeout_s)
 
     def _skipped(self, experiment: str, reason: str) -> None:
         self._metrics.skipped(reason)

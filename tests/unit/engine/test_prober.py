@@ -9,10 +9,10 @@ import pytest
 
 from daemon.core.errors import UnreachableError
 from daemon.core.model import Observation, Phase, Reading, Status, Target
-from daemon.engine.prober import LOOK_MOST_S, Lookout, Prober, ThreadedWatch
+from daemon.engine.prober import FRESH_S, LOOK_MOST_S, Lookout, Prober, ThreadedWatch
 from daemon.engine.stop import StopSwitch
 from daemon.ports.clock import SystemClock
-from tests.fakes import FakeWorld
+from tests.fakes import FakeClock, FakeWorld
 
 TARGET = Target(name="t")
 
@@ -157,3 +157,42 @@ def test_a_successor_remembers_what_stays_and_forgets_the_rest(world: FakeWorld)
     prober.note(seen)
     assert prober.successor([lookout(lambda _: Reading(status=Status.OK))]).latest == {"p": seen}
     assert prober.successor([]).latest == {}
+
+
+def test_a_look_asked_for_is_published_and_one_just_made_is_good_enough(world: FakeWorld) -> None:
+    published: list[Observation] = []
+    clock = FakeClock()
+    world.clock = clock
+    one = lookout(lambda n: Reading(status=Status.OK, measures={"n": n}))
+    prober = Prober([one], world=world, publish=published.append)
+    first = prober.look("p", 1)
+    assert prober.look("p", 1) is first
+    clock.advance(FRESH_S)
+    second = prober.look("p", 1)
+    assert second is not None
+    assert published == [first, second] == [o for o in published if o is not None]
+    assert prober.latest["p"] is second
+    with pytest.raises(KeyError):
+        prober.look("other", 1)
+
+
+def test_a_probe_is_never_asked_twice_at_once_and_the_impatient_get_nothing(world: FakeWorld) -> None:
+    free, began = threading.Event(), threading.Event()
+    inside: list[int] = []
+
+    def slow(_: int) -> Reading:
+        inside.append(1)
+        assert len(inside) == 1
+        began.set()
+        free.wait(30)
+        inside.pop()
+        return Reading(status=Status.OK)
+
+    one = lookout(slow)
+    assert one.look_within(world, 0.01) is None  # too slow, and goes on
+    assert began.wait(30)
+    assert one.look_within(world, 0.01) is None  # somebody else looks
+    free.set()
+    seen = one.look_within(world, 30)
+    assert seen is not None
+    assert seen.status is Status.OK
