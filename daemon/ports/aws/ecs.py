@@ -1,6 +1,7 @@
 """ECS through boto3."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.cloud import Service, Task
@@ -9,6 +10,7 @@ from daemon.ports.aws.translate import answered, calling
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_ecs.paginator import ListTasksPaginator
 
 DESCRIBE_MOST = 100  # what DescribeTasks takes at once
 _MISSING = "MISSING"
@@ -19,8 +21,6 @@ class EcsPort:
 
     def __init__(self, client: "ECSClient") -> None:
         self._client = client
-        # botocore makes a new class for each paginator, and classes are garbage only the collector can free.
-        self._pages = client.get_paginator("list_tasks")
 
     def service(self, cluster: str, service: str) -> Service:
         undone = f"the service {service} in cluster {cluster} was not looked at"
@@ -59,6 +59,11 @@ class EcsPort:
         # Repeating a StopTask whose answer was lost does no harm: a task stops once.
         with calling("ecs:StopTask", f"task {task} was not stopped"):
             self._client.stop_task(cluster=cluster, task=task, reason=reason)
+
+    @cached_property
+    def _pages(self) -> "ListTasksPaginator":
+        # botocore makes a new class for each paginator, and only the garbage collector can free a class.
+        return self._client.get_paginator("list_tasks")
 
     def _listed(self, cluster: str, service: str, undone: str) -> list[str]:
         with calling("ecs:ListTasks", undone):

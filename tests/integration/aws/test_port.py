@@ -250,6 +250,28 @@ def test_failures_inside_a_good_answer_are_errors_except_for_tasks_that_are_gone
             call()
 
 
+def test_one_paginator_serves_every_look() -> None:
+    from daemon.ports.aws.ecs import EcsPort  # noqa: PLC0415
+
+    class Counting:
+        made = 0
+
+        def describe_services(self, **_: Any) -> dict[str, Any]:
+            return {"services": [{"status": "ACTIVE", "desiredCount": 1, "runningCount": 0, "pendingCount": 1}]}
+
+        def get_paginator(self, _: str) -> "Counting":
+            self.made += 1
+            return self
+
+        def paginate(self, **_: Any) -> list[dict[str, Any]]:
+            return [{"taskArns": []}]
+
+    client = Counting()
+    port = EcsPort(client)  # type: ignore[arg-type]
+    assert [port.service("c", "s").tasks for _ in range(3)] == [(), (), ()]
+    assert client.made == 1
+
+
 # --- S3
 
 

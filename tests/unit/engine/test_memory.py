@@ -6,18 +6,26 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
-from daemon.core.errors import UnreachableError
-from daemon.core.events import Verdict
-from daemon.engine.control import Control
+from daemon.core.access import Caller
+from daemon.core.errors import ChaosdError, JournalError, UnreachableError
+from daemon.core.events import Judged, Judgement, Observed, Verdict
+from daemon.core.model import Instant, Observation, Phase, Reading, Status
+from daemon.core.plan import Request
+from daemon.engine.control import Control, Run
 from daemon.engine.facts import HALT
 from daemon.engine.injector import Injector
 from daemon.engine.recorder import Recorder
 from daemon.engine.reverter import Reverter
+from daemon.faces.api import Application
 from daemon.faces.metrics import Metrics
+from daemon.faces.serving.bodies import InjectBody
 from tests.engine_kit import Kit, request
 
 FIRST, THEN = 5, 15
+AT = Instant(1, 1)
+SEEN = Observation(probe="look", target="editor", asked=AT, answered=AT, reading=Reading(status=Status.OK))
 
 
 def control_of(kit: Kit) -> Control:
@@ -59,3 +67,43 @@ def test_an_experiment_leaves_nothing_in_memory_when_it_is_over(tmp_path: Path) 
     assert threading.active_count() <= threads
     # Whatever remembers an experiment needs a piece for its id at least.
     assert blocks() - before < THEN
+
+
+class Failing:
+    """A journal that takes no looks."""
+
+    def append(self, _: str, *happened: object) -> None:
+        if any(isinstance(event, Observed) for event in happened):
+            raise JournalError("no room")
+
+
+def test_that_looks_were_lost_is_known_until_the_verdict() -> None:
+    recorder = Recorder(Failing())  # type: ignore[arg-type]
+    assert not recorder.looks("inj-1", [Observed(phase=Phase.BEFORE, observation=SEEN)])
+    assert recorder.lost("inj-1")
+    recorder.record("inj-1", Judged(at=AT, judgement=Judgement(verdict=Verdict.ABORTED, reasons=())))
+    assert not recorder.lost("inj-1")
+
+
+class Runs:
+    """A control desk that begins what it is told to: errors, and what ends well."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+
+    def start(self, asked: Request) -> Run:
+        self.begun += 1
+        run = Run(asked, f"inj-{self.begun}")
+        run.error = ChaosdError("no") if asked.fault == "bad" else None
+        run.done.set()
+        return run
+
+
+def test_of_what_nobody_asked_the_end_of_only_the_latest_errors_are_held() -> None:
+    desk = SimpleNamespace(control=Runs())
+    application = Application(desk, None)  # type: ignore[arg-type]
+    for fault in ("bad", "good") * 70:
+        application._inject(InjectBody(fault=fault, target="editor"), caller=Caller("token", "t"))
+    held = list(application._runs)
+    assert held[-1] == "inj-140"
+    assert held[:-1] == [f"inj-{n}" for n in range(13, 140, 2)], "the last 64 errors"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.core.course import Course, Played, Purpose
+from daemon.core.course import Course, Played, Purpose, Swept
 from daemon.core.errors import JournalError
 from daemon.core.events import Checked, Injected, Judged, Judgement, Proposed, Reverted, Verdict
 from daemon.core.evidence import Standing
@@ -284,3 +284,10 @@ def test_another_configuration_ends_the_series_of_what_it_does_not_name(metrics:
     metrics.adopt(replace(SETTINGS, targets={}, probes=(), experiments=(), steady_state={}))
     assert value(metrics, "steady_state", target="editor") is None
     assert value(metrics, "message_seconds", target="editor") is None
+
+
+def test_a_scenario_that_broke_is_forgotten_once_it_is_swept() -> None:
+    metrics = Metrics(workload_settings(), version="1")
+    metrics.ran("r", OPENED)
+    metrics.ran("r", Swept(at=Instant(1, 1), reversion=Reversion(outcome=Outcome.SUPERSEDED)))
+    assert metrics._purposes == {}
