@@ -298,6 +298,24 @@ def test_a_site_that_shows_what_others_have_gone_on_from(shop: Shop, token: str)
     assert (evidence.what, evidence.branch, evidence.token) == ("stale-deployment", "theirs", token)
 
 
+def test_a_site_restored_as_it_was_before_our_last_messages_is_stale(shop: Shop) -> None:
+    """The worker's deployments failed meanwhile, and it did not care."""
+    s3, deploy = shop.world.s3, shop.deploy
+    shop.deploy = lambda commit: deploy(commit) if shop.world.s3 is s3 else None  # type: ignore[method-assign]
+    shop.world.clock.at(0.9, lambda: setattr(shop.world, "s3", FakeS3(shop.world.clock)))
+    shop.world.clock.at(4.0, lambda: setattr(shop.world, "s3", s3))
+    shop.world.clock.at(4.0, lambda: s3.upload("site", "index.html", b"page", **commit_of(s3)))
+    course = shop.run("basic")
+    assert broken(course) == {"deployment-fresh"}
+    assert {e.what for e in course.violated[0].evidence} == {"stale-deployment"}
+
+
+def commit_of(s3: FakeS3) -> dict[str, str]:
+    head = s3.head("site", "index.html")
+    assert head is not None
+    return dict(head.metadata)
+
+
 def send_others(shop: Shop, *bodies: str) -> None:
     shop.world.sqs.send(URL, [Message(body=b, attributes={RUN_ATTRIBUTE: "a-burst"}) for b in bodies])
 
