@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers check truth accuracy soak bench torture fmt lock clean
+.PHONY: help demo test lint types layers check truth accuracy soak bench torture image fmt lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -53,12 +53,17 @@ SEED ?= 1
 accuracy: $(VENV)/.dev  ## recovery against 50 outages of known length, from a party chaosd does not read; SEED=N
 	$(BIN)/python -m tests.accuracy --seed $(SEED)
 
+TAG ?= chaosd:0.1.0
+BUILDAH_FLAGS ?=
 MINUTES ?= 30
 soak: $(VENV)/.dev  ## the daemon and a long scenario for MINUTES: memory, journal size, no violation
 	$(BIN)/python -m tests.truth.soak --minutes $(MINUTES)
 
 bench: $(VENV)/.dev  ## ratios measured side by side in one run
 	$(BIN)/python tests/benchmarks/run.py
+
+image:  ## the container image, with buildah; BUILDAH_FLAGS, TAG
+	buildah bud --format docker $(BUILDAH_FLAGS) -f deploy/docker/Dockerfile -t $(TAG) .
 
 fmt: $(VENV)/.dev  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
@@ -67,6 +72,7 @@ fmt: $(VENV)/.dev  ## format and fix what can be fixed
 lock: $(VENV)/.dev  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q pyproject.toml --extra lab --generate-hashes --no-header --upgrade -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --extra lab --group dev --generate-hashes --no-header --upgrade -o requirements-dev.lock
+	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-header --upgrade -o deploy/docker/requirements.lock
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
