@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +18,12 @@ Requires=basic.target dbus.socket
 After=basic.target dbus.socket
 AllowIsolate=yes
 """
-# The virtual environment and the tree are bound to places that PrivateTmp and ProtectHome hide from nobody.
-CHAOSD = """#!/bin/sh
-PYTHONPATH=/opt/chaosd/source exec /opt/chaosd/venv/bin/python -c 'from daemon.faces.cli import main; main()' "$@"
+PYTHON = f"/opt/chaosd/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+# Interpreter, packages and tree stand where neither PrivateTmp nor ProtectHome hides them, wherever they come from.
+BOUND = {sys.base_prefix: "python", sysconfig.get_path("purelib"): "packages", str(ROOT): "source"}
+CHAOSD = f"""#!/bin/sh
+export PYTHONPATH=/opt/chaosd/source:/opt/chaosd/packages PYTHONDONTWRITEBYTECODE=1
+exec {PYTHON} -c 'import sys; from daemon.faces.cli import main; sys.exit(main())' "$@"
 """
 
 
@@ -82,7 +86,7 @@ def _furnish(root: Path) -> None:
     identity.unlink(missing_ok=True)
     identity.touch()
     (root / "etc/systemd/system/chaostest.target").write_text(TARGET)
-    for name in ("bin", "venv", "source"):
+    for name in ("bin", *BOUND.values()):
         (root / "opt/chaosd" / name).mkdir(parents=True)
     command = root / "opt/chaosd/bin/chaosd"
     command.write_text(CHAOSD)
@@ -93,7 +97,8 @@ def _furnish(root: Path) -> None:
 def _booted(root: Path, console: Path) -> Iterator[int]:
     words = [
         *("systemd-nspawn", "--register=no", "--keep-unit", "--private-network", "--quiet", "-b", "-D", str(root)),
-        *(f"--bind-ro={sys.prefix}:/opt/chaosd/venv", f"--bind-ro={ROOT}:/opt/chaosd/source", "--console=pipe"),
+        *(f"--bind-ro={source}:/opt/chaosd/{name}" for source, name in BOUND.items()),
+        "--console=pipe",
         "systemd.unit=chaostest.target",
     ]
     with console.open("wb") as output:

@@ -24,11 +24,12 @@ api:
   listen: "127.0.0.1:9876"
   tokens: [{{name: ops, scope: control, credential: chaosd-ops}}]
 """
-TEST_UNIT = """[Service]
+TEST_UNIT = """[Unit]
+StartLimitIntervalSec=0
+[Service]
 WatchdogSec=8s
 TimeoutAbortSec=2s
 RestartSec=100ms
-StartLimitIntervalSec=0
 """
 FAMILIES = ("git", "network", "processes")
 
@@ -49,6 +50,7 @@ def _install(host: Machine) -> None:
     shutil.copy(UNITS / "chaosd.service.d" / "git.conf", drop_ins / "git.conf")
     (drop_ins / "test.conf").write_text(TEST_UNIT)
     for kind in ("sysusers", "tmpfiles"):
+        (etc / f"{kind}.d").mkdir(exist_ok=True)
         shutil.copy(UNITS / f"chaosd.{kind}.conf", etc / f"{kind}.d/chaosd.conf")
     host.run("systemd-sysusers")
     host.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/chaosd.conf")
