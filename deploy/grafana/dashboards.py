@@ -104,9 +104,9 @@ def _faults() -> Any:
 
 
 def _tidied(board: Any) -> Any:
-    """Number the panels in the order of the page, so that links to one stay what they were.
+    """Return the dashboard with its panels numbered in the order of the page, so that links to one stay right.
 
-    And leave out what the builders write to every variable although only intervals have it.
+    Left out is what the builders write to every variable although only intervals have it.
     """
     for number, panel in enumerate(board["panels"], start=1):
         panel["id"] = number
