@@ -47,7 +47,7 @@ def of_rules() -> list[Expression]:
 
 
 def of_dashboards() -> list[Expression]:
-    """Return the panels' queries, and those of variables and annotations."""
+    """Return the panels' queries, and those of variables."""
     found = []
     for board in boards():
         for panel in board["panels"]:
@@ -59,6 +59,4 @@ def of_dashboards() -> list[Expression]:
             if asked:
                 where = f"{board['uid']} / variable {variable['name']}"
                 found.append(Expression(where, f"count by ({asked[2]}) ({asked[1]})"))
-        marks = [a["expr"] for a in board["annotations"]["list"] if "expr" in a]
-        found += [Expression(f"{board['uid']} / marks", filled(text)) for text in marks]
     return found

@@ -30,7 +30,7 @@ class Receiver:
 
     def next(self) -> Heard:
         """Return the next request; waits, bounded."""
-        return self.heard.get(timeout=60)
+        return self.heard.get(timeout=100)
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def receiving(*script: int, hold: bool = False, **headers: str) -> Iterator[Rece
             found = {name.lower(): value for name, value in self.headers.items()}
             status = receiver.script[0] if len(receiver.script) == 1 else receiver.script.pop(0)
             receiver.heard.put(Heard(self.command, self.path, found, json.loads(body)))
-            receiver.hold.wait(60)
+            receiver.hold.wait(100)
             answer = json.dumps({"id": 41, "message": "said"}).encode()
             self.send_response(status)
             for name, value in receiver.headers.items():

@@ -79,13 +79,12 @@ def built(board: Board) -> Any:
     )
     made.with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
     made.with_variable(_variable(board))
-    for annotation in _annotations(board):
-        made.annotation(annotation)
+    made.annotation(_faults())
     for title, panels in board.rows:
         made.with_row(dashboard.Row(title))
         for panel in panels:
             made.with_panel(build(panel))
-    return _numbered(json.loads(JSONEncoder(sort_keys=True).encode(made.build())))
+    return _tidied(json.loads(JSONEncoder(sort_keys=True).encode(made.build())))
 
 
 def _variable(board: Board) -> Any:
@@ -98,20 +97,22 @@ def _variable(board: Board) -> Any:
     return made
 
 
-def _annotations(board: Board) -> Sequence[Any]:
-    """Return the faults as marks: what chaosd sent to Grafana, and, switched off, what the metrics say."""
-    sent = dashboard.AnnotationQuery().name("Faults").datasource(GRAFANA).enable(True).icon_color("orange")
-    sent.target(dashboard.AnnotationTarget().type("tags").tags([TAG]).match_any(False).limit(200))
-    chosen = '{target=~"$target"}' if board.variable == "target" else '{instance=~"$instance"}'
-    seen = dashboard.AnnotationQuery().name("Faults, from metrics").datasource(DATASOURCE).enable(False)
-    seen.icon_color("orange").expr(f"max by (fault, target) (chaosd_fault_active{chosen}) == 1")
-    return (sent, seen)
+def _faults() -> Any:
+    """Return the marks that chaosd sends to Grafana, on whatever is shown."""
+    made = dashboard.AnnotationQuery().name("Faults").datasource(GRAFANA).enable(True).icon_color("orange")
+    return made.target(dashboard.AnnotationTarget().type("tags").tags([TAG]).match_any(False).limit(200))
 
 
-def _numbered(board: Any) -> Any:
-    """Give every panel an id of its own, in the order of the page: links to a panel stay what they were."""
+def _tidied(board: Any) -> Any:
+    """Return the dashboard with its panels numbered in the order of the page, so that links to one stay right.
+
+    Left out is what the builders write to every variable although only intervals have it.
+    """
     for number, panel in enumerate(board["panels"], start=1):
         panel["id"] = number
+    for variable in board["templating"]["list"]:
+        for key in ("auto", "auto_count", "auto_min"):
+            variable.pop(key, None)
     return board
 
 

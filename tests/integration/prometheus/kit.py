@@ -19,7 +19,7 @@ RULES = {path.name: hurried(path.read_text()) for path in promql.RULES.glob("cha
 Told = dict[str, list[str]]
 
 
-def until(what: str, condition: Callable[[], Any], within_s: float = 90.0) -> Any:
+def until(what: str, condition: Callable[[], Any], within_s: float = 300.0) -> Any:
     """Wait, bounded, until ``condition`` returns something true and return that."""
     over_s = time.monotonic() + within_s
     while not (found := condition()):

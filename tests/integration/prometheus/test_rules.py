@@ -35,7 +35,7 @@ def test_the_hurry_changes_durations_and_nothing_else() -> None:
     assert RULES["chaosd-alerts.yml"].count("for: 2s") == sum("for" in rule for rule in promql.rules())
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_scraped_daemon_feeds_the_rules_and_its_absence_is_an_alert(tmp_path: Path) -> None:
     """The short sample: one daemon on one clone. `make torture` does the rest in the lab."""
     port = free_port()

@@ -35,7 +35,7 @@ ALERTS = rules("chaosd-alerts.yml")
 
 def tool(*words: str, cwd: Path = DEPLOY) -> subprocess.CompletedProcess[str]:
     """Run one of Prometheus's tools; it must be installed (Debian: prometheus, prometheus-alertmanager)."""
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False, timeout=110)
 
 
 def test_promtool_and_amtool_accept_the_files() -> None:
