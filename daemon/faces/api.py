@@ -84,7 +84,11 @@ class Application:
 
     def _verb(self, name: str) -> Callable[..., Response]:
         """Return what answers a route: the method of its name."""
-        return next(verb for one in self._verbs if (verb := getattr(one, name, None)) is not None)
+        for one in self._verbs:
+            verb: Callable[..., Response] | None = getattr(one, name, None)
+            if verb is not None:
+                return verb
+        raise LookupError(f"the table of routes names {name}, and nothing answers it")
 
 
 def _given(request: Request, route: Route) -> Any:

@@ -82,14 +82,14 @@ class Metrics(Families):
                 self._sent.labels(sender, experiment.target)
 
     def _targets_at_zero(self) -> None:
-        for target in self._settings.steady_state:
-            self._steady.labels(target)
+        for judged in self._settings.steady_state:
+            self._steady.labels(judged)
         for name, target in self._settings.targets.items():
             for objective, limit_s in asdict(target.limits).items():
                 self._objective.labels(name, objective.removesuffix("_s")).set(limit_s)
         able = [n for n, t in self._settings.targets.items() if t.queue is not None and t.repository is not None]
-        for invariant, target in product(INVARIANTS, able):
-            self._violations.labels(invariant, target)
+        for invariant, played in product(INVARIANTS, able):
+            self._violations.labels(invariant, played)
 
     # --- listeners ---------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Metrics(Families):
 
     def _broken(self, invariants: Iterable[str], target: str) -> None:
         for invariant in invariants:
-            self._violations.labels(invariant, target).inc()
+            self._violations.labels(invariant, played).inc()
 
     # --- scenarios ---------------------------------------------------------------------------------------
 

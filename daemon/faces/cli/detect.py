@@ -61,7 +61,7 @@ def detected(environment: Mapping[str, str], here: Path, http: Http) -> Found:
 
 
 def _asked(known: Found, named: Mapping[str, str]) -> Found:
-    answers: dict[str, str | None] = {}
+    answers: dict[str, Any] = {}
     for name, question in _ASKED.items():
         if name in named or (name == "service" and answers.get("cluster", known.cluster) is None):
             continue
