@@ -1,15 +1,12 @@
 """The daemon's life: recover first, then serve, look and schedule; on a signal undo everything, then leave."""
 
-import faulthandler
 import os
-import signal
 import socket
 import threading
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from daemon import attendance, reload, salvage, wiring
+from daemon import attendance, reload, wiring
 from daemon.config import notes
 from daemon.core.access import Keyring
 from daemon.core.errors import ChaosdError, ConfigError, RefusedError
@@ -34,7 +31,6 @@ from daemon.ports.audit import AuditLog
 from daemon.ports.clock import SystemClock
 from daemon.ports.courier import Outcome
 from daemon.ports.local import LocalHttp
-from daemon.ports.signals import Signals
 from daemon.ports.state import StateDirectory
 from daemon.ports.supervisor import Supervisor
 
@@ -283,46 +279,3 @@ class Daemon:
     def _broke(self, listener: str, error: BaseException) -> None:
         self._metrics.broke(listener)
         self._log.error("listener.failed", listener=listener, error=repr(error))
-
-
-def serve(
-    settings: Settings,
-    state: StateDirectory,
-    watchman: Watchman,
-    *,
-    read: reload.Read | None = None,
-    supervisor: Supervisor | None = None,
-    started: Callable[[str], None] | None = None,
-) -> int:
-    """Run the daemon in the foreground until a signal; return the exit code (DESIGN §6).
-
-    ``read`` reads the configuration anew for a reload. ``started`` is told the address once it listens. Raises
-    BusyError when another engine owns the state directory, ConfigError when it cannot listen.
-    """
-    logs.configure()
-    faulthandler.enable()  # the watchdog's SIGABRT then says where every thread hangs
-    told = supervisor or Supervisor({})
-    with Signals(attendance.WATCHED) as signals, state:
-        _salvage(settings, state)
-        daemon = Daemon(settings, state, watchman, told, read)
-        daemon.start()
-        if started is not None:
-            started(daemon.address)
-        last = attendance.attend(daemon, signals, daemon.station.world.clock, told)
-        undone = daemon.stop(f"{signal.Signals(last).name} received")
-    return 128 + last if undone else 4
-
-
-def _salvage(settings: Settings, state: StateDirectory) -> None:
-    """Undo what is active although the journal cannot be used; raises JournalError when it still cannot."""
-    rescued = salvage.prepare(settings, state)
-    if rescued.damaged is not None and rescued.salvaged is not None:
-        logs.logger().error(
-            "journal.damaged",
-            damaged=str(rescued.damaged),
-            saved=rescued.salvaged.records,
-            unaccounted=list(rescued.salvaged.unaccounted),
-            undone={i.plan.injection: i.state.value for i in rescued.found.injections},
-        )
-    if rescued.unrecorded is not None:
-        raise rescued.unrecorded

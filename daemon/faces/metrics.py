@@ -7,12 +7,10 @@ labels: ids are in the log and the journal.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import product
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
-from daemon.core import guard
 from daemon.core.course import Course, Opened, Played, Purpose, RunEvent, Swept
 from daemon.core.events import (
     Aborted,
@@ -33,15 +31,11 @@ from daemon.core.events import (
     Verdict,
 )
 from daemon.core.events import Observed as ObservedEvent
-from daemon.core.invariants import INVARIANTS
 from daemon.core.model import Limits, Observation, Reversion, Status
-from daemon.core.settings import ExperimentSetting, Settings
+from daemon.core.settings import Settings
 from daemon.faces.asking import or_unknown
-from daemon.faces.families import Families
-from daemon.ports.courier import Outcome
+from daemon.faces.families import MANUAL, Families
 
-MANUAL = "manual"
-BURST = "sqs-burst"
 QUEUE_STATES = ("visible", "in_flight", "delayed", "dead_letter")
 
 
@@ -60,36 +54,7 @@ class Metrics(Families):
         self._complete: set[str] = set()
         self._next_times: Callable[[], Mapping[str, float]] = dict
         self._build_info.labels(version).set(1)
-        self._start_at_zero()
-
-    def _start_at_zero(self) -> None:
-        for reason in guard.names():
-            self._refusals.labels(reason)
-        for name in (MANUAL, *(e.name for e in self._settings.experiments)):
-            self._started.labels(name)
-            for verdict in Verdict:
-                self._finished.labels(name, verdict.value)
-        self._targets_at_zero()
-        destinations = [d.name for d in self._settings.notify] + (["grafana"] if self._settings.grafana else [])
-        for destination, outcome in product(destinations, Outcome):
-            self._notices.labels(destination, outcome.value)
-        for experiment in self._settings.experiments:
-            at = (experiment.fault, experiment.target)
-            for family in (self._active, self._injections, self._recovery, self._detection):
-                family.labels(*at)
-            self._undo_failures.labels(experiment.fault)
-            for sender in _senders(experiment):
-                self._sent.labels(sender, experiment.target)
-
-    def _targets_at_zero(self) -> None:
-        for judged in self._settings.steady_state:
-            self._steady.labels(judged)
-        for name, target in self._settings.targets.items():
-            for objective, limit_s in asdict(target.limits).items():
-                self._objective.labels(name, objective.removesuffix("_s")).set(limit_s)
-        able = [n for n, t in self._settings.targets.items() if t.queue is not None and t.repository is not None]
-        for invariant, played in product(INVARIANTS, able):
-            self._violations.labels(invariant, played)
+        self._start_at_zero(settings)
 
     # --- listeners ---------------------------------------------------------------------------------------
 
@@ -164,7 +129,7 @@ class Metrics(Families):
 
     def _broken(self, invariants: Iterable[str], target: str) -> None:
         for invariant in invariants:
-            self._violations.labels(invariant, played).inc()
+            self._violations.labels(invariant, target).inc()
 
     # --- scenarios ---------------------------------------------------------------------------------------
 
@@ -291,7 +256,7 @@ class Metrics(Families):
             self._next.remove(name)
         self._settings = settings
         self._kinds = {p.name: p.probe for p in settings.probes}
-        self._start_at_zero()
+        self._start_at_zero(settings)
         self._watch_next()
 
     def reloaded(self, at_s: float | None) -> None:
@@ -304,9 +269,3 @@ class Metrics(Families):
         """Return the exposition and its content type, negotiated from the Accept header."""
         encoder, content_type = choose_encoder(accept)
         return encoder(self.registry), content_type
-
-
-def _senders(experiment: ExperimentSetting) -> tuple[str, ...]:
-    """Return what sends messages in an experiment: its workload's scenario, and a burst."""
-    played = (experiment.workload.scenario,) if experiment.workload else ()
-    return (*played, BURST) if experiment.fault == BURST else played

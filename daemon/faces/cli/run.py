@@ -26,13 +26,13 @@ def run(session: Session, listen: str | None, seed: int | None, until_stdin_clos
     watchman = OnWatch(session.state.path, speaks_json=not sys.stderr.isatty())
     flags = {"api.listen": listen, "seed": seed}
     settings = session.settings(flags)
-    from daemon import lifecycle
+    from daemon import service
     from daemon.ports.supervisor import Supervisor
 
     if until_stdin_closes:
         threading.Thread(target=_end_with_input, name="stdin", daemon=True).start()
     supervisor = Supervisor(os.environ)
-    return lifecycle.serve(
+    return service.serve(
         settings, session.state, watchman, read=lambda: session.settings(flags), supervisor=supervisor
     )
 
