@@ -56,23 +56,11 @@ class Daemon:
         self._line = StatusLine(supervisor.status, halted=lambda: self.station.control.halted)
         self._keyring = Keyring(credentials.load(settings.api, os.environ))
         self._metrics = Metrics(settings, version=version("chaosd"))
-        listener = logs.LogListener()
         self._heralds = Heralds(
             settings, LocalHttp(), os.environ, source=f"/chaosd/{socket.gethostname()}", told=self._told
         )
         self._news = News(SystemClock())
-        self.station = wiring.station(
-            settings,
-            state,
-            wiring.Audience(
-                listeners=(listener, self._metrics, self._line, self._keep_latest, self._heralds, self._news),
-                looked=(listener.looked, self._metrics.looked, self._news.looked),
-                runs=(listener.ran, self._metrics.ran, self._news.ran),
-                on_failure=self._broke,
-                waiting=lambda what: self._log.warning("reverter.waiting", detail=what),
-                watchman=watchman,
-            ),
-        )
+        self.station = wiring.station(settings, state, self._audience(watchman))
         self._prober = Prober(self.station.lookouts, world=self.station.world, publish=self.station.recorder.looked)
         self._agenda = Agenda(
             settings,
@@ -84,6 +72,17 @@ class Daemon:
         self._scheduler = self._agenda.scheduler
         self._ready = threading.Event()
         self._servers = self._make_servers(state)
+
+    def _audience(self, watchman: Watchman) -> wiring.Audience:
+        log = logs.LogListener()
+        return wiring.Audience(
+            listeners=(log, self._metrics, self._line, self._keep_latest, self._heralds, self._news),
+            looked=(log.looked, self._metrics.looked, self._news.looked),
+            runs=(log.ran, self._metrics.ran, self._news.ran),
+            on_failure=self._broke,
+            waiting=lambda what: self._log.warning("reverter.waiting", detail=what),
+            watchman=watchman,
+        )
 
     def start(self) -> None:
         """Undo what an earlier life left, then open for business. Raises JournalError."""

@@ -105,5 +105,5 @@ def test_of_what_nobody_asked_the_end_of_only_the_latest_errors_are_held() -> No
     desk: Any = SimpleNamespace(control=Runs(), runs={})
     desk.begun = lambda run: Desk.begun(desk, run)
     for fault in ("bad", "good") * 70:
-        Controlling(desk).inject(InjectBody(fault=fault, target="editor"), caller=Caller("token", "t"))
+        Controlling(desk).inject(InjectBody(fault=fault, target="editor"), caller=Caller(kind="token", name="t"))
     assert list(desk.runs) == [f"inj-{n}" for n in range(13, 140, 2)], "the last 64 errors"
