@@ -122,15 +122,21 @@ def queue_drained(ledger: Ledger, _: Limits) -> Finding:
         if one.token in dead
     ]
     grown, may = (after.dead or 0) - (before.dead or 0), _may_die(ledger)
-    if not evidence and grown > may:
+    if not evidence and grown > may + state.unfit:
         evidence.append(
-            Evidence(what="dead-letter", detail=f"the dead-letter queue grew by {grown}, {may} may have")
+            Evidence(
+                what="dead-letter", detail=f"the dead-letter queue grew by {grown}, {may + state.unfit} may have"
+            )
         )
-    if after.waiting and not before.waiting:
-        detail = f"{after.visible} visible, {after.in_flight} in flight, {after.delayed} delayed are left"
-        evidence.append(Evidence(what="left", detail=detail))
-    doubt = f"{after.waiting} messages are left; {before.waiting} of others were there before"
-    return found(evidence, [doubt] if after.waiting else ())
+    doubts = []
+    if grown > may and before.dead:
+        doubts.append(f"the dead-letter queue grew by {grown}; {state.unfit} there, of others, may be of before")
+    if after.waiting and not state.emptied:
+        if not before.waiting:
+            detail = f"{after.visible} visible, {after.in_flight} in flight, {after.delayed} delayed are left"
+            evidence.append(Evidence(what="left", detail=detail))
+        doubts.append(f"{after.waiting} messages are left; {before.waiting} of others were there before")
+    return found(evidence, doubts)
 
 
 def _may_die(ledger: Ledger) -> int:

@@ -132,11 +132,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """The queue before and after. ``dead`` are our tokens found in the dead-letter queue."""
+    """The queue before and after. ``dead`` are our tokens found in the dead-letter queue.
+
+    ``unfit`` are the messages of other runs of chaosd's found there that no worker can handle. ``emptied``: the
+    queue was seen empty after all of ours had been pushed, so what is in it since is others'.
+    """
 
     before: Counts
     after: Counts
     dead: tuple[str, ...] = ()
+    unfit: int = 0
+    emptied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from daemon.ports.directory import held
 
 _PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_PART_BYTES = 1 << 20
 _SOMETHING_THERE = (errno.ENOTEMPTY, errno.EEXIST)
 # O_NONBLOCK: a FIFO in the way must not hang us; it is refused by its kind after opening.
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -54,10 +55,11 @@ class LocalFiles:
         try:
             descriptor = _open_straight(path) if straight else os.open(path, _LOOK)
             with open(descriptor, "rb", buffering=0) as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode):
                     raise TargetAbsentError(f"not read: {path} is no regular file")
                 file.seek(offset)
-                return _read(descriptor, limit)
+                return _read(descriptor, limit, expected=max(0, found.st_size - offset))
         except OSError as error:
             raise _unreadable(path, error) from None
 
@@ -161,11 +163,15 @@ def _open_straight(path: str) -> int:
         return os.open(os.path.basename(path), _LOOK, dir_fd=directory)
 
 
-def _read(descriptor: int, limit: int) -> bytes:
+def _read(descriptor: int, limit: int, *, expected: int) -> bytes:
+    # Python makes room for all that is asked for: a megabyte for each small file, in every thread's own heap. One
+    # byte more than expected, so that a file that grows meanwhile is read to its end.
     parts = []
-    while limit > 0 and (part := os.read(descriptor, min(limit, 1 << 20))):
+    room = min(expected + 1, _PART_BYTES)
+    while limit > 0 and (part := os.read(descriptor, min(limit, room))):
         parts.append(part)
         limit -= len(part)
+        room = _PART_BYTES if len(part) == room else room
     return b"".join(parts)
 
 

@@ -45,12 +45,14 @@ class Observer:
     published: Published
     workshop: Workshop
     queue: Queue
+    template: str
     answers: Answers | None
     site: Site | None
     _blind: dict[Part, str] = field(default_factory=dict)
     _before: tuple[Condition, ...] = ()
     _unseen_before: dict[Part, str] = field(default_factory=dict)
     _counts: tuple[Counts, Counts] | None = None
+    _emptied: Instant = field(default=Instant(0, 0))
     _stages: dict[str, Stages] = field(default_factory=dict)
     _commits: dict[str, str] = field(default_factory=dict)
     _asked: Instant = field(default=Instant(0, 0))
@@ -70,6 +72,7 @@ class Observer:
             published=published,
             workshop=Workshop(world=world, target=target, published=published),
             queue=target.queue,
+            template=target.repository.branch,
             answers=Answers(world=world, url=responses) if responses else None,
             site=Site(world=world, place=place, published=published) if place else None,
         )
@@ -115,8 +118,7 @@ class Observer:
         conditions = self._several(Part.REMOTE, self.published.markers)
         conditions += self._several(Part.CLONES, lambda: self._lasting(self.workshop.conditions))
         conditions += self._several(Part.CLONES, lambda: self._lasting(self.workshop.fsck))
-        dead = self._several(Part.QUEUE, lambda: dead_letters(self.queue, self.run, sent, self.world))
-        before, after = self._counts or (None, None)
+        state = self._seen(Part.QUEUE, lambda: self._queue_state(sent), None)
         return Ledger(
             run=self.run,
             sent=tuple(sent),
@@ -127,7 +129,7 @@ class Observer:
             stages=self._dated(),
             conditions=tuple(conditions),
             before=self._before,
-            queue=QueueState(before=before, after=after, dead=tuple(dead)) if before and after else None,
+            queue=state,
             deployed=deployed,
             switches=tuple(switches),
             blind=self._all_blind(),
@@ -172,7 +174,10 @@ class Observer:
             self._commits.setdefault(seen.token, seen.commit)
 
     def _look_at_queue(self) -> bool:
+        asked = self.world.clock.instant()
         now, seen = self._count(), self._counts
+        if not now.waiting:
+            self._emptied = asked
         self._counts = (seen[0] if seen else now, now)
         return seen is None or seen[1] != now
 
@@ -246,6 +251,16 @@ class Observer:
 
     def _deployed(self, sent: Sequence[Sent]) -> Deployed | None:
         return self.site.deployed({s.token: self._commits.get(s.token) for s in sent}) if self.site else None
+
+    def _queue_state(self, sent: Sequence[Sent]) -> QueueState | None:
+        if self._counts is None:
+            return None
+        before, after = self._counts
+        dead = dead_letters(self.queue, self.template, self.run, sent, self.world)
+        wanted = [s for s in sent if s.effect is Effect.ONCE and s.refused is None]
+        over = [*(s.at for s in sent), *(self._stages.get(s.token, Stages()).pushed for s in wanted)]
+        emptied = all(at is not None and at < self._emptied for at in over)
+        return QueueState(before=before, after=after, dead=dead.ours, unfit=dead.unfit, emptied=emptied)
 
     def _all_blind(self) -> dict[Part, str]:
         partial = self.answers.partial if self.answers else ""

@@ -298,6 +298,34 @@ def test_a_site_that_shows_what_others_have_gone_on_from(shop: Shop, token: str)
     assert (evidence.what, evidence.branch, evidence.token) == ("stale-deployment", "theirs", token)
 
 
+def send_others(shop: Shop, *bodies: str) -> None:
+    shop.world.sqs.send(URL, [Message(body=b, attributes={RUN_ATTRIBUTE: "a-burst"}) for b in bodies])
+
+
+def test_the_malformed_messages_of_a_burst_may_die(shop: Shop) -> None:
+    shop.world.clock.at(0.1, lambda: send_others(shop, "{}", "no message"))
+    course = shop.run("basic")
+    assert course.ledger.queue is not None
+    assert (course.ledger.queue.after.dead, course.ledger.queue.unfit) == (2, 2)
+    assert course.passed, (broken(course), doubts(course))
+
+
+def test_messages_of_others_that_came_when_ours_were_done_are_not_left(shop: Shop) -> None:
+    looks: list[int] = []
+
+    def answer(order: Order, status: str) -> None:
+        answered(order, status)
+        looks.append(1)
+        if len(looks) == 3:  # the last of ours; the queue is seen empty before this
+            shop.world.clock.at(0.6, lambda: [send_others(shop, *["{}"] * 10) for _ in range(4)])
+
+    answered, shop.answer = shop.answer, answer  # type: ignore[method-assign]
+    course = shop.run("basic", most=5.0)
+    assert course.ledger.queue is not None
+    assert course.ledger.queue.after.waiting
+    assert "queue-drained" not in broken(course)
+
+
 def test_a_site_that_was_away_for_a_while_has_not_been_deployed_again(shop: Shop) -> None:
     shop.deploy(shop.git(shop.clone, "rev-parse", "main"))
     s3 = shop.world.s3

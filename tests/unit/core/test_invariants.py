@@ -31,8 +31,8 @@ def seen(*more: object) -> Change:
     return lambda ledger: replace(ledger, sightings=(*ledger.sightings, *more))
 
 
-def queue(after: Counts, dead: tuple[str, ...] = (), before: Counts | None = None) -> Change:
-    state = QueueState(before=before or counts(), after=after, dead=dead)
+def queue(after: Counts, dead: tuple[str, ...] = (), before: Counts | None = None, **what: Any) -> Change:
+    state = QueueState(before=before or counts(), after=after, dead=dead, **what)
     return lambda ledger: replace(ledger, queue=state)
 
 
@@ -115,6 +115,7 @@ WRONG: Mapping[str, tuple[str, Change, set[str]]] = {
         lambda x: silent(without(queue(counts(dead=1), (token(1),))(x), 1)),
         set(),
     ),
+    "it grew by more than what nobody can handle": ("queue-drained", queue(counts(dead=3), unfit=2), set()),
     "the dead-letter queue grew": ("queue-drained", queue(counts(dead=2)), set()),
     "success for what is twice": (
         "honest-response",
@@ -152,6 +153,8 @@ RIGHT: Mapping[str, Change] = {
     "a lock from before": lambda x: replace(
         x, conditions=(condition("stale-lock"),), before=(condition("stale-lock"),)
     ),
+    "a burst's malformed messages are dead": queue(counts(dead=2), unfit=2),
+    "others sent more once ours were done": queue(counts(visible=2, in_flight=1), emptied=True),
     "a dead letter from before": queue(counts(dead=7), before=counts(dead=7)),
     "a target without a dead-letter queue": queue(counts(dead=None), before=counts(dead=None)),
     "the deployment of another branch came last": lambda _: good(messages=4, threads=2),
@@ -168,6 +171,10 @@ UNSEEN: Mapping[str, tuple[str, Change]] = {
         lambda x: silent(queue(counts(dead=1))(without(x, 1))),
     ),
     "no queue seen": ("no-lost-instruction", lambda x: silent(replace(without(x, 1), queue=None))),
+    "malformed dead letters that may be of before": (
+        "queue-drained",
+        queue(counts(dead=4), before=counts(dead=2), unfit=2),
+    ),
     "others' messages before": ("queue-drained", queue(counts(visible=1), before=counts(visible=5))),
     "a site of somebody else": (
         "deployment-fresh",
