@@ -181,7 +181,11 @@ def enforcing(policy: Mapping[str, Any], endpoint_url: str, tags: Mapping[str, s
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Say nothing of a client that has gone."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     enforcer.address = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

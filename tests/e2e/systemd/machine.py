@@ -68,7 +68,8 @@ BOOT = """
 cd "$1" && shift
 mount -t tmpfs -o mode=0755 tmpfs layer
 mkdir layer/upper layer/work
-mount -t overlay overlay -o "lowerdir=$PWD/seed:/,upperdir=$PWD/layer/upper,workdir=$PWD/layer/work" root
+cp -a seed/. layer/upper
+mount -t overlay overlay -o "lowerdir=/,upperdir=$PWD/layer/upper,workdir=$PWD/layer/work" root
 exec systemd-nspawn -D root "$@"
 """
 

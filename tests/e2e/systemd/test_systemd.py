@@ -38,12 +38,13 @@ FAMILIES = ("git", "network", "processes")
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    clone = make_repository(tmp_path_factory.mktemp("clone") / "repo")
     with machine(tmp_path_factory.mktemp("machine")) as booted:
-        _install(booted)
+        _install(booted, clone)
         yield booted
 
 
-def _install(host: Machine) -> None:
+def _install(host: Machine, clone: Path) -> None:
     """Do what the guide tells an operator to do; the worker's clone is another user's."""
     etc = host.files / "etc"
     shutil.copy(UNITS / "chaosd.service", etc / "systemd/system/chaosd.service")
@@ -59,7 +60,7 @@ def _install(host: Machine) -> None:
     (etc / "chaosd/chaosd.yaml").write_text(CONFIG.format(experiment="lock"))
     (etc / "chaosd/ops.token").write_text("a-token-of-the-systemd-test\n")
     (etc / "chaosd/ops.token").chmod(0o600)
-    make_repository(host.files / "srv/repo")
+    shutil.copytree(clone, host.files / "srv/repo")
     host.run("chown", "-R", "games:games", "/srv/repo")
     host.run("systemctl", "daemon-reload")
 
