@@ -68,6 +68,8 @@ class Metrics(Families):
             self._started.labels(name)
             for verdict in Verdict:
                 self._finished.labels(name, verdict.value)
+        for listener in ("journal.looks", "journal.undo"):  # what the recorder tells beside broken listeners
+            self._listener.labels(listener)
         self._targets_at_zero()
         destinations = [d.name for d in self._settings.notify] + (["grafana"] if self._settings.grafana else [])
         for destination, outcome in product(destinations, Outcome):
