@@ -92,6 +92,8 @@ class Families:
             self._started.labels(name)
             for verdict in Verdict:
                 self._finished.labels(name, verdict.value)
+        for listener in ("journal.looks", "journal.undo"):  # what the recorder tells beside broken listeners
+            self._listener.labels(listener)
         self._targets_at_zero(settings)
         destinations = [d.name for d in settings.notify] + (["grafana"] if settings.grafana else [])
         for destination, outcome in product(destinations, Outcome):
