@@ -75,7 +75,7 @@ def visit(browser: Browser) -> Iterator[Visiting]:
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         found = Visit(page)
-        page.on("request", found.requests.append)
+        page.on("request", lambda one: found.requests.append(one))
         page.on("console", lambda message: found.said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
         page.goto(url)
