@@ -60,6 +60,15 @@ class FileStat:
     device: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A few bytes of a file: where, what they are, and what they become (the same number)."""
+
+    offset: int
+    old: bytes
+    new: bytes
+
+
 class Files(Protocol):
     """The file system. Paths are absolute strings; every change is durable (fsynced) when the call returns.
 
@@ -120,6 +129,42 @@ class Files(Protocol):
         """Set the mtime of a file or directory; the atime stays."""
         ...
 
+    def link_target(self, path: str) -> str:
+        """Return what a symbolic link says; raises TargetAbsentError when it is none."""
+        ...
+
+    def free_bytes(self, path: str) -> tuple[int, int]:
+        """Return the bytes that are free for a plain user on the path's file system, and its size."""
+        ...
+
+    def move(self, source: str, destination: str) -> bool:
+        """Give a node another name on the same file system; its inode, content and times stay.
+
+        False when the source is gone or something is at the destination. A file may be found under both names
+        after a crash, a directory under one of them.
+        """
+        ...
+
+    def patch(self, path: str, like: FileStat, pieces: Sequence[Piece], *, shared: bool = False) -> bool:
+        """Write bytes into the file in place, and give it mode, owner and mtime of ``like``.
+
+        False, and nothing is touched, when it has another inode than ``like`` or a byte that is neither the old
+        nor the new one. Raises RefusedError (rule ``shared``) when the file has other hard links, if not ``shared``.
+        """
+        ...
+
+    def duplicate(self, source: str, path: str, pieces: Sequence[Piece], like: FileStat, *, temporary: str) -> bool:
+        """Create ``path`` as a copy of ``source`` with other bytes; False when something is there already."""
+        ...
+
+    def make_special(self, path: str, what: str, like: FileStat, *, temporary: str) -> bool:
+        """Create ``symlink:TARGET``, ``fifo``, ``sparse:BYTES`` or ``ballast`` (all room there is), as ``create``."""
+        ...
+
+    def dress(self, path: str, like: FileStat) -> None:
+        """Give a file or directory mode, owner and mtime of ``like``, however unreadable it is."""
+        ...
+
 
 # --- processes -------------------------------------------------------------------------------------------
 
@@ -152,6 +197,21 @@ class ProcessTable(Protocol):
 
         False when it is gone. Raises RefusedError without permission, or when the group is our own.
         """
+        ...
+
+
+class Holders(Protocol):
+    """Small processes of chaosd's own that hold something for a fault: a file open, or a port that answers badly."""
+
+    def start(self, mark: str, what: str, arguments: Sequence[str], *, seconds: float) -> None:
+        """Start one and wait until it holds; it ends by itself after ``seconds``, whatever becomes of chaosd.
+
+        ``mark`` stands in its command line. Raises RefusedError when it cannot hold what it should.
+        """
+        ...
+
+    def stop(self, mark: str) -> bool:
+        """End every process that bears the mark, and wait until it is gone; False when there was none."""
         ...
 
 
@@ -217,6 +277,8 @@ class World(Protocol):
     def files(self) -> Files: ...
     @property
     def processes(self) -> ProcessTable: ...
+    @property
+    def holders(self) -> Holders: ...
     @property
     def git(self) -> Git: ...
     @property
