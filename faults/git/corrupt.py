@@ -6,20 +6,47 @@ from typing import ClassVar
 from daemon.core.model import Order, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
-from faults.git import branches, edits, graphs, logs, loose, packs, refs, reversal, settings, staging
+from faults.git import (
+    branch_refs,
+    config_file,
+    config_values,
+    edits,
+    graphs,
+    head_ref,
+    index_bytes,
+    index_cache,
+    index_entries,
+    loose_objects,
+    loose_store,
+    other_refs,
+    pack_bytes,
+    pack_indexes,
+    packed_ref_file,
+    reflogs,
+    reversal,
+    stash,
+)
 from faults.git.entry import modes, prepare
 from faults.git.prey import object_problem
 from faults.git.records import Record
 
 ENTRIES = (
-    *loose.ENTRIES,
-    *packs.ENTRIES,
-    *staging.ENTRIES,
-    *refs.ENTRIES,
-    *branches.ENTRIES,
-    *logs.ENTRIES,
+    *loose_objects.ENTRIES,
+    *loose_store.ENTRIES,
+    *pack_bytes.ENTRIES,
+    *pack_indexes.ENTRIES,
+    *index_bytes.ENTRIES,
+    *index_entries.ENTRIES,
+    *index_cache.ENTRIES,
+    *head_ref.ENTRIES,
+    *packed_ref_file.ENTRIES,
+    *branch_refs.ENTRIES,
+    *other_refs.ENTRIES,
+    *stash.ENTRIES,
+    *reflogs.ENTRIES,
     *graphs.ENTRIES,
-    *settings.ENTRIES,
+    *config_file.ENTRIES,
+    *config_values.ENTRIES,
 )
 _BY_NAME = {entry.name: entry for entry in ENTRIES}
 

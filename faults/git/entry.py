@@ -161,7 +161,8 @@ def _sentinel(look: Look, edits: tuple[Edit, ...]) -> tuple[str, ...]:
     gone = {edit.path for edit in edits if isinstance(edit, Move)}
     clone = look.clone
     choice = (clone.git_dir, *(clone.path(name) for name in ("refs", "objects", "info", "hooks", "logs")))
-    free = [path for path in choice if path not in created | gone and look.files.lstat(path) is not None]
+    there = [path for path in choice if not any(f"{path}/".startswith(f"{away}/") for away in gone)]
+    free = [path for path in there if path not in created and look.files.lstat(path) is not None]
     return (_temporary(look, posixpath.join(free[0], "x"), "s"),) if free else ()
 
 

@@ -26,9 +26,10 @@ def revert(record: Record, world: World) -> Reversion:
     Raises UndoFailedError when residue may remain.
     """
     _expect_no_link(record, world)
-    back = [_revert(record, edit, world) for edit in record.edits if _holds_the_place(record, edit)]
-    if any(result.outcome is Outcome.SUPERSEDED for result in back):
+    back = [_revert(record, edit, world) for edit in reversed(record.edits) if _holds_the_place(record, edit)]
+    if any(isinstance(r.edit, Move) and r.outcome is Outcome.SUPERSEDED for r in back):
         return _conclude(back)
+    back = [result for result in back if isinstance(result.edit, Move)]
     if record.place is not None and (standing := place.look(record.place, world)) is not place.Standing.SAME:
         detail = f"{record.git_dir} {standing}; nothing left to take back"
         return Reversion(outcome=Outcome.SUPERSEDED, detail=detail)
@@ -50,8 +51,12 @@ def revert(record: Record, world: World) -> Reversion:
 
 
 def _holds_the_place(record: Record, edit: Edit) -> bool:
-    """Tell whether this edit moved the repository itself away: nothing else can be looked at before it is back."""
-    return isinstance(edit, Move) and (record.git_dir == edit.path or record.git_dir.startswith(f"{edit.path}/"))
+    """Tell whether this edit moved the repository itself away, or stands in its place: nothing else can be looked at
+
+    before it is back.
+    """
+    moved = [e.path for e in record.edits if isinstance(e, Move)]
+    return any(edit.path == path and f"{record.git_dir}/".startswith(f"{path}/") for path in moved)
 
 
 def _take_back(record: Record, world: World) -> list[Result]:

@@ -30,19 +30,28 @@ class Refs:
         logs = frozenset(name for name in ("HEAD", "refs") if files.lstat(clone.path("logs", name)) is not None)
         findings += more + _broken_logs(files, clone)
         if not self._first:
-            findings += self._gone(refs, stash, logs)
+            findings += self._gone(files, clone, refs, stash, logs)
         self._refs, self._stash, self._logs = {**self._refs, **refs}, stash or self._stash, self._logs | logs
         self._first = False
         return findings
 
-    def _gone(self, refs: dict[str, str], stash: tuple[str, ...], logs: frozenset[str]) -> list[Finding]:
+    def _gone(
+        self, files: Files, clone: Clone, refs: dict[str, str], stash: tuple[str, ...], logs: frozenset[str]
+    ) -> list[Finding]:
         gone = sorted(self._refs.keys() - refs.keys())
         findings = [Finding("refs-lost", f"{name} is gone, it was {self._refs[name]}") for name in gone]
+        findings += [
+            Finding("ref-unlike-log", f"{ref} is {now}, it was {self._refs[ref]}, and its reflog does not say why")
+            for ref, now in refs.items()
+            if self._refs.get(ref, now) != now and logged(files, clone, ref) != now
+        ]
         if self._stash and not stash:
             findings.append(Finding("stash-lost", f"{len(self._stash)} entries are gone"))
         if stash[: len(self._stash)] == self._stash and len(stash) > len(self._stash):
             findings.append(Finding("stash-foreign", f"there is a new entry, {stash[-1]}"))
-        return findings + [Finding("reflog-lost", f".git/logs/{name} is gone") for name in sorted(self._logs - logs)]
+        return findings + [
+            Finding("reflog-lost", f".git/logs/{name} is gone") for name in sorted(self._logs - logs)
+        ]
 
 
 def read_refs(files: Files, clone: Clone) -> tuple[dict[str, str], list[Finding]]:
@@ -105,7 +114,12 @@ def _unlike_logs(files: Files, clone: Clone, refs: dict[str, str]) -> list[Findi
     findings = []
     for ref, identity in refs.items():
         last = logged(files, clone, ref)
-        if last is not None and last.strip(_NULL) and last != identity and ref.startswith(("refs/heads/", "refs/remotes/")):
+        if (
+            last is not None
+            and last.strip(_NULL)
+            and last != identity
+            and ref.startswith(("refs/heads/", "refs/remotes/"))
+        ):
             findings.append(Finding("ref-unlike-log", f"{ref} is {identity}, its reflog says {last}"))
     todo = ["heads"]
     while todo:
@@ -129,13 +143,16 @@ def _head(files: Files, clone: Clone) -> list[Finding]:
         return []
     if not _is_file(files, path) or head.ref is None:
         return []
-    moves = [line for line in files.read(path).decode("utf-8", "replace").splitlines() if "checkout: moving from" in line]
-    last = moves[-1].rpartition(" to ")[2] if moves else ""
+    lines = files.read(path).decode("utf-8", "replace").splitlines()
+    moves = [line for line in lines if "checkout: moving from" in line or "Branch: renamed" in line]
+    last = moves[-1].rpartition(" to ")[2].removeprefix("refs/heads/") if moves else ""
     here = head.ref.removeprefix("refs/heads/")
     if last and last != here and read_ref(files, clone, f"refs/heads/{last}") is not None:
         return [Finding("head-unlike-log", f"HEAD is on {here}, its reflog says {last}")]
     if last and last != here and not is_id(last, clone.algorithm):
         return [Finding("head-unlike-log", f"HEAD is on {here}, its reflog says {last}, which does not exist")]
+    if head.ref and logged(files, clone, "HEAD") not in (None, read_ref(files, clone, head.ref)):
+        return [Finding("reflog-broken", "the reflog of HEAD ends at another commit than HEAD")]
     return []
 
 

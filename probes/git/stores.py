@@ -56,6 +56,7 @@ class Stores:
             findings += found
             if not found:
                 self._good[path] = key(stat)
+        findings += _halves(files, clone)
         if any(f.name == "pack-broken" for f in findings) and tip is not None:
             findings += _near(files, clone, tip)
         return findings + _litter(files, clone)
@@ -165,6 +166,14 @@ def _named(kind: str, payload: bytes, algorithm: str) -> list[str]:
         tree, parents = commit_links(payload, algorithm)
         return [tree, *parents]
     return [e.id for e in tree_entries(payload, algorithm) if e.mode != SUBMODULE] if kind == "tree" else []
+
+
+def _halves(files: Files, clone: Clone) -> list[Finding]:
+    """Find packs without an index and indexes without a pack."""
+    names = {name for name in files.names(clone.path("objects", "pack")) if name.endswith((".pack", ".idx"))}
+    stems = {name.rpartition(".")[0] for name in names}
+    gone = sorted({f"{stem}{end}" for stem in stems for end in (".pack", ".idx")} - names)
+    return [Finding("pack-broken", f"{name} is gone, its counterpart is there") for name in gone]
 
 
 def _litter(files: Files, clone: Clone) -> list[Finding]:

@@ -28,13 +28,15 @@ ENVIRONMENT = {
     "GIT_COMMITTER_EMAIL": "c@example.com",
     "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
     "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
-    "GIT_CONFIG_COUNT": "3",
+    "GIT_CONFIG_COUNT": "4",
     "GIT_CONFIG_KEY_0": "init.defaultBranch",
     "GIT_CONFIG_VALUE_0": "main",
     "GIT_CONFIG_KEY_1": "gc.auto",
     "GIT_CONFIG_VALUE_1": "0",
     "GIT_CONFIG_KEY_2": "protocol.file.allow",
     "GIT_CONFIG_VALUE_2": "always",
+    "GIT_CONFIG_KEY_3": "safe.directory",
+    "GIT_CONFIG_VALUE_3": "*",
 }
 # One of each way in which a file is changed; all modes are tried in test_git_catalogue.
 SAMPLE = {
@@ -160,7 +162,21 @@ class Doomed:
     Moments lie before and after each effect, and where a real effect has several system calls, between them.
     """
 
-    EFFECTS = frozenset(("put", "create", "remove", "make_directory", "remove_directory", "set_mtime"))
+    EFFECTS = frozenset(
+        (
+            "put",
+            "create",
+            "remove",
+            "make_directory",
+            "remove_directory",
+            "set_mtime",
+            "move",
+            "patch",
+            "duplicate",
+            "make_special",
+            "dress",
+        )
+    )
 
     def __init__(self, dies_at: int) -> None:
         self._files = LocalFiles()
@@ -182,9 +198,17 @@ class Doomed:
 
         return call
 
-    def _halfway(self, name: str, path: str, content: bytes = b"", like: Any = None, **named: Any) -> None:
+    def _halfway(self, name: str, path: str, content: Any = b"", like: Any = None, **named: Any) -> None:
         """Leave what is left between two system calls of an effect: a half temporary, a directory's new time."""
-        if "temporary" in named:
+        if name == "move":
+            self._half_moved(path, content)
+        elif name == "patch":
+            self._half_patched(path, content, like)
+        elif name in ("duplicate", "make_special"):
+            Path(named["temporary"]).unlink(missing_ok=True)
+            Path(named["temporary"]).write_bytes(b"half")
+            self._moment()
+        elif "temporary" in named:
             Path(named["temporary"]).unlink(missing_ok=True)
             Path(named["temporary"]).write_bytes(content[: len(content) // 2])
             self._moment()
@@ -198,6 +222,22 @@ class Doomed:
             Path(path).unlink()
             self._moment()
             Path(path).write_bytes(content)
+
+    def _half_moved(self, path: str, destination: str) -> None:
+        if Path(path).is_file() and not Path(destination).exists():
+            os.link(path, destination)
+            self._moment()
+            Path(destination).unlink()
+
+    def _half_patched(self, path: str, like: Any, pieces: Any) -> None:
+        """Write half of the bytes, with the file's rights and times not given back yet."""
+        if not Path(path).is_file() or Path(path).stat().st_ino != like.inode:
+            return
+        with Path(path).open("r+b") as file:
+            for piece in pieces:
+                file.seek(piece.offset)
+                file.write(piece.new[: len(piece.new) // 2])
+        self._moment()
 
     def _moment(self) -> None:
         self.moments += 1

@@ -13,9 +13,8 @@ from faults.git.entry import Entry
 from tests.fakes import FakeWorld, Switch
 from tests.integration.git.shed import ENVIRONMENT, commit, git, order_of, picture, through_json, write
 
-NOBODY = 65534
-TIMEOUT_S = 4.0  # for a command that shows by hanging
-ASKED = "please log in"
+SOMEBODY = 12345  # another user than the one to whom modes give files
+HANGS_S, MOST_S = 1.5, 60.0  # for a command that is to hang; for any other, on a busy machine
 
 
 def build_small(directory: Path, *, object_format: str = "sha1") -> Path:
@@ -73,6 +72,12 @@ def equip(clone: Path, mode: str) -> None:
             git(clone, *command)
     if mode == "ref-packed-stale":
         commit(clone, "newer than packed-refs", README_md="# newer\n")
+    if mode.endswith("-of-root"):  # root could not tell that these are root's now
+        subprocess.run(["chown", "-R", str(SOMEBODY), str(clone.parent)], check=True)
+    if mode == "not-executable":
+        hook = clone / ".git/hooks/pre-commit"
+        hook.write_text("#!/bin/sh\nexit 0\n")
+        hook.chmod(0o755)
     if mode == "alternates-lost":
         (clone / ".git/objects/info/alternates").write_text("../../../lender/objects\n")
         shutil.copytree(clone / ".git", clone.parent / "lender")
@@ -102,26 +107,35 @@ class Said:
     text: str
 
 
-def ask(clone: Path, line: str, victim: dict[str, Any], *, user: int | None = None) -> Said:
+def ask(
+    clone: Path, line: str, victim: dict[str, Any], *, user: int | None = None, timeout_s: float = MOST_S
+) -> Said:
     """Run a git command in a copy of the clone and its remote, which is then thrown away."""
     copy = clone.parent.parent / f"{clone.parent.name}-asked"
     shutil.rmtree(copy, ignore_errors=True)
     subprocess.run(["cp", "-a", str(clone.parent), str(copy)], check=True)
     there = copy / clone.name
     if user is not None:
-        _give_away(copy, user)
+        copy.chmod(0o755)
+        if copy.lstat().st_uid == 0:
+            _give_away(copy, user)
     words = line.format_map({"branch": "thread-b", **victim}).split()
     try:
         done = subprocess.run(
             ["git", *words],
             cwd=there if there.is_dir() else copy,
             env=ENVIRONMENT
-            | {"GIT_CEILING_DIRECTORIES": str(copy), "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+            | {
+                "GIT_CONFIG_COUNT": "3",  # without safe.directory: the worker has no reason to trust others
+                "GIT_CEILING_DIRECTORIES": str(copy),
+                "GIT_OPTIONAL_LOCKS": "0",
+                "GIT_TERMINAL_PROMPT": "0",
+            },
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,
             errors="replace",
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
             user=user,
             group=user,
@@ -164,7 +178,7 @@ def complaint(entry: Entry, before: Said, after: Said) -> str | None:
 
 def try_out(kind: Any, entry: Entry, clone: Path, world: FakeWorld, *, probes: Any = None) -> str:
     """Strike and take back; returns how it went, in a word, and raises AssertionError when it went wrong."""
-    user = NOBODY if entry.rights else None
+    user = SOMEBODY if entry.rights else None
     root = clone.parent
     look = probes() if probes else None
     if look is not None:
@@ -181,7 +195,9 @@ def try_out(kind: Any, entry: Entry, clone: Path, world: FakeWorld, *, probes: A
     try:
         assert picture(root) != before or "hold" in str(undo.data), "inject did nothing"
         if entry.tells:
-            problem = complaint(entry, healthy, ask(clone, entry.tells, dict(undo.victim), user=user))
+            patience = HANGS_S if entry.says == "HANGS" else MOST_S
+            said = ask(clone, entry.tells, dict(undo.victim), user=user, timeout_s=patience)
+            problem = complaint(entry, healthy, said)
             assert problem is None, f"{entry.name}: {entry.tells}: {problem}"
         if look is not None:
             found = look(clone, world)
