@@ -1,4 +1,4 @@
-"""Git's index, versions 2 and 3, as pure functions on bytes: its entries, its cache of trees, and how to write it."""
+"""Git's index, versions 2 and 3, as pure functions on bytes: its entries, its cache of trees, how to write it."""
 
 import struct
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ ASSUME_VALID, EXTENDED = 0x8000, 0x4000
 SKIP_WORKTREE, INTENT_TO_ADD = 0x4000, 0x2000
 _STAGE, _NAME = 0x3000, 0x0FFF
 _STAT_BYTES = 40
-_LINK = 0o160000
+_DIRECTORY = 0o40000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One file of the index. ``stat`` are the 24 bytes of times, device and inode before, owner and size after mode.
+    """One file of the index. ``stat`` are the 24 bytes of times, device and inode, ``owner`` ids and size.
 
     ``flags`` are the first flags without stage and length, ``extended`` the second ones (version 3).
     """
@@ -169,11 +169,11 @@ def trees(index: Index) -> dict[bytes, str]:
         found[path] = object_id(index.algorithm, "tree", tree_payload(below[path]))
         if path:
             above, _, name = path.rpartition(b"/")
-            below[above].append((name, 0o40000, found[path]))
+            below[above].append((name, _DIRECTORY, found[path]))
     return found
 
 
 def tree_payload(lines: Iterable[tuple[bytes, int, str]]) -> bytes:
     """Write a tree of names, modes and ids."""
-    ordered = sorted(lines, key=lambda line: line[0] + (b"/" if line[1] == 0o40000 else b""))
+    ordered = sorted(lines, key=lambda line: line[0] + (b"/" if line[1] == _DIRECTORY else b""))
     return b"".join(b"%o %s\0%s" % (mode, name, bytes.fromhex(identity)) for name, mode, identity in ordered)

@@ -149,7 +149,7 @@ class Files(Protocol):
         """Write bytes into the file in place, and give it mode, owner and mtime of ``like``.
 
         False, and nothing is touched, when it has another inode than ``like`` or a byte that is neither the old
-        nor the new one. Raises RefusedError (rule ``shared``) when the file has other hard links, if not ``shared``.
+        nor the new one. Raises RefusedError (rule ``shared``) when it has other hard links and may not.
         """
         ...
 
@@ -158,7 +158,7 @@ class Files(Protocol):
         ...
 
     def make_special(self, path: str, what: str, like: FileStat, *, temporary: str) -> bool:
-        """Create ``symlink:TARGET``, ``fifo``, ``sparse:BYTES`` or ``ballast`` (all room there is), as ``create``."""
+        """Create ``symlink:TARGET``, ``fifo``, ``sparse:BYTES`` or ``ballast`` (all the room), as ``create``."""
         ...
 
     def dress(self, path: str, like: FileStat) -> None:
@@ -201,7 +201,7 @@ class ProcessTable(Protocol):
 
 
 class Holders(Protocol):
-    """Small processes of chaosd's own that hold something for a fault: a file open, or a port that answers badly."""
+    """Small processes of chaosd's own that hold something for a fault: a file, or a port that answers badly."""
 
     def start(self, mark: str, what: str, arguments: Sequence[str], *, seconds: float) -> None:
         """Start one and wait until it holds; it ends by itself after ``seconds``, whatever becomes of chaosd.

@@ -5,7 +5,6 @@
 import glob
 import os
 import stat
-from contextlib import suppress
 
 from daemon.core.errors import TargetAbsentError
 from daemon.core.seams import FileStat

@@ -1,4 +1,4 @@
-"""Small processes of chaosd's own that hold something for a fault, found again by the mark in their command line."""
+"""Small processes of chaosd's own that hold something for a fault, found by the mark in their command line."""
 
 import os
 import select

@@ -1,6 +1,6 @@
 """Changes of the file system that are no new content of a file: moves, bytes in place, special files, dress."""
 # The seam's paths are strings, and this is where they meet the system calls, one to one: no pathlib in between.
-# ruff: noqa: PTH109, PTH119, PTH120, PTH123
+# ruff: noqa: PTH101, PTH119, PTH120, PTH123
 
 import errno
 import os

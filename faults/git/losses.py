@@ -181,7 +181,7 @@ ENTRIES = (
     row(
         "directory-readonly",
         "make a directory of tracked files read-only; a worker that is root does not notice",
-        "nothing: checkout exits 0 with the old files in place ('unable to unlink old'), and add -A reverts the branch",
+        "nothing: checkout exits 0 with the old files in place ('unable to unlink old'); add -A reverts the branch",
         _directory_mode(0o555, "make read-only the directory"),
         "checkout main",
         says="Permission denied",

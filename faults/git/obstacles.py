@@ -39,7 +39,7 @@ def _untracked_directory(look: Look) -> Scheme:
 
 
 def _ignored(look: Look) -> Scheme:
-    """An ignored file is overwritten by a checkout without a word."""
+    """Write an ignored file: a checkout overwrites it without a word."""
     branch, name = _only_theirs(look)
     exclude = look.clone.path("info", "exclude")
     line = f"/{name}\n".encode("utf-8", "surrogateescape")

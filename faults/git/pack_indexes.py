@@ -206,6 +206,6 @@ ENTRIES = (
         "move a pack with its index away that the multi-pack-index names",
         "every object of the pack is gone",
         _midx_missing_pack,
-        seen="pack-broken",
+        seen="object-missing",
     ),
 )

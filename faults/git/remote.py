@@ -1,4 +1,4 @@
-"""What happens to the remote: gone, rewritten, refusing, broken. Struck is the local repository that is ``origin``."""
+"""What happens to the remote, the local repository that is ``origin``, and on the way to it."""
 
 from dataclasses import dataclass
 from typing import ClassVar

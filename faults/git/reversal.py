@@ -51,10 +51,7 @@ def revert(record: Record, world: World) -> Reversion:
 
 
 def _holds_the_place(record: Record, edit: Edit) -> bool:
-    """Tell whether this edit moved the repository itself away, or stands in its place: nothing else can be looked at
-
-    before it is back.
-    """
+    """Tell whether this edit moved the repository itself away, or stands in its place: it has to be back first."""
     moved = [e.path for e in record.edits if isinstance(e, Move)]
     return any(edit.path == path and f"{record.git_dir}/".startswith(f"{path}/") for path in moved)
 
@@ -105,8 +102,10 @@ def _digest(snapshot: Snapshot | None) -> str:
 def _revert(record: Record, edit: Edit, world: World) -> Result:
     if _original_is_back(record, edit, world):
         return Result(edit, Outcome.UNTOUCHED, GONE, GONE)
-    if not isinstance(edit, FileEdit):
-        return undoing.revert(record, edit, world)
+    return _revert_file(record, edit, world) if isinstance(edit, FileEdit) else undoing.revert(record, edit, world)
+
+
+def _revert_file(record: Record, edit: FileEdit, world: World) -> Result:
     now = look(world, edit.path)
     if now is None:
         return _absent(record, edit, world)
@@ -115,15 +114,20 @@ def _revert(record: Record, edit: Edit, world: World) -> Result:
     if now.content != edit.after and merging.without(edit, now.content) is None:
         return _result(edit, Outcome.SUPERSEDED, now)
     with guard(record, edit, world, reverting=True):
-        now = look(world, edit.path)  # again: from here on nobody who keeps to git's locks can change it
-        if now is not None and now.content != edit.after:
-            return _merge(edit, now, world)
-        if now is None:
-            return _result(edit, Outcome.SUPERSEDED, now)
-        if edit.before is None:
-            return _take_away(record, edit, world)
-        world.files.put(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary)
-        return _restored(edit, edit.before, world)
+        return _put_back(record, edit, world)
+
+
+def _put_back(record: Record, edit: FileEdit, world: World) -> Result:
+    """Look again: from here on nobody who keeps to git's locks can change the file."""
+    now = look(world, edit.path)
+    if now is None:
+        return _result(edit, Outcome.SUPERSEDED, now)
+    if now.content != edit.after:
+        return _merge(edit, now, world)
+    if edit.before is None:
+        return _take_away(record, edit, world)
+    world.files.put(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary)
+    return _restored(edit, edit.before, world)
 
 
 def _original_is_back(record: Record, edit: Edit, world: World) -> bool:
@@ -196,8 +200,9 @@ def _in_a_pack(record: Record, edit: FileEdit, world: World) -> bool:
     """Tell whether somebody has fetched the object anew."""
     identity = "".join(edit.path.rsplit("/", 2)[1:])
     algorithm = next(name for name, size in ID_BYTES.items() if 2 * size == len(identity))
-    root = posixpath.dirname(record.git_dir)
-    clone = Clone(root=root, git_dir=record.git_dir, inode=record.inode, algorithm=algorithm)
+    repository = edit.path.rpartition("/objects/")[0]  # of a linked work tree another directory than its own
+    root = posixpath.dirname(repository)
+    clone = Clone(root=root, git_dir=repository, inode=record.inode, algorithm=algorithm)
     return packed(world.files, clone, identity)
 
 

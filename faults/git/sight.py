@@ -1,4 +1,4 @@
-"""All a mode's function may use: the clone, dice, parameters, how to look at files, and the edits it can ask for."""
+"""What a mode may use: the clone, dice, parameters, how to look at files, and the edits it can ask for."""
 
 import posixpath
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""States in which a clone is found: operations that were begun and not ended, HEAD on no branch, unfinished work."""
+"""States in which a clone is found: operations not ended, HEAD on no branch, unfinished work."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -119,9 +119,9 @@ def _patch(record: Record, edit: Patch, world: World) -> Result:
         return _copied(record, edit, world)
     was = digest(b"".join(piece.old for piece in edit.pieces))
     now = world.files.lstat(edit.path)
-    if now is not None and now.inode == edit.before.inode and _dressed(now) == _dressed(edit.before):
-        if _bytes_now(edit, world) == [piece.old for piece in edit.pieces]:
-            return Result(edit, Outcome.UNTOUCHED, was, was)
+    same = now is not None and now.inode == edit.before.inode and _dressed(now) == _dressed(edit.before)
+    if same and _bytes_now(edit, world) == [piece.old for piece in edit.pieces]:
+        return Result(edit, Outcome.UNTOUCHED, was, was)
     back = [Piece(piece.offset, piece.new, piece.old) for piece in edit.pieces]
     # Shared: whoever linked the damaged file meanwhile is healed with it.
     if now is not None and world.files.patch(edit.path, edit.before, back, shared=True):

@@ -23,6 +23,7 @@ _SUSPICIOUS = {
     "commit.gpgsign": ("true",),
     "extensions.madeup": None,
 }
+_WRITE_ENTER = 0o300
 _REMOTE_HOOKS = ("pre-receive", "update", "post-receive", "proc-receive", "reference-transaction")
 
 
@@ -115,13 +116,14 @@ def _remote_parts(files: Files, there: Clone, refs: dict[str, str]) -> list[Find
         locks = [name for name in files.names(there.path(directory)) if name.endswith(".lock")]
         findings += [Finding("remote-locked", f"{directory}/{name} of the remote") for name in locks]
     stats = [files.lstat(path) for path in (there.root, there.path("objects"), there.path("refs", "heads"))]
-    if any(s is not None and s.mode & 0o300 != 0o300 for s in stats) or len({s.uid for s in stats if s}) > 1:  # noqa: PLR2004
+    closed = any(stat is not None and stat.mode & _WRITE_ENTER != _WRITE_ENTER for stat in stats)
+    if closed or len({stat.uid for stat in stats if stat is not None}) > 1:
         findings.append(Finding("remote-rights", "the remote cannot be written to by its owner"))
     return findings + _remote_objects(files, there, refs)
 
 
 def _remote_objects(files: Files, there: Clone, refs: dict[str, str]) -> list[Finding]:
-    """Find a HEAD that leads nowhere, tips that cannot be read, packs without their index and the other way round."""
+    """Find a HEAD that leads nowhere, tips that cannot be read, and packs or indexes without each other."""
     findings = []
     try:
         head = read_head(files, there)
@@ -153,27 +155,34 @@ def _remote_objects(files: Files, there: Clone, refs: dict[str, str]) -> list[Fi
 
 def beside(files: Files, clone: Clone) -> list[Finding]:
     """Find hooks, attributes and ignore rules of this clone alone, and what an operation left."""
-    findings = []
-    hooks = clone.path("hooks")
-    for name in files.names(hooks):
-        stat = files.lstat(posixpath.join(hooks, name))
-        if name.endswith(".sample") or stat is None or stat.kind != "file":
-            continue
-        runs = stat.mode & 0o100
-        word = "hook-present" if runs else "hook-not-executable"
-        findings.append(Finding(word, f"{name}" + ("" if runs else " is not run: it lacks the x bit")))
+    findings = _hooks(files, clone) + _leftovers(files, clone)
     for path in (clone.path("info", "attributes"), posixpath.join(clone.root, ".gitattributes")):
-        text = _text(files, path)
-        if re.search(r"(?m)^\*\s+.*(filter=|eol=crlf)", text):
+        if re.search(r"(?m)^\*\s+.*(filter=|eol=crlf)", _text(files, path)):
             findings.append(Finding("attributes-suspicious", clone.shown(path)))
     for path in (clone.path("info", "exclude"), posixpath.join(clone.root, ".gitignore")):
         if re.search(r"(?m)^\*$", _text(files, path)):
             findings.append(Finding("everything-ignored", clone.shown(path)))
     if files.lstat(clone.path("info", "grafts")) is not None:
         findings.append(Finding("replaced-objects", ".git/info/grafts changes the history"))
-    for name in ("gc.pid", "gc.log"):
-        if files.lstat(clone.path(name)) is not None:
-            findings.append(Finding("gc-stuck", f".git/{name} is there"))
+    return findings
+
+
+def _hooks(files: Files, clone: Clone) -> list[Finding]:
+    findings, hooks = [], clone.path("hooks")
+    for name in files.names(hooks):
+        stat = files.lstat(posixpath.join(hooks, name))
+        if name.endswith(".sample") or stat is None or stat.kind != "file":
+            continue
+        if stat.mode & 0o100:
+            findings.append(Finding("hook-present", name))
+        else:
+            findings.append(Finding("hook-not-executable", f"{name} is not run: it lacks the x bit"))
+    return findings
+
+
+def _leftovers(files: Files, clone: Clone) -> list[Finding]:
+    there = [name for name in ("gc.pid", "gc.log") if files.lstat(clone.path(name)) is not None]
+    findings = [Finding("gc-stuck", f".git/{name} is there") for name in there]
     if files.lstat(clone.path("MERGE_MSG")) is not None and files.lstat(clone.path("MERGE_HEAD")) is None:
         findings.append(Finding("leftover", ".git/MERGE_MSG is there, and no merge"))
     if files.lstat(clone.path("sequencer")) is not None:
@@ -182,9 +191,8 @@ def beside(files: Files, clone: Clone) -> list[Finding]:
         stat = files.lstat(posixpath.join(clone.git_dir, name))
         if name.endswith(".lock") and stat is not None and stat.kind == "directory":
             findings.append(Finding("stale-lock", f".git/{name} is a directory"))
-    for name in files.names(clone.path("worktrees")):
-        findings.append(Finding("branch-held", f"another work tree, {name}, is registered"))
-    return findings
+    trees = files.names(clone.path("worktrees"))
+    return findings + [Finding("branch-held", f"another work tree, {name}, is registered") for name in trees]
 
 
 def _text(files: Files, path: str) -> str:

@@ -148,14 +148,12 @@ def _near(files: Files, clone: Clone, tip: str) -> list[Finding]:
         identity = todo.popleft()
         try:
             found = gitpacks.read_object(files, clone, identity)
-            if found is None:
-                continue
-            if object_id(clone.algorithm, found.kind, found.payload) != identity:
-                raise MalformedError("the content has another id")
-            below = _named(found.kind, found.payload, clone.algorithm)
+            below = _named(found.kind, found.payload, clone.algorithm) if found is not None else []
         except (MalformedError, TargetAbsentError, IndexError) as error:
             findings.append(Finding("object-corrupt", f"{identity}: {error}"))
             continue
+        if found is not None and object_id(clone.algorithm, found.kind, found.payload) != identity:
+            findings.append(Finding("object-corrupt", f"{identity}: the content has another id"))
         todo.extend(name for name in below if name not in seen)
         seen.update(below)
     return findings

@@ -1,4 +1,4 @@
-"""Repositories of other kinds, built by plain git: packed and large, a linked work tree, shallow, sha256, submodule."""
+"""Repositories of other kinds, built by plain git: packed, linked, shallow, sha256, submodule, partial."""
 
 import subprocess
 from pathlib import Path
