@@ -10,6 +10,7 @@ from daemon.core.gitpacks import read_object
 from daemon.core.model import Finding
 from daemon.core.seams import Files
 from probes.git.reflooks import read_refs
+from probes.git.stores import Stores
 
 _SUSPICIOUS = {
     "core.bare": ("true",),
@@ -33,6 +34,7 @@ class Settings:
     def __init__(self) -> None:
         self._url: str | None = None
         self._branches: dict[str, str] | None = None
+        self._stores = Stores()
 
     def look(self, files: Files, clone: Clone, remote: str, branch: str | None) -> list[Finding]:
         """Return what is suspicious in the settings, and what became of the remote."""
@@ -70,6 +72,8 @@ class Settings:
             return [Finding("remote-broken", error.message)]
         refs, broken = read_refs(files, there)
         findings = [Finding("remote-broken", f.detail) for f in broken] + _remote_parts(files, there, refs)
+        wrong = self._stores.look(files, there, None)
+        findings += [Finding("remote-broken", f.detail) for f in wrong if f.name != "litter"]
         before, self._branches = self._branches, self._branches or refs
         if before is not None and before != refs:
             findings.append(Finding("remote-moved", "the remote's refs have changed since they were looked at"))
