@@ -40,12 +40,14 @@ check: $(VENV)/.dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-torture: $(VENV)/.dev  ## kill -9 at random moments, many times
-	$(BIN)/python -m pytest tests/e2e tests/integration tests/property -m torture -n 2 -rP -p no:cacheprovider
-
 SEEDS ?= 20
 ONLY  ?=
 JOBS  ?= 2
+FILES    ?= tests/e2e tests/integration tests/property
+INSTANTS ?= 500
+torture: $(VENV)/.dev  ## kill -9 at random moments, many times; a part: FILES=tests/e2e/guardian WHICH=git-lock INSTANTS=50 JOBS=2
+	CHAOSD_INSTANTS=$(INSTANTS) $(BIN)/python -m pytest $(FILES) -m torture -n $(JOBS) -rP -p no:cacheprovider $(if $(WHICH),-k "$(WHICH)")
+
 truth: $(VENV)/.dev  ## the matrix of planted defects, and SEEDS runs of the correct worker; ONLY=DEFECT, JOBS=2
 	$(BIN)/python -m tests.truth --seeds $(SEEDS) --jobs $(JOBS) $(addprefix --only ,$(ONLY))
 

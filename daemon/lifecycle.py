@@ -10,7 +10,7 @@ from pathlib import Path
 from daemon import salvage, wiring
 from daemon.config import notes
 from daemon.core.access import Keyring
-from daemon.core.errors import ChaosdError, ConfigError, JournalError, RefusedError
+from daemon.core.errors import ChaosdError, ConfigError, RefusedError
 from daemon.core.events import Event, Observed
 from daemon.core.plan import Occurrences, Request
 from daemon.core.settings import ExperimentSetting, Settings, Tcp, UnixSocket
@@ -52,6 +52,7 @@ class Daemon:
                 looked=(listener.looked, self._metrics.looked),
                 runs=(listener.ran, self._metrics.ran),
                 on_failure=self._broke,
+                waiting=lambda what: self._log.warning("reverter.waiting", detail=what),
                 watchman=watchman,
             ),
         )
@@ -121,8 +122,8 @@ class Daemon:
             self._log.error("guardian.absent", error=error.message)
         try:
             left = self.station.control.retry_failed()
-        except JournalError as error:  # the daemon stays: it is the one who tries again when there is room
-            self._log.error("journal.failed", error=error.message)
+        except ChaosdError as error:  # the daemon stays: it is the one who tries again
+            self._log.error("retry.failed", error=error.message)
             left = 1
         return min(waited_s * 2, RETRY_MAX_S) if left else RETRY_S
 
@@ -221,15 +222,33 @@ def serve(
 
 def _attend(daemon: Daemon, signals: Signals) -> int:
     """Retry what could not be undone and halt when told to, until a signal to end; return which."""
-    pause_s = RETRY_S
+    retrying = Retrying(daemon.retry)
     while True:
-        number = signals.wait(pause_s)
+        number = signals.wait(retrying.pause_s)
         if number is None:
-            pause_s = daemon.retry(pause_s)
+            retrying.go()
         elif number == HALT_SIGNAL:
             daemon.halt(f"{signal.Signals(number).name} received")
         else:
             return number
+
+
+class Retrying:
+    """Tries again in a thread of its own: an undo may wait for minutes, and a signal must not wait for it."""
+
+    def __init__(self, retry: Callable[[float], float]) -> None:
+        self._retry = retry
+        self._thread: threading.Thread | None = None
+        self.pause_s = RETRY_S
+
+    def go(self) -> None:
+        """Begin one attempt, unless the last is still at it."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._once, name="retry", daemon=True)
+            self._thread.start()
+
+    def _once(self) -> None:
+        self.pause_s = self._retry(self.pause_s)
 
 
 def _salvage(settings: Settings, state: StateDirectory) -> None:

@@ -42,13 +42,14 @@ class EcsTaskStop:
     def prepare(self, order: Order, world: World) -> Undo:
         ecs = _ecs(order)
         service = world.ecs.service(ecs.cluster, ecs.service)
-        victims = self._pick(_healthy(service.tasks), order, f"{ecs.cluster}/{ecs.service}")
+        where = f"{ecs.cluster}/{ecs.service}"
+        victims = self._pick(_healthy(service.tasks), order, where)
         stop = tuple(task.id for task in victims)
         return Undo(
             fault=self.name,
             mode=self.mode,
             victim={"cluster": ecs.cluster, "service": ecs.service, "tasks": stop},
-            actions=tuple(f"stop task {task} of {ecs.cluster}/{ecs.service} with ecs:StopTask" for task in stop),
+            actions=tuple(f"stop task {task} of {where} with ecs:StopTask" for task in stop),
             data={
                 "cluster": ecs.cluster,
                 "service": ecs.service,
@@ -99,16 +100,17 @@ class EcsTaskStop:
     def _pick(self, healthy: Sequence[Task], order: Order, where: str) -> Sequence[Task]:
         if not healthy:
             raise TargetAbsentError(f"no task was stopped: {where} has no healthy running task")
+        free = _unprotected(healthy, order, where)
         wanted = self._wanted(len(healthy), where)
-        count = min(wanted, _room(len(healthy), order, where))
+        count = min(wanted, _room(len(healthy), order, where), len(free))
         # Sorted before the dice: the answer of ListTasks has no order of its own.
         match self.mode:
             case "oldest":
-                return sorted(healthy, key=_age)[:count]
+                return sorted(free, key=_age)[:count]
             case "newest":
-                return sorted(healthy, key=_age, reverse=True)[:count]
+                return sorted(free, key=_age, reverse=True)[:count]
             case _:
-                return order.dice.sample(sorted(healthy, key=lambda task: task.id), count)
+                return order.dice.sample(sorted(free, key=lambda task: task.id), count)
 
     def _wanted(self, healthy: int, where: str) -> int:
         match self.mode:
@@ -182,6 +184,21 @@ def _ecs(order: Order) -> EcsService:
             hint="set targets.<name>.ecs to {cluster: ..., service: ...}",
         )
     return order.target.ecs
+
+
+def _unprotected(healthy: Sequence[Task], order: Order, where: str) -> Sequence[Task]:
+    """Return the tasks without the guard's protecting tag; raises RefusedError when none is left."""
+    if order.protect_tag is None:
+        return healthy
+    key, value = order.protect_tag
+    free = tuple(task for task in healthy if task.tags.get(key) != value)
+    if not free:
+        raise RefusedError(
+            f"no task was stopped: every healthy task of {where} is protected by its tag {key}={value}",
+            rule="protected",
+            hint="take the tag from a task that may be stopped, or wait until one without it runs",
+        )
+    return free
 
 
 def _room(healthy: int, order: Order, where: str) -> int:

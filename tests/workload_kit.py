@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from daemon import wiring
-from daemon.core.ledger import Answer, Counts, Ledger, Part, Place, QueueState, Sent, Sighting
+from daemon.core.ledger import Answer, Condition, Counts, Ledger, Part, Place, QueueState, Sent, Sighting
 from daemon.core.model import Queue, Repository, Target
 from daemon.core.plan import Request
 from daemon.core.settings import Sampling, Settings, WorkloadSetting
@@ -62,12 +62,16 @@ class Turns(FakeClock):
 
 @dataclass
 class Script:
-    """What a worker makes of messages. ``loses``: acknowledged, no effect; ``stuck``: it takes none at all."""
+    """What a worker makes of messages. ``loses``: acknowledged, no effect; ``stuck``: it takes none at all.
+
+    ``clone``: there is one to look at, in which fsck complains as long as it is dark.
+    """
 
     loses: Callable[[Sent, str], bool] = lambda _sent, _light: False
     stuck: bool = False
     moving: bool = False
     blind: str = ""
+    clone: bool = False
 
 
 class Scripted:
@@ -98,6 +102,9 @@ class Scripted:
         return len(self._world.sqs.messages(URL))
 
     def ledger(self, sent: Sequence[Sent]) -> Ledger:
+        light = self._world.lamp.light
+        dark = Condition(what="fsck", repository="/clone", detail=f"object-corrupt: {light}")
+        hidden = {Part.DEPLOYMENT} if self._script.clone else {Part.CLONES, Part.DEPLOYMENT}
         kept = [s for s in sent if not self._script.loses(s, self._light.get(s.token, "good"))]
         return Ledger(
             run=self._run,
@@ -113,8 +120,9 @@ class Scripted:
             queue=QueueState(
                 before=Counts(visible=0, in_flight=0), after=Counts(visible=self.waiting(), in_flight=0)
             ),
+            conditions=(dark,) if self._script.clone and light.startswith("dark") else (),
             blind={Part.REMOTE: self._script.blind} if self._script.blind else {},
-            absent=frozenset({Part.CLONES, Part.DEPLOYMENT}),
+            absent=frozenset(hidden),
         )
 
 

@@ -91,19 +91,24 @@ def _guard(g: guarding.Guard) -> settings.GuardSetting:
         max_per_day=g.max_per_day,
         min_gap_s=g.min_gap,
         min_healthy_tasks=g.min_healthy_tasks,
-        require_tag=(g.require_tag.key, g.require_tag.value) if g.require_tag else None,
+        require_tag=_tag(g.require_tag),
         allow=settings.Allow(repositories=g.allow.repositories, queues=g.allow.queues),
         windows=tuple(Window.parse(text) for text in g.windows),
         blackouts=tuple(Blackout.parse(text) for text in g.blackouts),
         stop_when=tuple(_stop(s) for s in g.stop_when),
         max_percent=g.max_percent,
         protect=g.protect,
+        protect_tag=_tag(g.protect_tag),
         max_disturbed_s_per_day=g.max_disturbed_time_per_day,
         error_budget=_budget(g.error_budget) if g.error_budget else None,
         halt_file=g.halt_file,
         levers=tuple(_lever(one) for one in g.levers),
         blind_after_s=g.blind_after,
     )
+
+
+def _tag(tag: guarding.Tag | None) -> tuple[str, str] | None:
+    return (tag.key, tag.value) if tag else None
 
 
 def _stop(s: guarding.StopWhen) -> levers.StopCondition:

@@ -122,6 +122,9 @@ class Guard(Part):
         default=default(settings.GuardSetting, "protect"),
         description="patterns of names (targets, their cluster, service, queue, bucket) never to be touched",
     )
+    protect_tag: Tag | None = Field(
+        default=None, description="tag of ECS services, tasks and queues never to be touched"
+    )
     require_tag: Tag | None = Field(default=None, description="tag every AWS resource must carry to be touched")
     allow: Allow = Field(default_factory=Allow)
     windows: tuple[Annotated[str, checked(Window.parse)], ...] = Field(

@@ -63,6 +63,7 @@ guard:
   # halt_file: /run/chaosd/halt # halts while it is there, as HALT in the state directory does
   # levers: [{fis: default}, {parameter: /chaosd/halt}, {alarm: incident}]
   # error_budget: {objective: 99%, window: 7d, prometheus: "http://127.0.0.1:9090"}
+  # protect_tag: {key: "chaosd:protect", value: "true"}   # on a service, a queue or single tasks
   # require_tag: {key: "chaosd:allow", value: "true"}
   # allow: {repositories: [/srv/repo], queues: ["*:edit-*"]}
   windows: ["mon-fri 09:00-17:00 UTC"]

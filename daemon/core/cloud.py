@@ -1,7 +1,7 @@
 """What AWS is to us: tasks, queues, objects, logs, as records and as the four protocols the AWS port implements."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -10,7 +10,7 @@ class Task:
     """One ECS task. ``started_s`` is epoch seconds or None before it runs; ``health`` as ECS spells it.
 
     ``revision`` is the task definition's ``family:number``, ``image`` that of its first container; empty where
-    ECS does not say.
+    ECS does not say. ``tags`` are the task's own: a service's are on its tasks only where it propagates them.
     """
 
     id: str
@@ -23,6 +23,7 @@ class Task:
     stopped_reason: str | None = None
     revision: str = ""
     image: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

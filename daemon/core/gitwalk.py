@@ -1,8 +1,8 @@
 """What a clone's checked-out commit reaches by way of loose objects, and whether a pack holds them as well."""
 
 import posixpath
-from collections import deque
-from collections.abc import Iterator, MutableMapping
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from daemon.core.gitclone import Clone
@@ -22,6 +22,8 @@ from daemon.core.seams import Files, FileStat
 
 _ALTERNATES_MAX = 8
 _VISITS_MAX = 20_000
+NAMES_MAX = 100_000  # a name that is shared costs 8 bytes, one of its own about 250
+_DIRECTORIES_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,42 @@ class Walk:
     damaged: tuple[tuple[Loose, str], ...]
 
 
-Children = MutableMapping[str, tuple[Named, ...]]
+class Names:
+    """Remembers what objects name, by id, which never goes stale.
+
+    Holds at most ``most`` names; beyond that, what was asked for longest ago is forgotten. A commit changes few of
+    a directory's entries: those it has in common with the version seen before are held once.
+    """
+
+    def __init__(self, most: int = NAMES_MAX) -> None:
+        self._most = most
+        self._held = 0
+        self._of: OrderedDict[str, tuple[Named, ...]] = OrderedDict()
+        self._last: dict[str, tuple[Named, ...]] = {}
+
+    def __len__(self) -> int:
+        """Return how many names are held, counting each object as one more."""
+        return self._held
+
+    def get(self, identity: str) -> tuple[Named, ...] | None:
+        """Return what an object names, None when it is not remembered."""
+        found = self._of.get(identity)
+        if found is not None:
+            self._of.move_to_end(identity)
+        return found
+
+    def put(self, identity: str, place: str, named: Iterable[Named]) -> tuple[Named, ...]:
+        """Remember and return what an object, not remembered yet, names; ``place`` is the directory it is."""
+        alike = {one: one for one in self._last.get(place, ())}
+        kept = tuple(alike.get(one, one) for one in named)
+        if len(self._last) >= _DIRECTORIES_MAX:
+            self._last.clear()
+        self._last[place] = self._of[identity] = kept
+        self._held += 1 + len(kept)
+        while self._held > self._most:
+            _, oldest = self._of.popitem(last=False)
+            self._held -= 1 + len(oldest)
+        return kept
 
 
 def packed(files: Files, clone: Clone, identity: str) -> bool:
@@ -85,13 +122,12 @@ def _in_idx(files: Files, clone: Clone, path: str, identity: str) -> bool:
     return idx_holds(files.read(path, offset=IDX_HEAD_BYTES + first * size, limit=(end - first) * size), identity)
 
 
-def walk_loose(files: Files, clone: Clone, start: str, *, lookups: int, known: Children | None = None) -> Walk:
+def walk_loose(files: Files, clone: Clone, start: str, *, lookups: int, known: Names | None = None) -> Walk:
     """Walk from a commit to what it reaches, nearest first, following loose objects only.
 
-    Costs at most ``lookups`` looks at files, however large the repository. ``known`` remembers what an object
-    names, by id: it never goes stale.
+    Costs at most ``lookups`` looks at files, however large the repository. ``known`` saves reading objects again.
     """
-    known = {} if known is None else known
+    known = Names() if known is None else known
     prefixes = frozenset(files.names(clone.path("objects")))
     shallow = _shallow(files, clone)
     todo = deque([Named(start, "commit", "HEAD")])
@@ -112,10 +148,11 @@ def walk_loose(files: Files, clone: Clone, start: str, *, lookups: int, known: C
         except MalformedError as error:
             damaged.append((found, str(error)))
             continue
+        below = named.name.rstrip("/") if named.kind == "tree" else named.name
         for child in children:
             if child.id not in seen and not (child.kind == "commit" and named.id in shallow):
                 seen.add(child.id)
-                todo.append(child)
+                todo.append(Named(child.id, child.kind, _name(below, child)))
     return Walk(tuple(loose), tuple(elsewhere), tuple(damaged))
 
 
@@ -125,14 +162,15 @@ def _shallow(files: Files, clone: Clone) -> frozenset[str]:
     return frozenset(files.read(path).decode("ascii", "replace").split()) if files.lstat(path) else frozenset()
 
 
-def _children(files: Files, clone: Clone, named: Named, known: Children) -> tuple[Named, ...]:
+def _children(files: Files, clone: Clone, named: Named, known: Names) -> tuple[Named, ...]:
     """Return what an object names; raises MalformedError, and TargetAbsentError when it vanished meanwhile."""
     if named.kind == "blob":
         return ()
-    if named.id not in known:
-        known[named.id] = _parse(clone, named, files.read(clone.object_path(named.id)))
-    below = named.name.rstrip("/") if named.kind == "tree" else named.name
-    return tuple(Named(child.id, child.kind, _name(below, child)) for child in known[named.id])
+    found = known.get(named.id)
+    if found is None:
+        place = named.name if named.kind == "tree" else ""
+        found = known.put(named.id, place, _parse(clone, named, files.read(clone.object_path(named.id))))
+    return found
 
 
 def _parse(clone: Clone, named: Named, data: bytes) -> tuple[Named, ...]:

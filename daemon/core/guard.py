@@ -69,6 +69,7 @@ class Refusal:
     reason: str
 
 
+TAGGED = frozenset({Resource.ECS, Resource.QUEUE})
 Rule: TypeAlias = Callable[[Facts, GuardSetting], str | None]
 
 
@@ -108,7 +109,24 @@ def _protected(facts: Facts, rules: GuardSetting) -> str | None:
             if fnmatchcase(name, pattern):
                 what = "target" if name == facts.target else f"target {facts.target}, which has"
                 return f"{what} {name} is protected by {pattern!r}"
-    return None
+    return _protected_by_tag(facts, rules)
+
+
+def _protected_by_tag(facts: Facts, rules: GuardSetting) -> str | None:
+    """Object to a protected service or queue; a protected task among others is not chosen by the fault itself."""
+    if rules.protect_tag is None or facts.touches not in TAGGED:
+        return None
+    key, value = rules.protect_tag
+    if facts.tags is None or isinstance(facts.tags, Unanswered):
+        return _untold(facts)
+    if facts.tags.get(key) != value:
+        return None
+    return f"the {facts.touches} of {facts.target} is protected by its tag {key}={value}"
+
+
+def _untold(facts: Facts) -> str:
+    why = facts.tags.reason if isinstance(facts.tags, Unanswered) else "nobody looked"
+    return f"the tags of {facts.target}'s {facts.touches} are unknown: {why}"
 
 
 def _drifted(facts: Facts, _: GuardSetting) -> str | None:
@@ -212,12 +230,11 @@ def _error_budget(facts: Facts, rules: GuardSetting) -> str | None:
 
 
 def _required_tag(facts: Facts, rules: GuardSetting) -> str | None:
-    if rules.require_tag is None or facts.touches not in {Resource.ECS, Resource.QUEUE}:
+    if rules.require_tag is None or facts.touches not in TAGGED:
         return None
     key, value = rules.require_tag
     if facts.tags is None or isinstance(facts.tags, Unanswered):
-        why = facts.tags.reason if facts.tags else "nobody looked"
-        return f"the tags of {facts.target}'s {facts.touches} are unknown: {why}"
+        return _untold(facts)
     if facts.tags.get(key) == value:
         return None
     return f"the {facts.touches} of {facts.target} does not carry the tag {key}={value}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from daemon.core.evidence import HELD, Evidence, Finding, Standing, found, of_message, unknown
+from daemon.core.evidence import HELD, Evidence, Finding, Standing, found, look_at, of_message, unknown
 from daemon.core.ledger import Deployed, Effect, Ledger, Sent, Stages
 from daemon.core.model import Instant, Limits
 
@@ -12,9 +12,10 @@ Check = Callable[[Ledger, Limits], Finding]
 def deployment_fresh(ledger: Ledger, _: Limits) -> Finding:
     """Check that the deployed site shows the last handled commit of its branch.
 
-    One site for several branches shows the branch handled last; which that was is only known where nothing else
-    was under way. So a violation is what cannot be an overtaking: the site shows an older commit of a branch, or
-    has not changed since before a message was sent that is on its branch now.
+    One site for several branches shows the branch handled last, which may be one of other work: a real user's, or
+    another run's. A violation is what cannot be an overtaking: the site shows an older commit of a branch, or has
+    not changed since before a message was sent that is on its branch now. It is held when the site shows the end of
+    a branch, and each branch of ours was seen there, or has been overtaken since it was pushed.
     """
     done = tuple(_done(ledger))
     shown = ledger.deployed
@@ -24,23 +25,62 @@ def deployment_fresh(ledger: Ledger, _: Limits) -> Finding:
         one, _at = done[-1]
         return found([of_message("not-deployed", one, "pushed, and nothing is deployed at all")])
     last = {one.branch: one for one, _ in done}
+    doubts = _doubts(ledger, last, shown)
     evidence = [*_older(last, shown, done), *_unpublished(ledger, shown), *_untouched(last, shown)]
-    if evidence or any(one.token in shown.holds for one in last.values()):
-        return found(evidence)
-    if shown.commit is None:
-        return unknown(f"{shown.place} names no commit and holds none of our marks")
-    return unknown(f"{shown.place} shows {shown.commit}, which is none of ours: overtaken by other work?")
+    return found([*evidence, *_behind(ledger, shown)], doubts)
 
 
 Last = Mapping[str | None, Sent]
 
 
+def _doubts(ledger: Ledger, last: Last, shown: Deployed) -> Iterator[str]:
+    """Yield why nobody can tell that the site is fresh."""
+    if not any(one.token in shown.holds for one in last.values()):
+        others = sorted(set(shown.tip_of) - set(last))
+        if shown.commit is None:
+            yield f"{shown.place} names no commit and holds none of our marks"
+        elif not others:
+            yield f"{shown.place} shows {shown.commit}, which is none of ours, and no branch has come to end there"
+        elif any(_commit(ledger, one).startswith(shown.commit) for one in ledger.sent):
+            yield f"{shown.place} shows {shown.commit}, an older one of ours, where {others[0]} ends"
+    for one in last.values():
+        stages = ledger.stages.get(one.token, Stages())
+        since = stages.pushed_after or stages.pushed
+        overtaken = since is not None and shown.unchanged_since > since
+        if one.token not in shown.holds and stages.deployed is None and not overtaken:
+            where = f"at {shown.place}, which has not changed since before it was pushed"
+            yield f"{one.command} [{one.token}] was never seen {where}"
+
+
+def _commit(ledger: Ledger, one: Sent) -> str:
+    return ledger.stages.get(one.token, Stages()).commit or ""
+
+
 def _older(last: Last, shown: Deployed, done: Sequence[tuple[Sent, Instant]]) -> Iterator[Evidence]:
+    if set(shown.tip_of) - set(last):
+        return  # the end of a branch of other work, which took over some of ours
     for branch, one in last.items():
         earlier = any(o.token in shown.holds for o, _ in done if o.branch == branch)
         if earlier and one.token not in shown.holds:
             detail = f"is on {branch}; {shown.place} shows {shown.commit}, an older commit"
             yield of_message("stale-deployment", one, detail)
+
+
+def _behind(ledger: Ledger, shown: Deployed) -> Iterator[Evidence]:
+    """Find work of other runs that the site is behind of; only an empty queue says that it is not under way."""
+    if ledger.queue is None or ledger.queue.after.waiting or shown.tip_of:
+        return
+    ours = {one.token for one in ledger.sent}
+    for seen in shown.behind:
+        if seen.token not in ours:
+            yield Evidence(
+                what="stale-deployment",
+                detail=f"{seen.token} is on {seen.branch}; {shown.place} shows {shown.commit}, an older commit",
+                token=seen.token,
+                branch=seen.branch,
+                commit=seen.commit,
+                see=look_at(seen),
+            )
 
 
 def _unpublished(ledger: Ledger, shown: Deployed) -> Iterator[Evidence]:
@@ -82,15 +122,21 @@ def queue_drained(ledger: Ledger, _: Limits) -> Finding:
         if one.token in dead
     ]
     grown, may = (after.dead or 0) - (before.dead or 0), _may_die(ledger)
-    if not evidence and grown > may:
+    if not evidence and grown > may + state.unfit:
         evidence.append(
-            Evidence(what="dead-letter", detail=f"the dead-letter queue grew by {grown}, {may} may have")
+            Evidence(
+                what="dead-letter", detail=f"the dead-letter queue grew by {grown}, {may + state.unfit} may have"
+            )
         )
-    if after.waiting and not before.waiting:
-        detail = f"{after.visible} visible, {after.in_flight} in flight, {after.delayed} delayed are left"
-        evidence.append(Evidence(what="left", detail=detail))
-    doubt = f"{after.waiting} messages are left; {before.waiting} of others were there before"
-    return found(evidence, [doubt] if after.waiting else ())
+    doubts = []
+    if grown > may and before.dead:
+        doubts.append(f"the dead-letter queue grew by {grown}; {state.unfit} there, of others, may be of before")
+    if after.waiting and not state.emptied:
+        if not before.waiting:
+            detail = f"{after.visible} visible, {after.in_flight} in flight, {after.delayed} delayed are left"
+            evidence.append(Evidence(what="left", detail=detail))
+        doubts.append(f"{after.waiting} messages are left; {before.waiting} of others were there before")
+    return found(evidence, doubts)
 
 
 def _may_die(ledger: Ledger) -> int:

@@ -132,19 +132,27 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """The queue before and after. ``dead`` are our tokens found in the dead-letter queue."""
+    """The queue before and after. ``dead`` are our tokens found in the dead-letter queue.
+
+    ``unfit`` are the messages of other runs of chaosd's found there that no worker can handle. ``emptied``: the
+    queue was seen empty after all of ours had been pushed, so what is in it since is others'.
+    """
 
     before: Counts
     after: Counts
     dead: tuple[str, ...] = ()
+    unfit: int = 0
+    emptied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
     """What the deployment shows at the end.
 
-    ``commit`` is the commit it names, or None. ``holds`` are the tokens whose commit is that or an ancestor of it;
-    ``unchanged_since`` is when exactly this object was first seen.
+    ``commit`` is the commit it names, or None. ``tip_of`` are the branches, anybody's, that have come to end there
+    since the run began. ``holds`` are the tokens whose commit is that or an ancestor of it; ``unchanged_since`` is
+    when exactly this object was first seen. ``behind`` is what chaosd's messages, of whatever run, have added since
+    to the branches that the commit is on.
     """
 
     place: str
@@ -152,6 +160,7 @@ class Deployed:
     tip_of: tuple[str, ...]
     holds: frozenset[str]
     unchanged_since: Instant
+    behind: tuple[Sighting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

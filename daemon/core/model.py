@@ -165,8 +165,8 @@ class Order:
 
     ``dice`` is seeded from the injection's seed: same seed and same target state, same victim.
     ``keep_healthy`` is the guard's ``min_healthy_tasks``, ``max_percent`` its share of the healthy tasks, of which
-    ``disturbed`` are disturbed by others already; ``allow_repositories`` its path patterns, or ``None`` when an
-    operator named the path himself.
+    ``disturbed`` are disturbed by others already; a task with ``protect_tag`` is no victim;
+    ``allow_repositories`` are its path patterns, or ``None`` when an operator named the path himself.
     """
 
     injection: str
@@ -175,6 +175,7 @@ class Order:
     keep_healthy: int = 0
     max_percent: float | None = None
     disturbed: int = 0
+    protect_tag: tuple[str, str] | None = None
     allow_repositories: tuple[str, ...] | None = None
 
 

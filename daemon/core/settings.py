@@ -113,7 +113,8 @@ class GuardSetting:
 
     ``max_per_day`` None is no limit; the day is the UTC day. ``windows`` empty: always open. ``require_tag``
     is (key, value) on every AWS resource that would be touched. ``max_percent`` is of the tasks healthy now;
-    ``protect`` are patterns of names never to be touched. ``halt_file`` halts while it exists, besides ``HALT`` in
+    ``protect`` are patterns of names never to be touched, ``protect_tag`` the (key, value) on a service, queue or
+    task that must not be. ``halt_file`` halts while it exists, besides ``HALT`` in
     the state directory. ``blind_after_s``: how long a lever or stop condition may stay unanswered while something
     runs.
     """
@@ -130,6 +131,7 @@ class GuardSetting:
     stop_when: tuple[StopCondition, ...] = ()
     max_percent: float | None = None
     protect: tuple[str, ...] = ()
+    protect_tag: tuple[str, str] | None = None
     max_disturbed_s_per_day: float | None = None
     error_budget: ErrorBudget | None = None
     halt_file: str | None = None

@@ -12,6 +12,7 @@ from daemon.core.recovery import Edges, edges
 
 GOOD = frozenset({Verdict.RECOVERED, Verdict.NO_IMPACT})
 FINAL = frozenset({Verdict.UNDO_FAILED, Verdict.ABORTED})
+STILL_THERE = "steady around it: what chaosd had changed was still there when chaosd took it back"
 
 
 def judge(injection: Injection) -> Judgement:
@@ -158,7 +159,14 @@ def _healed(injection: Injection, found: Edges, recovered: Bracket) -> Decision:
             (f"recovered after {span}, beyond the target's limit of {injection.plan.recover_s:g} s",),
             by,
         )
-    return Verdict.RECOVERED, (f"recovered by itself after {span}",), by
+    reasons = (f"recovered by itself after {span}",)
+    return Verdict.RECOVERED, reasons + ((STILL_THERE,) if _taken_back_by_us(injection) else ()), by
+
+
+def _taken_back_by_us(injection: Injection) -> bool:
+    reverted, undo = injection.reverted, injection.undo
+    restored = reverted is not None and reverted.reversion.outcome is Outcome.RESTORED
+    return restored and undo is not None and undo.restores
 
 
 def healed_by(injection: Injection, found: Edges) -> HealedBy | None:

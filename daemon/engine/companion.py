@@ -32,8 +32,12 @@ class Companion(Protocol):
         """Return why it is over already."""
         ...
 
+    def hold(self) -> str:
+        """Keep it from being judged until ``finish``; return why it cannot be kept: it is over already."""
+        ...
+
     def finish(self) -> Checked | None:
-        """Wait until it has settled, and return how its messages fared; None when it was stopped."""
+        """Wait until it has settled from now on, and return how its messages fared; None when it was stopped."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -52,6 +56,9 @@ class Alone:
         return ""
 
     def begin(self, _: StopSwitch) -> str:
+        return ""
+
+    def hold(self) -> str:
         return ""
 
     def finish(self) -> None:

@@ -15,6 +15,7 @@ from daemon.core.model import Instant, Target
 from daemon.core.plan import derived
 from daemon.core.settings import WorkloadSetting
 from daemon.core.workloads import chosen
+from daemon.engine.ending import Ending
 from daemon.engine.player import Part, Player
 from daemon.engine.stop import StopSwitch
 from daemon.engine.workload import Bill
@@ -89,7 +90,8 @@ class Company:
 
         def work() -> None:
             try:
-                hears.ended(self._player.play(part, stop, told=hears.told, planned=hears.planned), None)
+                told, planned, ending = hears.told, hears.planned, hears.ending
+                hears.ended(self._player.play(part, stop, told=told, planned=planned, ending=ending), None)
             except BaseException as error:  # noqa: BLE001  raised again, or journalled, by the injector's thread
                 hears.ended(None, error)
 
@@ -140,6 +142,7 @@ class Accompaniment:
         self._strike_s = 0.0
         self._stop = threading.Event()
         self._moved, self._over = threading.Event(), threading.Event()
+        self.ending = Ending()
         self._playing = False
         self._course: Course | None = None
         self._error: BaseException | None = None
@@ -178,7 +181,7 @@ class Accompaniment:
     @property
     def early(self) -> str:
         """Return why the workload is over already, or nothing while it plays."""
-        if not self._over.is_set():
+        if not (self._over.is_set() or self.ending.begun):
             return ""
         if isinstance(self._error, ChaosdError):
             return f"the workload broke: {self._error.message}"
@@ -186,8 +189,14 @@ class Accompaniment:
             f"the workload {self._setting.scenario} was over before the fault was due, {self._strike_s:.1f} s after"
         )
 
+    def hold(self) -> str:
+        """Keep the workload from being judged until ``finish``; return why it cannot be kept, or nothing."""
+        self.ending.postpone()
+        return self.early
+
     def finish(self) -> Checked | None:
-        """Wait until the workload has settled, and return how its messages fared; None when it was stopped."""
+        """Let it settle from now on, and return how its messages fared; None when it was stopped."""
+        self.ending.allow()
         while not self._over.is_set():
             self._company.wait(self._over)
         self._playing = False

@@ -1,7 +1,8 @@
 """The control desk: starts injections, stops them, halts, resumes, reverts. Used by schedule, API and CLI alike."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from daemon.core.errors import BusyError, ChaosdError, RefusedError, UsageError
@@ -57,8 +58,9 @@ class Control:
         self._new_id = new_id
         self._reverter = reverter
         self._journal = journal
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._runs: list[Run] = []
+        self._recovering = False
         self._closed = ""
 
     def run(self, request: Request) -> Injection:
@@ -127,18 +129,27 @@ class Control:
 
     def recover(self) -> Recovered:
         """Take back whatever is outstanding; refuses with BusyError while injections run."""
-        with self._lock:
-            if self._runs:
+        with self._undisturbed() as undisturbed:
+            if not undisturbed:
                 raise BusyError(
                     "not recovering: injections are running", hint="`chaosd halt` aborts and undoes them"
                 )
             return self._reverter.recover()
 
     def retry_failed(self) -> int:
-        """Try again what could not be undone, and return how much is left; does nothing while injections run."""
-        with self._lock:
-            if not self._runs and self.left:
-                self._reverter.recover()
+        """Try again what could not be undone, and return how much is left.
+
+        What runs meanwhile is left alone and goes on; queues are swept only while nothing runs.
+        """
+        left = self._journal.outstanding()
+        with self._lock:  # looked at after the journal: what is outstanding and does not run now has ended
+            runs = {run.injection for run in self._runs}
+        for found in left:
+            if found.plan.injection not in runs:
+                self._reverter.close(found.plan.injection)
+        with self._undisturbed() as undisturbed:
+            if undisturbed:
+                self._reverter.sweep()
         return self.left
 
     @property
@@ -148,21 +159,42 @@ class Control:
 
     def close(self, reason: str, timeout_s: float) -> bool:
         """Abort and undo everything and let nothing begin any more; False when that did not end in time."""
-        self._closed = reason
+        with self._lock:
+            self._closed = reason
+            self._lock.notify_all()
         self.stop_all(reason)
         with self._lock:
             runs = tuple(self._runs)
-        return all(run.done.wait(timeout_s) for run in runs)
+            recovered = self._lock.wait_for(lambda: not self._recovering, timeout_s)
+        return recovered and all(run.done.wait(timeout_s) for run in runs)
 
     def _enter(self, request: Request) -> Run:
         run = Run(request, self._new_id())
         with self._lock:
+            self._lock.wait_for(lambda: self._closed or not self._recovering)
             if self._closed:
                 raise BusyError(f"not injecting: {self._closed}")
             self._runs.append(run)
         if self._sentinel is not None:
             self._sentinel.begin(self.stop_all)
         return run
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[bool]:
+        """Let nothing begin meanwhile; False when something runs already.
+
+        The lock is not held: taking back may wait for a task for minutes, and a halt must come through.
+        """
+        with self._lock:
+            self._lock.wait_for(lambda: not self._recovering)
+            self._recovering = undisturbed = not self._runs
+        try:
+            yield undisturbed
+        finally:
+            if undisturbed:
+                with self._lock:
+                    self._recovering = False
+                    self._lock.notify_all()
 
     def _carry_out(self, run: Run) -> None:
         try:

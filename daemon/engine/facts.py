@@ -157,7 +157,7 @@ def _healthy(target: Target, touches: Resource, world: World, rules: GuardSettin
 def _tags(
     target: Target, touches: Resource, world: World, rules: GuardSetting
 ) -> Mapping[str, str] | Unanswered | None:
-    if rules.require_tag is None:
+    if rules.require_tag is None and rules.protect_tag is None:
         return None
     ecs, queue = target.ecs, target.queue
     if touches is Resource.ECS and ecs is not None:

@@ -55,6 +55,7 @@ class Gate:
             dice=Random(proposed.seed),  # noqa: S311  repeatable by design, not a secret
             keep_healthy=rules.min_healthy_tasks,
             max_percent=rules.max_percent,
+            protect_tag=rules.protect_tag,
             disturbed=disturbed(self._parts.journal, target.name, own=proposed.injection),
             allow_repositories=rules.allow.repositories,
         )

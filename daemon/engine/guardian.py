@@ -23,9 +23,10 @@ GRACE_S = 0.5  # past the deadline
 HUNG_S = 60.0  # how long a daemon that is late, but not stopped, may still be at it
 LIFE_S = 2.0
 LOOK_S = 0.1
-ATTEMPTS = 6
-PAUSE_S, PAUSE_MOST_S = 0.5, 30.0
+ATTEMPTS = 12
+PAUSE_S, PAUSE_MOST_S = 0.5, 300.0  # 18 minutes in all: an outage of what must be asked may be part of the fault
 NOT_RECORDED = 75  # the reverter's exit code when the world is whole and the journal does not take the event
+NOT_STARTED = 71
 RESCUE = "daemon.faces.rescue"
 ENDED, HUNG = "ended", "hung"
 
@@ -124,7 +125,7 @@ class Post:
     directory: Path
     speaks_json: bool
     now_s: Callable[[], float] = boot_s
-    lease_free: Callable[[Path], bool] = lease.free
+    lease_free: Callable[[Path, str], bool] = lease.free
 
 
 @dataclass(slots=True)
@@ -187,7 +188,7 @@ class Guardian:
             if self._post.now_s() - charge.due_s < GRACE_S:
                 continue
             stopped = self._hands.stopped() if stopped is None else stopped
-            free = self._post.lease_free(self._post.directory)
+            free = self._post.lease_free(self._post.directory, charge.injection)
             match decide(charge, now_s=self._post.now_s(), stopped=stopped, lease_free=free):
                 case Act.REVERT:
                     self._revert((charge.injection,), HUNG)
@@ -202,8 +203,14 @@ class Guardian:
         voice = "json" if self._post.speaks_json else "text"
         words = (*interpreter(RESCUE), str(self._post.directory), why, voice, *injections)
         patience_s = sum(self._book.charges[i].patience_s for i in injections)
-        pid = self._hands.spawn(words, self._book.environment)
-        self._try = _Try(pid, injections, self._post.now_s() + HUNG_S + patience_s)
+        until_s = self._post.now_s() + HUNG_S + patience_s
+        try:
+            pid = self._hands.spawn(words, self._book.environment)
+        except OSError as error:  # no room for a process now: whoever watches must not fall with it
+            self._say("guardian.no_reverter", f"no reverter could be started: {error.strerror}", *injections)
+            self._failed(_Try(0, injections, until_s), NOT_STARTED)
+            return
+        self._try = _Try(pid, injections, until_s)
 
     def _kill(self, injection: str) -> None:
         self._say(
@@ -235,10 +242,11 @@ class Guardian:
     def _failed(self, tried: _Try, code: int) -> None:
         self._failures += 1
         first = tried.injections[0]
-        if code == NOT_RECORDED and self._daemon_lives and self._hands.stopped():
-            self._kill(first)  # the world is whole; only its death makes it let go of the journal
+        last = self._failures >= ATTEMPTS
+        if code == NOT_RECORDED and self._daemon_lives and (last or self._hands.stopped()):
+            self._kill(first)  # only its death makes it let go of the journal
             return
-        if self._failures < ATTEMPTS:
+        if not last:
             pause_s = min(PAUSE_MOST_S, PAUSE_S * 2**self._failures)
             self._not_before_s = self._post.now_s() + pause_s
             return

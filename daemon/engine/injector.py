@@ -64,8 +64,16 @@ class Injector:
         target, fault = self._target(request), self._fault(request)
         self._check_workload(request, target)
         proposed = self._plan(request, target, injection)
-        if not self._admit(proposed, target, fault):
-            return self._judge(proposed)
+        try:
+            if not self._admit(proposed, target, fault):
+                return self._judge(proposed)
+            return self._carry_out(proposed, target, fault, stop)
+        finally:
+            self._gate.forget(injection)
+
+    # --- the steps ---------------------------------------------------------------------------------------
+
+    def _carry_out(self, proposed: Plan, target: Target, fault: Fault, stop: StopSwitch) -> Injection:
         unwritten: JournalError | None = None
         try:
             self._experiment(proposed, target, fault, stop)
@@ -78,11 +86,8 @@ class Injector:
             self._refuse(proposed, "target-absent", error.message)
             raise
         finally:
-            self._gate.forget(injection)
             judged = self._judge(proposed, unwritten)
         return judged
-
-    # --- the steps ---------------------------------------------------------------------------------------
 
     def _admit(self, proposed: Plan, target: Target, fault: Fault) -> bool:
         with self._admission:
@@ -130,8 +135,9 @@ class Injector:
         why = companion.begin(stop)
         if not why and (left_s := companion.left_s) > 0:
             watch.wait(left_s, until=lambda: bool(companion.early), stop=stop)
-            why = stop.reason if stop.is_set() else companion.early
-        return not self._prevented(proposed, why)
+            why = stop.reason if stop.is_set() else ""
+        # From here on until the fault is taken back its effect must not be judged as what it left behind.
+        return not self._prevented(proposed, why or companion.hold())
 
     def _check(self, proposed: Plan, companion: Companion, stop: StopSwitch) -> None:
         """Let the workload settle and note how its messages fared."""

@@ -9,6 +9,7 @@ from daemon.core.ledger import Witness
 from daemon.core.model import Target, Undo
 from daemon.core.scenario import Parameters, Scenario
 from daemon.core.seams import Flag, World
+from daemon.engine.ending import Ending
 from daemon.engine.recorder import Recorder
 from daemon.engine.sweeper import Sweeper
 from daemon.engine.workload import Bill, Told, Workload
@@ -51,11 +52,13 @@ class Player:
         *,
         told: Told = lambda _: None,
         planned: Callable[[Bill], object] = lambda _: None,
+        ending: Ending | None = None,
     ) -> Course:
         """Play one part to its end and return its course, slim only in the journal. Whatever happens, it is swept.
 
-        ``planned`` hears what will be sent before anything is. Raises ChaosdError when it cannot begin: then
-        nothing was sent; and when it breaks on the way: then what was sent has been swept.
+        ``planned`` hears what will be sent before anything is; ``ending`` says from when on it may be judged.
+        Raises ChaosdError when it cannot begin: then nothing was sent; and when it breaks on the way: then what
+        was sent has been swept.
         """
         workload = Workload(world=self.world, target=part.target, every_s=self.every_s, told=told)
         bill = workload.plan(part.scenario, part.given, run=self.new_id(), seed=part.seed)
@@ -65,7 +68,7 @@ class Player:
             course = None
             try:
                 planned(bill)
-                course = workload.play(bill, witness, stop)
+                course = workload.play(bill, witness, stop, ending)
                 self.recorder.record_run(bill.run, Played(at=self.world.clock.instant(), course=course.slim()))
             finally:
                 self._sweep(bill.run, course)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon.core.errors import JournalError
-from daemon.core.events import Event, Injection, Observed
+from daemon.core.events import Event, Injection, Judged, Observed
 from daemon.core.model import Observation
 
 if TYPE_CHECKING:  # a fault without a workload needs none of it
@@ -66,6 +66,8 @@ class Recorder:
         if not happened:
             return
         self.journal.append(injection, *happened)
+        if any(isinstance(event, Judged) for event in happened):
+            self._lost.discard(injection)
         self._publish(injection, happened, self._listeners)
 
     def record_run(self, run: str, *happened: "RunEvent") -> None:
@@ -85,7 +87,7 @@ class Recorder:
         return injection not in self._lost
 
     def lost(self, injection: str) -> bool:
-        """Tell whether looks of an injection never reached the journal."""
+        """Tell whether looks of an injection never reached the journal; forgotten once it is judged."""
         return injection in self._lost
 
     def tell(self, injection: str, *happened: Event) -> None:

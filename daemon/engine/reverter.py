@@ -7,7 +7,7 @@ not be recorded is told at the end, and is still outstanding: the next ``recover
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from threading import RLock
+from threading import RLock, local
 from typing import TYPE_CHECKING, Protocol
 
 from daemon.core import events
@@ -34,10 +34,32 @@ ATTEMPTS = 3
 PAUSE_S = 1.0
 
 
-class Lease(Protocol):
-    """What lets one process at a time revert; ``held`` raises BusyError when another keeps it for too long."""
+SCENARIOS = "scenarios"
 
-    def held(self) -> AbstractContextManager[None]: ...
+
+class Lease(Protocol):
+    """What lets one at a time revert an injection; ``held`` raises BusyError when another keeps it for too long."""
+
+    def held(self, name: str) -> AbstractContextManager[None]: ...
+
+
+class _Threads:
+    """The leases where no other process could revert: one thread at a time does."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, AbstractContextManager[object]] = {}
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        with self._locks.setdefault(name, RLock()):
+            yield
+
+
+class _Unrecorded(local):
+    """What this thread undid and could not journal."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[Injection, JournalError]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +74,10 @@ class Recovered:
 
 
 class Reverter:
-    """Takes injections back from their undo records alone. Idempotent; two threads never revert at once.
+    """Takes injections back from their undo records alone. Idempotent; no two threads revert the same one at once.
 
-    Nor do two processes, where there is a ``lease``; under it the journal is read anew before anything is done.
+    Nor do two processes, where there is a ``lease``; under it the journal is read anew before anything is done. One
+    that takes its time (a task must come back) keeps no other from being reverted.
     ``sweeper`` is asked for only when a run of a scenario is open; without it runs are left alone.
     """
 
@@ -67,13 +90,12 @@ class Reverter:
         lease: Lease | None = None,
         sweeper: "Callable[[], Sweeper] | None" = None,
     ) -> None:
-        self._lease = lease
+        self._lease: Lease = lease or _Threads()
         self._world = world
         self._recorder = recorder
         self._faults = faults
         self._sweeper = sweeper
-        self._one_at_a_time = RLock()
-        self._unrecorded: dict[str, tuple[Injection, JournalError]] = {}
+        self._unrecorded = _Unrecorded()
 
     def revert(self, injection: str) -> Injection:
         """Take one injection back and return its fold; does nothing when it is not outstanding.
@@ -81,7 +103,7 @@ class Reverter:
         Tries three times, once when the fault itself gives up. Never raises for a failed revert: it is journalled,
         and the state says so. Raises UnrecordedError, afterwards, when the journal could not take that down.
         """
-        with self._alone():
+        with self._lease.held(injection):
             found = self._revert(self._fold(injection))
             self._tell_unrecorded()
             return found
@@ -91,7 +113,7 @@ class Reverter:
 
         What the guardian has taken back meanwhile is not taken back twice; the listeners are told of it here.
         """
-        with self._alone():
+        with self._lease.held(injection):
             found = self._fold(injection)
             if found.reverted is not None and not found.outstanding:
                 self._recorder.tell(injection, found.reverted)
@@ -102,7 +124,7 @@ class Reverter:
 
         An injection that is outstanding becomes an aborted one, for that ``reason``.
         """
-        with self._alone():
+        with self._lease.held(injection):
             found = self._fold(injection)
             if found.outstanding:
                 # First the undo: a daemon that hangs may hold the journal, and writing would only wait for it.
@@ -122,7 +144,7 @@ class Reverter:
         """
         if not because.strip():
             raise UsageError("not settled: a reason is needed", hint='say why: `chaosd settle ID --because "..."`')
-        with self._alone():
+        with self._lease.held(injection):
             if self._recorder.journal.injection(injection) is None:
                 raise TargetAbsentError(f"not settled: no injection {injection!r}", hint="see `chaosd history`")
             found = self._fold(injection)
@@ -138,20 +160,31 @@ class Reverter:
             self._tell_unrecorded()
             return found
 
+    def close(self, injection: str) -> Injection:
+        """As ``revert``; then judge what a crash interrupted, or what was judged before it was taken back."""
+        with self._lease.held(injection):
+            found = self._close(self._fold(injection))
+            self._tell_unrecorded()
+            return found
+
     def recover(self) -> Recovered:
         """Take back everything the journal says is ours and still there; judge what a crash interrupted.
 
         Then sweep up after the runs of scenarios that nobody plays any more. Idempotent. Raises UnrecordedError
         after all of them.
         """
-        with self._alone():
-            touched = [self._close(i) for i in self._recorder.journal.outstanding()]
-            # Before anything else is asked of a journal that may not answer.
-            self._tell_unrecorded()
-            rest = [self._close(i) for i in self._recorder.journal.running()]
-            self._tell_unrecorded()
-            swept = self._sweeper().recover() if self._sweeper and self.orphans() else ()
-            return Recovered((*touched, *rest), swept)
+        journal = self._recorder.journal
+        touched = [self._closed(i.plan.injection) for i in journal.outstanding()]
+        # Before anything else is asked of a journal that may not answer.
+        self._tell_unrecorded()
+        rest = [self._closed(i.plan.injection) for i in journal.running()]
+        self._tell_unrecorded()
+        return Recovered((*touched, *rest), self.sweep())
+
+    def sweep(self) -> "tuple[ScenarioRun, ...]":
+        """Sweep up after the runs of scenarios that nobody plays any more; to be asked while nothing runs."""
+        with self._lease.held(SCENARIOS):
+            return self._sweeper().recover() if self._sweeper and self.orphans() else ()
 
     def orphans(self) -> "tuple[ScenarioRun, ...]":
         """Return the open runs of scenarios that no living process plays, our own leftovers among them."""
@@ -159,14 +192,9 @@ class Reverter:
             return ()
         return self._sweeper().orphans()
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with self._one_at_a_time:
-            if self._lease is None:
-                yield
-            else:
-                with self._lease.held():
-                    yield
+    def _closed(self, injection: str) -> Injection:
+        with self._lease.held(injection):
+            return self._close(self._fold(injection))
 
     def _close(self, injection: Injection) -> Injection:
         found, unjudged = injection, injection.judgement is None
@@ -213,11 +241,11 @@ class Reverter:
             self._recorder.record(found.plan.injection, event)
         except JournalError as error:
             self._recorder.unrecorded(error)
-            self._unrecorded[found.plan.injection] = (after, error)
+            self._unrecorded.found[found.plan.injection] = (after, error)
         return after
 
     def _tell_unrecorded(self) -> None:
-        unrecorded, self._unrecorded = self._unrecorded, {}
+        unrecorded, self._unrecorded.found = self._unrecorded.found, {}
         if not unrecorded:
             return
         states = ", ".join(f"{name} ({after.state})" for name, (after, _) in unrecorded.items())

@@ -12,6 +12,7 @@ from daemon.core.ledger import Effect, Ledger, Sent, Witness
 from daemon.core.model import Instant, Target
 from daemon.core.scenario import Mail, Parameters, Post, Scenario, mails
 from daemon.core.seams import Flag, World
+from daemon.engine.ending import Ending
 
 MARGIN_S = 3.0
 Told = Callable[[str], object]
@@ -53,13 +54,16 @@ class Workload:
         mails = self._mails(scenario, given, seed, self._post(scenario, run))
         return Bill(scenario=scenario, given=given, run=run, seed=seed, mails=mails)
 
-    def play(self, bill: Bill, witness: Witness, stop: Flag) -> Course:
-        """Send what is planned, wait until it has settled, observe and judge; raises ChaosdError."""
+    def play(self, bill: Bill, witness: Witness, stop: Flag, ending: Ending | None = None) -> Course:
+        """Send what is planned, wait until it has settled, observe and judge; raises ChaosdError.
+
+        Not judged before ``ending`` allows it: what a fault does is not to be taken for what is left of it.
+        """
         scenario, given, run = bill.scenario, bill.given, bill.run
         witness.begin()
         began = self.world.clock.instant()
         sent = self._send(bill.mails, began, witness, stop)
-        settled = self._settle(sent, given, witness, stop)
+        settled = self._settle(sent, given, witness, stop, ending or Ending())
         stopped = "stopped before it was judged" if stop.is_set() else ""
         ledger = Ledger(run=run, sent=tuple(sent)) if stopped else witness.ledger(sent)
         course = Course(
@@ -140,7 +144,19 @@ class Workload:
 
     # --- settling ----------------------------------------------------------------------------------------
 
-    def _settle(self, sent: Sequence[Sent], given: Parameters, witness: Witness, stop: Flag) -> bool:
+    def _settle(
+        self, sent: Sequence[Sent], given: Parameters, witness: Witness, stop: Flag, ending: Ending
+    ) -> bool:
+        """Look until it has settled and may be judged: what settled before has to do so once more afterwards."""
+        while True:
+            settled = self._calm_down(sent, given, witness, stop)
+            if stop.is_set() or ending.begin():
+                return settled
+            while ending.postponed and not stop.is_set():
+                witness.look(sent)
+                self.world.clock.wait(stop, self.every_s)
+
+    def _calm_down(self, sent: Sequence[Sent], given: Parameters, witness: Witness, stop: Flag) -> bool:
         """Look until everything has arrived, or nothing has moved for long enough; False at the longest wait.
 
         With messages in the queue, long enough is more than its visibility timeout: until then they may be waiting

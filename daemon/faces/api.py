@@ -48,6 +48,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+FAILED_MOST = 64  # injections that ended in an error nobody has asked for yet
 STATUS_OF = {2: 400, 4: 500, 5: 404, 75: 409, 77: 403, 78: 422}
 
 
@@ -176,8 +177,17 @@ class Application:
         except ValueError as error:
             raise UsageError(f"not injecting: the request is malformed: {error}") from error
         run = self._desk.control.start(asked)
+        self._forget_ended()
         self._runs[run.injection] = run
         return _json(shapes.document(id=run.injection), 202)
+
+    def _forget_ended(self) -> None:
+        """Let go of what ended and nobody asked for: its end is in the journal. An error is not, so some stay."""
+        ended = [(name, run) for name, run in list(self._runs.items()) if run.done.is_set()]
+        failed = [name for name, run in ended if run.error is not None]
+        for name, run in ended:
+            if run.error is None or name in failed[:-FAILED_MOST]:
+                self._runs.pop(name, None)
 
     def _revert(self, _: object, *, name: str, **__: object) -> Response:
         if name not in self._runs and self._desk.journal.injection(name) is None:

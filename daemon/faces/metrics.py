@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.exposition import choose_encoder
 
 from daemon.core import guard
-from daemon.core.course import Course, Opened, Played, Purpose, RunEvent
+from daemon.core.course import Course, Opened, Played, Purpose, RunEvent, Swept
 from daemon.core.events import (
     Aborted,
     Checked,
@@ -199,7 +199,9 @@ class Metrics:
         if isinstance(event, Opened):
             self._purposes[run] = event.purpose
         elif isinstance(event, Played):
-            self._played(event.course, self._purposes.pop(run, Purpose.ALONE))
+            self._played(event.course, self._purposes.get(run, Purpose.ALONE))
+        elif isinstance(event, Swept):  # the end of every run, also of one that broke and was never played
+            self._purposes.pop(run, None)
 
     def _played(self, course: Course, purpose: Purpose) -> None:
         target = course.target

@@ -16,6 +16,7 @@ import psutil
 
 TETHER = Path(__file__).with_name("tether.py")
 SAME_START_S = 0.05  # psutil rounds start times to clock ticks
+KILL_TIMEOUT_S = 10.0  # a killed process goes as soon as the kernel gets to it: on a busy disk that takes seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ def end_all(records: Iterable[ProcessRecord], *, grace_s: float) -> list[Process
     for record in alive:
         if is_alive(record):
             _signal(record, signal.SIGKILL)
-    _wait_gone(alive, 2.0)
+    _wait_gone(alive, KILL_TIMEOUT_S)
     return [record for record in alive if is_alive(record)]
 
 

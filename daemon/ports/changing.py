@@ -14,6 +14,7 @@ from daemon.ports.directory import held
 
 PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_PART_BYTES = 1 << 20
 SOMETHING_THERE = (errno.ENOTEMPTY, errno.EEXIST)
 # O_NONBLOCK: a FIFO in the way must not hang us; it is refused by its kind after opening.
 LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -35,12 +36,16 @@ def open_straight(path: str) -> int:
         return os.open(os.path.basename(path), LOOK, dir_fd=directory)
 
 
-def read_all(descriptor: int, limit: int) -> bytes:
+def read_all(descriptor: int, limit: int, *, expected: int) -> bytes:
     """Read until the end or the limit."""
+    # Python makes room for all that is asked for: a megabyte for each small file, in every thread's own heap. One
+    # byte more than expected, so that a file that grows meanwhile is read to its end.
     parts = []
-    while limit > 0 and (part := os.read(descriptor, min(limit, 1 << 20))):
+    room = min(expected + 1, _PART_BYTES)
+    while limit > 0 and (part := os.read(descriptor, min(limit, room))):
         parts.append(part)
         limit -= len(part)
+        room = _PART_BYTES if len(part) == room else room
     return b"".join(parts)
 
 

@@ -47,10 +47,11 @@ class LocalFiles(LocalNodes):
         try:
             descriptor = changing.open_straight(path) if straight else os.open(path, LOOK)
             with open(descriptor, "rb", buffering=0) as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode):
                     raise TargetAbsentError(f"not read: {path} is no regular file")
                 file.seek(offset)
-                return changing.read_all(descriptor, limit)
+                return changing.read_all(descriptor, limit, expected=max(0, found.st_size - offset))
         except OSError as error:
             raise changing.unreadable(path, error) from None
 

@@ -1,6 +1,6 @@
 """A program of its own: hold files open, or answer badly on a port, until the time is over or SIGTERM comes.
 
-Started by ``daemon.ports.holders`` as ``holding.py chaosd-holder MARK SECONDS WHAT ARGUMENT...``. Standard library
+Started by ``daemon.ports.marked`` as ``holding.py chaosd-holder MARK SECONDS WHAT ARGUMENT...``. Standard library
 only, and nothing of chaosd's: it starts in a few milliseconds and outlives whoever started it.
 """
 

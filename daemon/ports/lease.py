@@ -1,101 +1,143 @@
-"""The lease on reverting: of all processes that could take something back, one at a time does.
+"""The lease on taking back: of all processes and threads that could revert one injection, one at a time does.
 
-An flock on ``private`` in the state directory (which has a lock itself): it needs no room on the disk, no right to
-write. The kernel gives it back whoever dies, however; a holder that is only stopped keeps it. Its pid stands in a
-file, for people.
+Two locks, both the kernel's, which gives them back whoever dies, however; a holder that is only stopped keeps them:
+one byte of the file ``reverting`` for each injection, and a shared flock on ``private`` (the state directory has a
+lock itself). Where the file cannot be opened for writing (a full or read-only disk) the flock is taken for oneself
+alone instead, which needs no room and no right to write: then nobody else reverts anything.
 """
 
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
 
 from daemon.core.errors import BusyError
 from daemon.core.seams import Clock
+from daemon.ports.holders import holders, said
 
 NAME = "reverting"
 WAIT_S = 1900.0  # longer than the longest revert may wait (a sweep of a queue: 1800 s)
+TELL_S = 2.0
 _LOOK_S = 0.05
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock: type, whence, start, length, pid
+_NO_WRITING = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT})
+_NO_SUCH_LOCK = frozenset({errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
+_TAKEN = frozenset({errno.EWOULDBLOCK, errno.EACCES})
+
+
+def nobody_is_told(_: str) -> None:
+    """Say nothing about waiting."""
 
 
 class RevertLease:
-    """The lease of one state directory. Reentrant in a thread; threads of one process exclude each other too."""
+    """The leases of one state directory. Reentrant in a thread; threads of one process exclude each other too.
 
-    def __init__(self, directory: Path, clock: Clock, *, wait_s: float = WAIT_S) -> None:
+    ``tell`` is given a sentence when somebody else holds a lease for more than ``TELL_S``.
+    """
+
+    def __init__(
+        self, directory: Path, clock: Clock, *, wait_s: float = WAIT_S, tell: Callable[[str], None] = nobody_is_told
+    ) -> None:
         self._directory = directory
         self._clock = clock
         self._wait_s = wait_s
-        self._threads = RLock()
-        self._depth = 0
+        self._tell = tell
+        self._mine = threading.local()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the lease; raises BusyError when somebody else keeps it for longer than ``wait_s``."""
-        with self._threads:
-            lock = None if self._depth else self._take()
-            self._depth += 1
-            try:
-                yield
-            finally:
-                self._depth -= 1
-                if lock is not None:
-                    os.close(lock)  # closing drops the flock; the file stays, removing it would race
+    def held(self, name: str) -> Iterator[None]:
+        """Hold the lease on one injection; raises BusyError when somebody keeps it for longer than ``wait_s``."""
+        mine: set[str] = self._mine.__dict__.setdefault("names", set())
+        if name in mine:
+            yield
+            return
+        locks = self._take(name)
+        mine.add(name)
+        try:
+            yield
+        finally:
+            mine.discard(name)
+            _close(locks)
 
-    def _take(self) -> int:
-        lock = _open(self._directory)
-        until_s = self._clock.instant().mono_s + self._wait_s
-        while not _locked(lock):
-            if self._clock.instant().mono_s >= until_s:
-                os.close(lock)
+    def _take(self, name: str) -> list[int]:
+        began_s = self._clock.instant().mono_s
+        told = False
+        while (locks := _try(self._directory, name)) is None:
+            waited_s = self._clock.instant().mono_s - began_s
+            if waited_s >= self._wait_s:
                 raise BusyError(
-                    f"not reverting: process {holder(self._directory) or '?'} has been reverting for too long",
+                    f"not reverting {name}: {self._who()} has been reverting for too long",
                     hint="see whether that process is stopped or hangs; end it, then `chaosd recover`",
                 )
+            if waited_s >= TELL_S and not told:
+                told = True
+                self._tell(f"waiting: {self._who()} is reverting {name}")
             self._clock.wait(None, _LOOK_S)
-        with suppress(OSError):  # a full or read-only disk keeps nobody from reverting
-            _note(self._directory / NAME, f"{os.getpid()}\n")
-        return lock
+        return locks
+
+    def _who(self) -> str:
+        return said(holders(self._directory / "private"))
 
 
-def free(directory: Path) -> bool:
-    """Tell whether nobody reverts in this state directory at the moment."""
+def free(directory: Path, name: str) -> bool:
+    """Tell whether nobody reverts that injection at the moment; where that cannot be asked somebody may."""
     try:
-        lock = _open(directory)
+        locks = _try(directory, name)
     except FileNotFoundError:
         return True
+    except OSError:
+        return False
+    _close(locks or [])
+    return locks is not None
+
+
+def _try(directory: Path, name: str) -> list[int] | None:
+    """Return the descriptors that hold the lease, None when somebody else does. Raises OSError."""
+    locks = [os.open(directory / "private", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
     try:
-        return _locked(lock)
-    finally:
-        os.close(lock)
-
-
-def holder(directory: Path) -> int | None:
-    """Return the pid of whoever took the lease last, or None."""
-    with suppress(OSError, ValueError):
-        return int((directory / NAME).read_bytes())
+        own = _own_byte(directory / NAME, name, locks)
+        if own is not False and _taken(lambda: fcntl.flock(locks[0], _flock(shared=own is True))):
+            return locks
+    except BaseException:
+        _close(locks)
+        raise
+    _close(locks)
     return None
 
 
-def _note(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _own_byte(path: Path, name: str, locks: list[int]) -> bool | None:
+    """Lock the injection's byte: True when we have it, False when somebody else has, None when nobody can."""
+    if not hasattr(fcntl, "F_OFD_SETLK"):  # macOS
+        return None
     try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
-
-
-def _open(directory: Path) -> int:
-    return os.open(directory / "private", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        wanted = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, zlib.crc32(name.encode()), 1, 0)
+        return _taken(lambda: fcntl.fcntl(locks[-1], fcntl.F_OFD_SETLK, wanted))
     except OSError as error:
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+        if error.errno in _NO_WRITING | _NO_SUCH_LOCK:
+            return None
+        raise
+
+
+def _flock(*, shared: bool) -> int:
+    return (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+
+
+def _taken(lock: Callable[[], object]) -> bool:
+    try:
+        lock()
+    except OSError as error:
+        if error.errno not in _TAKEN:
             raise
         return False
     return True
+
+
+def _close(locks: list[int]) -> None:
+    for lock in locks:
+        os.close(lock)  # closing drops the lock; the file stays, removing it would race

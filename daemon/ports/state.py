@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from daemon.core.errors import BusyError, ChaosdError, RefusedError
+from daemon.ports.holders import holders, said
 
 
 def find(flag: str | None, environment: Mapping[str, str]) -> Path:
@@ -189,8 +190,9 @@ class StateDirectory:
                 os.close(lock)
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES) and lock >= 0:
                 raise BusyError(
-                    f"nothing was started: another chaosd works in {self.path}",
-                    hint="`chaosd status` shows what it does; wait, or name another --state-dir",
+                    f"nothing was started: another chaosd works in {self.path}: {said(holders(path))}",
+                    hint="`chaosd status` shows what it does; wait, or name another --state-dir. If it hangs:"
+                    " `kill -9`, and its guardian undoes what is active",
                 ) from error
             if error.errno not in tolerated:
                 raise ChaosdError(

@@ -51,7 +51,7 @@ class LocalWorld:
 
     @cached_property
     def holders(self) -> Holders:
-        from daemon.ports.holders import LocalHolders
+        from daemon.ports.marked import LocalHolders
 
         return LocalHolders(self.clock, self.processes)
 

@@ -23,7 +23,7 @@ from daemon.engine.watchman import Nobody, Watchman
 from daemon.ports.clock import SystemClock
 from daemon.ports.journal import Journal
 from daemon.ports.keep import Keep
-from daemon.ports.lease import RevertLease
+from daemon.ports.lease import RevertLease, nobody_is_told
 from daemon.ports.settling import settle
 from daemon.ports.state import StateDirectory
 from daemon.ports.world import LocalWorld
@@ -74,7 +74,7 @@ class Station:
 class Audience:
     """Who is told what happens; all may fail, none can stop anything.
 
-    ``watchman`` None: this process injects nothing.
+    ``watchman`` None: this process injects nothing. ``waiting`` is told for whom a revert has to wait.
     """
 
     watchman: Watchman | None = None
@@ -82,6 +82,7 @@ class Audience:
     looked: Sequence[Looked] = ()
     runs: Sequence[RunListener] = ()
     on_failure: Callable[[str, BaseException], None] | None = None
+    waiting: Callable[[str], None] = nobody_is_told
 
 
 def _outside(settings: Settings, state: StateDirectory, world: World, lookouts: Sequence[Lookout]) -> Outside:
@@ -110,7 +111,7 @@ def station(settings: Settings, state: StateDirectory, audience: Audience | None
     recorder = _recorder(journal, watchman, told)
     kinds = faults()
     stage = _theatre(settings, state, world, recorder)
-    lease = RevertLease(state.path, world.clock)
+    lease = RevertLease(state.path, world.clock, tell=told.waiting)
     looking = lookouts(settings)
     parts = Parts(
         settings=settings,

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from daemon.core.gitclone import Clone
 from daemon.core.model import Finding
 from daemon.core.seams import Completed, World
 
 _PAIRS_MAX = 32  # more branches than that are counted over several looks
-_REMEMBERED_MAX = 5000
+Against: TypeAlias = str | tuple[str, ...]  # one commit, or all that the remote is known to have
 _FORMAT = ("%(refname)", "%(objectname)", "%(upstream)", "%(HEAD)")
 
 
@@ -39,29 +40,32 @@ def first_line(answer: Completed) -> str:
 
 
 class Distances:
-    """Counts commits ahead and behind per branch; a pair of ids is counted once, ever."""
+    """Counts commits ahead and behind per branch, anew when one of the ids compared has changed.
+
+    What is remembered is one count for each branch there is.
+    """
 
     def __init__(self) -> None:
-        self._counted: dict[tuple[str, ...], tuple[int, int]] = {}
+        self._counted: dict[tuple[str, Against], tuple[int, int]] = {}
         self.complete = True
 
     def look(self, world: World, clone: Clone, remote: str) -> tuple[list[Finding], dict[str, float]]:
         """Return a finding per branch that differs from the remote, and the sums; never a failing one."""
         branches, published = _branches(world, clone, remote)
-        if len(self._counted) > _REMEMBERED_MAX:
-            self._counted.clear()
+        before, self._counted = self._counted, {}
         left, ahead, behind = _PAIRS_MAX, 0, 0
         self.complete = True
         findings = []
         for branch in branches:
-            pair = (branch.id, branch.against_id) if branch.against_id else (branch.id, *published)
-            if pair not in self._counted:
+            pair = (branch.id, branch.against_id or published)
+            counted = self._counted.get(pair) or before.get(pair)
+            if counted is None:
                 if left == 0:
                     self.complete = False
                     continue
                 left -= 1
-                self._counted[pair] = _count(world, clone, branch, published)
-            more, less = self._counted[pair]
+                counted = _count(world, clone, branch, published)
+            self._counted[pair] = more, less = counted
             ahead, behind = ahead + more, behind + less
             findings += _differing(branch, more, less)
         return findings, {"ahead": float(ahead), "behind": float(behind)}

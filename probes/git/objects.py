@@ -2,43 +2,47 @@
 
 from daemon.core.gitclone import Clone
 from daemon.core.gitobjects import loose_problem
-from daemon.core.gitwalk import Children, Loose, Named, Walk, packed, walk_loose
+from daemon.core.gitwalk import Loose, Named, Names, Walk, packed, walk_loose
 from daemon.core.model import Finding
 from daemon.core.seams import Files, World
-from probes.git.conditions import key
+from probes.git.conditions import Key, key
 
 _LOOKUPS = 2000
-_KNOWN_MAX = 20_000
 _VERIFIED_BYTES_MAX = 64 << 20  # beyond that a look would take too long: git-fsck's business
 
 
 class Objects:
-    """Remembers what was verified by inode and times, so that nothing new costs nothing but stats."""
+    """Remembers what was verified by inode and times, so that nothing new costs nothing but stats.
 
-    def __init__(self) -> None:
-        self._known: Children = {}
-        self._verified: dict[str, tuple[int, int, int, int]] = {}
-        self._walk: Walk | None = None
+    A look goes to at most ``lookups`` objects; of twice as many it is remembered that they were sound.
+    """
+
+    def __init__(self, *, lookups: int = _LOOKUPS) -> None:
+        self._lookups = lookups
+        self._known = Names()
+        self._verified: dict[str, Key] = {}
+        self._seen: dict[str, Key] = {}
         self._missing: tuple[Named, ...] = ()
 
     def look(self, world: World, clone: Clone, tip: str | None) -> list[Finding]:
         """Return findings about the objects a commit reaches; files verified before cost only a stat."""
-        self._walk, self._missing = None, ()
+        self._seen, self._missing = {}, ()
         if tip is None:
             return []
-        self._forget_much()
-        walk = walk_loose(world.files, clone, tip, lookups=_LOOKUPS, known=self._known)
+        walk = walk_loose(world.files, clone, tip, lookups=self._lookups, known=self._known)
         damaged = self._damaged(world.files, clone, walk)
-        self._walk, self._missing = walk, self._ask(world, clone, walk)
+        self._seen = {found.named.id: self._key(found) for found in walk.loose}
+        self._missing = self._ask(world, clone, walk)
+        self._forget_much()
         return damaged + [Finding("object-missing", _name(named)) for named in self._missing]
 
     def unchanged(self, files: Files, clone: Clone) -> bool:
         """Tell whether each loose file is the one seen last, and what was missing still is; one stat each."""
         if any(files.lstat(clone.object_path(named.id)) for named in self._missing):
             return False
-        for found in self._walk.loose if self._walk else ():
-            now = files.lstat(clone.object_path(found.named.id))
-            if now is None or key(now) != key(found.stat):
+        for identity, before in self._seen.items():
+            now = files.lstat(clone.object_path(identity))
+            if now is None or key(now) != before:
                 return False
         return True
 
@@ -69,10 +73,16 @@ class Objects:
         missing = {line.partition(" ")[0] for line in answer.out.splitlines() if line.endswith(" missing")}
         return tuple(named for named in walk.elsewhere if named.id in missing)
 
+    def _key(self, found: Loose) -> Key:
+        """Return the key of a file, the remembered one where it is equal: so each is held once."""
+        now = key(found.stat)
+        before = self._verified.get(found.named.id)
+        return before if before == now else now
+
     def _forget_much(self) -> None:
-        if len(self._known) > _KNOWN_MAX or len(self._verified) > _KNOWN_MAX:
-            self._known.clear()
-            self._verified.clear()
+        # Twice: a worker goes back and forth between branches, and what it comes back to need not be read again.
+        if len(self._verified) > 2 * self._lookups:
+            self._verified = {i: verified for i in self._seen if (verified := self._verified.get(i))}
 
 
 def _problem(files: Files, clone: Clone, found: Loose) -> str | None:

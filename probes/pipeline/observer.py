@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from daemon.core.cloud import StoredObject
 from daemon.core.errors import ChaosdError, TargetAbsentError
 from daemon.core.ledger import (
     Condition,
@@ -22,25 +21,18 @@ from daemon.core.ledger import (
     Sighting,
     Stages,
 )
-from daemon.core.model import Deployment, Instant, Queue, Target
+from daemon.core.model import Instant, Queue, Target
 from daemon.core.seams import World
 from probes.pipeline.answers import Answers
 from probes.pipeline.letters import dead_letters
 from probes.pipeline.mirror import Mirror, remote_url
 from probes.pipeline.published import Commit, Published
-from probes.pipeline.trace import commit_shown
+from probes.pipeline.site import Site, uncertain
 from probes.pipeline.workshop import Workshop, unless
 
 T = TypeVar("T")
 AGAIN_S = 1.5  # what is wrong only for a moment, while a worker is at it, is not counted
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the deployment shows, and since when we know it."""
-
-    head: StoredObject
-    since: Instant
+LOOKS = 4  # at a site that others work on: what it shows and where the branches are is not seen in one moment
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,15 +45,17 @@ class Observer:
     published: Published
     workshop: Workshop
     queue: Queue
+    template: str
     answers: Answers | None
+    site: Site | None
     _blind: dict[Part, str] = field(default_factory=dict)
     _before: tuple[Condition, ...] = ()
     _unseen_before: dict[Part, str] = field(default_factory=dict)
     _counts: tuple[Counts, Counts] | None = None
+    _emptied: Instant = field(default=Instant(0, 0))
     _stages: dict[str, Stages] = field(default_factory=dict)
     _commits: dict[str, str] = field(default_factory=dict)
-    _shown: Shown | None = None
-    _looked: Instant = field(default=Instant(0, 0))
+    _asked: Instant = field(default=Instant(0, 0))
 
     @classmethod
     def of(cls, target: Target, run: str, world: World) -> "Observer":
@@ -70,7 +64,7 @@ class Observer:
             raise TargetAbsentError(f"nothing was sent: target {target.name} needs a queue and a repository")
         url = remote_url(target.repository, world)
         published = Published(mirror=Mirror.of(target, url, world, "ledger"), mainline=target.repository.mainline)
-        responses = target.queue.responses
+        responses, place = target.queue.responses, target.deployment
         return cls(
             world=world,
             target=target,
@@ -78,29 +72,30 @@ class Observer:
             published=published,
             workshop=Workshop(world=world, target=target, published=published),
             queue=target.queue,
+            template=target.repository.branch,
             answers=Answers(world=world, url=responses) if responses else None,
+            site=Site(world=world, place=place, published=published) if place else None,
         )
 
     def begin(self) -> None:
+        self._asked = self.world.clock.instant()
         self.published.begin()
         counts = self._count()
-        self._counts, self._looked = (counts, counts), self.world.clock.instant()
+        self._counts = (counts, counts)
         self._before = tuple(self._several(Part.CLONES, self.workshop.begin))
         self._unseen_before = dict(self._blind)
         self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)  # it may come back, and be looked at then
 
     def look(self, sent: Sequence[Sent]) -> bool:
-        began = self.world.clock.instant()
         self._blind = {}
         changed = self._seen(Part.REMOTE, self._look_at_remote, False)
         changed |= self._seen(Part.QUEUE, self._look_at_queue, False)
-        changed |= self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)
+        changed |= self._look_at_site()
         if self._seen(Part.RESPONSES, lambda: self._look_at_answers(sent), False):
             # What is answered should be there by now: looking at once tells the times apart.
             changed = True
             self._seen(Part.REMOTE, self._look_at_remote, False)
-            self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)
-        self._looked = began
+            self._look_at_site()
         return changed
 
     def finished(self, sent: Sequence[Sent]) -> bool:
@@ -109,22 +104,21 @@ class Observer:
         if self._blind or self.waiting() or not all(s.pushed for s in done):
             return False
         answered = self.answers is None or all(s.answered for s in done)
-        return answered and (self.target.deployment is None or self._shows_last(wanted))
+        return answered and (self.site is None or self._shows_last(wanted, self.site))
 
     def waiting(self) -> int:
         return self._counts[1].waiting if self._counts else 0
 
     def ledger(self, sent: Sequence[Sent]) -> Ledger:
-        self.look(sent)
+        deployed = self._look_until_told(sent)
         sightings = self._several(Part.REMOTE, self.published.survey)
         missing = {s.token for s in sent if s.effect is Effect.ONCE} - {s.token for s in sightings}
         kept = self._several(Part.CLONES, lambda: self.workshop.kept(missing))
         switches = self._several(Part.CLONES, lambda: self.workshop.switches(sent))
         conditions = self._several(Part.REMOTE, self.published.markers)
-        conditions += self._several(Part.CLONES, self._lasting)
-        conditions += self._several(Part.CLONES, self.workshop.fsck)
-        dead = self._several(Part.QUEUE, lambda: dead_letters(self.queue, self.run, sent, self.world))
-        before, after = self._counts or (None, None)
+        conditions += self._several(Part.CLONES, lambda: self._lasting(self.workshop.conditions))
+        conditions += self._several(Part.CLONES, lambda: self._lasting(self.workshop.fsck))
+        state = self._seen(Part.QUEUE, lambda: self._queue_state(sent), None)
         return Ledger(
             run=self.run,
             sent=tuple(sent),
@@ -135,8 +129,8 @@ class Observer:
             stages=self._dated(),
             conditions=tuple(conditions),
             before=self._before,
-            queue=QueueState(before=before, after=after, dead=tuple(dead)) if before and after else None,
-            deployed=self._seen(Part.DEPLOYMENT, lambda: self._deployed(sent), None),
+            queue=state,
+            deployed=deployed,
             switches=tuple(switches),
             blind=self._all_blind(),
             absent=self._absent(),
@@ -156,22 +150,34 @@ class Observer:
         nothing: Sequence[T] = ()
         return list(self._seen(part, look, nothing))
 
+    def _look_at_site(self) -> bool:
+        changed = self._seen(Part.DEPLOYMENT, self._look_at_deployment, False)
+        if changed:
+            # What is not on the remote even now was pushed after this was deployed.
+            self._seen(Part.REMOTE, self._look_at_remote, False)
+        return changed
+
     def _look_at_remote(self) -> bool:
+        asked = self.world.clock.instant()
         news = self.published.news()
         now = self.world.clock.instant()
         for seen in news:
             self._note(seen, now)
+        self._asked = asked
         return bool(news)
 
     def _note(self, seen: Sighting, now: Instant) -> None:
         before = self._stages.get(seen.token, Stages())
         if before.pushed is None:
-            self._stages[seen.token] = replace(before, pushed=now, pushed_after=self._looked)
+            self._stages[seen.token] = replace(before, pushed=now, pushed_after=self._asked)
         if seen.commit:
             self._commits.setdefault(seen.token, seen.commit)
 
     def _look_at_queue(self) -> bool:
+        asked = self.world.clock.instant()
         now, seen = self._count(), self._counts
+        if not now.waiting:
+            self._emptied = asked
         self._counts = (seen[0] if seen else now, now)
         return seen is None or seen[1] != now
 
@@ -197,54 +203,32 @@ class Observer:
         return news
 
     def _look_at_deployment(self) -> bool:
-        place = self.target.deployment
-        if place is None:
+        if self.site is None:
             return False
-        head, now = self.world.s3.head(place.bucket, place.key), self.world.clock.instant()
-        if head is None:
-            self._shown = None
-            return False
-        changed = self._shown is None or self._shown.head != head
-        if changed:
-            self._shown = Shown(head, now)
-        self._note_deployed(place, head, now)
+        changed = self.site.look()
+        waiting = [t for t, s in self._stages.items() if s.pushed and s.deployed is None]
+        for token in self.site.held({t: self._commits.get(t) for t in waiting}):
+            self._stages[token] = replace(self._stages[token], deployed=self.world.clock.instant())
         return changed
 
-    def _note_deployed(self, place: Deployment, head: StoredObject, now: Instant) -> None:
-        waiting = [t for t, s in self._stages.items() if s.pushed and s.deployed is None]
-        for token in self._held(place, head, waiting) if waiting else ():
-            self._stages[token] = replace(self._stages[token], deployed=now)
-
-    def _held(self, place: Deployment, head: StoredObject, tokens: Sequence[str]) -> set[str]:
-        """Return the tokens whose commit the deployment shows, or whose mark is in it when it names none."""
-        shown = commit_shown(head)
-        mirror = self.published.mirror
-        if shown is not None:
-            return {t for t in tokens if (c := self._commits.get(t)) and mirror.holds(c, shown)}
-        body = self.world.s3.get(place.bucket, place.key) or b""
-        return {t for t in tokens if t.encode() in body or self._commits.get(t, t).encode() in body}
-
-    def _shows_last(self, wanted: Sequence[Sent]) -> bool:
-        last = max(
-            (s for s in wanted if (self._stages[s.token].pushed)),
-            key=lambda s: (self._stages[s.token].pushed or Instant(0, 0), s.sequence),
-            default=None,
-        )
-        return last is None or self._stages[last.token].deployed is not None
+    def _shows_last(self, wanted: Sequence[Sent], site: Site) -> bool:
+        pushed = [(at, s.sequence, s.token) for s in wanted if (at := self._stages[s.token].pushed)]
+        if not pushed:
+            return True
+        stages = self._stages[max(pushed)[-1]]
+        return stages.deployed is not None or site.overtaken(stages.pushed_after or self._asked)
 
     # --- the ledger --------------------------------------------------------------------------------------
 
-    def _lasting(self) -> list[Condition]:
+    def _lasting(self, look: Callable[[], list[Condition]]) -> list[Condition]:
         """Return the conditions that are there at two looks."""
-        first = self.workshop.conditions()
+        first = look()
         if not first:
             return []
         self.world.clock.wait(None, AGAIN_S)
         self.published.news()
         known = {(c.what, c.repository, c.branch, c.commit, c.path) for c in first}
-        return [
-            c for c in self.workshop.conditions() if (c.what, c.repository, c.branch, c.commit, c.path) in known
-        ]
+        return [c for c in look() if (c.what, c.repository, c.branch, c.commit, c.path) in known]
 
     def _dated(self) -> dict[str, Stages]:
         nothing: dict[str, Commit] = {}
@@ -254,24 +238,34 @@ class Observer:
             for token, s in self._stages.items()
         }
 
+    def _look_until_told(self, sent: Sequence[Sent]) -> Deployed | None:
+        """Look at everything; again while the site shows what may be the work of others on its way."""
+        for attempt in range(LOOKS):
+            if attempt:
+                self.world.clock.wait(None, AGAIN_S)
+            self.look(sent)
+            deployed = self._seen(Part.DEPLOYMENT, lambda: self._deployed(sent), None)
+            if not uncertain(deployed):
+                break
+        return deployed
+
     def _deployed(self, sent: Sequence[Sent]) -> Deployed | None:
-        place, shown = self.target.deployment, self._shown
-        if place is None or shown is None:
+        return self.site.deployed({s.token: self._commits.get(s.token) for s in sent}) if self.site else None
+
+    def _queue_state(self, sent: Sequence[Sent]) -> QueueState | None:
+        if self._counts is None:
             return None
-        tokens = [s.token for s in sent]
-        commit = commit_shown(shown.head)
-        return Deployed(
-            place=f"s3://{place.bucket}/{place.key}",
-            commit=commit,
-            tip_of=tuple(b for b, tip in self.published.heads.items() if commit and tip.startswith(commit)),
-            holds=frozenset(self._held(place, shown.head, tokens)),
-            unchanged_since=shown.since,
-        )
+        before, after = self._counts
+        dead = dead_letters(self.queue, self.template, self.run, sent, self.world)
+        wanted = [s for s in sent if s.effect is Effect.ONCE and s.refused is None]
+        over = [*(s.at for s in sent), *(self._stages.get(s.token, Stages()).pushed for s in wanted)]
+        emptied = all(at is not None and at < self._emptied for at in over)
+        return QueueState(before=before, after=after, dead=dead.ours, unfit=dead.unfit, emptied=emptied)
 
     def _all_blind(self) -> dict[Part, str]:
         partial = self.answers.partial if self.answers else ""
         return {**({Part.RESPONSES: partial} if partial else {}), **self._unseen_before, **self._blind}
 
     def _absent(self) -> frozenset[Part]:
-        missing = {Part.RESPONSES: self.answers is None, Part.DEPLOYMENT: self.target.deployment is None}
+        missing = {Part.RESPONSES: self.answers is None, Part.DEPLOYMENT: self.site is None}
         return frozenset(part for part, is_missing in missing.items() if is_missing)

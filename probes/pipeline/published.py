@@ -91,6 +91,7 @@ class Published:
     heads: Mapping[str, str] = field(default_factory=dict)
     _read: dict[str, str] = field(default_factory=dict)
     _known: dict[tuple[str, ...], bool] = field(default_factory=dict)
+    _new: dict[str, bool] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Learn the tips from before the run; only the mainline is fetched. Raises UnreachableError."""
@@ -145,6 +146,21 @@ class Published:
         """Tell whether ``tip`` is one of the commits or has one of them behind it."""
         return any(self.mirror.holds(commit, tip) for commit in commits)
 
+    def ending_at(self, commit: str) -> tuple[str, ...]:
+        """Return the branches that have come to end at ``commit``, maybe abbreviated, since the run began."""
+        return tuple(b for b in self.touched() if self.heads[b].startswith(commit) and self._is_new(self.heads[b]))
+
+    def after(self, commit: str) -> list[Sighting]:
+        """Return the last token in the messages of each branch that goes on after a commit made during the run."""
+        if not self.mirror.has(commit):
+            return []
+        known = self.mirror.ask("rev-parse", "--verify", commit).strip()
+        held = set(self.mirror.ask("for-each-ref", "--format=%(refname:lstrip=2)", f"--contains={known}").split())
+        going_on = [b for b in self.touched() if b in held and self.heads[b] != known]
+        if not going_on or not self._is_new(known):
+            return []
+        return [s for b in going_on for s in self._messages(b, self.heads[b], known)[-1:]]
+
     def unpublished(self, branch: str, commit: str) -> bool:
         """Tell whether a clone's commit of a branch is on no branch of the remote that it could be on."""
         if commit in self.heads.values():
@@ -155,6 +171,13 @@ class Published:
             self.mirror.fetch(wanted)
             self._known[key] = not any(self.mirror.holds(commit, self.heads[b]) for b in wanted)
         return self._known[key]
+
+    def _is_new(self, commit: str) -> bool:
+        """Tell whether no branch had a commit of the mirror when the run began, as far as the mirror goes back."""
+        if commit not in self._new:
+            fresh = commit not in self.start.values()
+            self._new[commit] = fresh and bool(self.mirror.ask("rev-list", "-1", commit, "--not", *self._old()))
+        return self._new[commit]
 
     def _messages(self, branch: str, tip: str, last: str | None) -> list[Sighting]:
         return [

@@ -20,6 +20,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Sequence[Row]]] = {
     "status": startup.status,
     "inject": startup.inject,
     "journal": journaling.intent,
+    "journal-copy": journaling.intent_with_copy,
     "git-corrupt": corruption.strikes,
     "git-huge": corruption.huge,
     "git-restore": corruption.restores,

@@ -45,6 +45,7 @@ settings = st.builds(
     min_healthy_tasks=st.integers(0, 2),
     max_percent=st.none() | st.sampled_from([25.0, 50.0, 100.0]),
     protect=st.sampled_from([(), ("*-prod",), ("d-service",)]),
+    protect_tag=st.none() | st.just(("ok", "no")),
     max_disturbed_s_per_day=st.none() | st.sampled_from([100, 1000]),
     error_budget=st.none() | st.just(ErrorBudget(objective=0.99, prometheus="http://p")),
     require_tag=st.none() | st.just(("ok", "yes")),
@@ -306,6 +307,8 @@ class Guarded(RuleBasedStateMachine):
     def _resources_may_be_touched(self, name: str, target: str) -> None:
         if self.setting.require_tag and self.touches[name] in {Resource.ECS, Resource.QUEUE}:
             assert self.tags == {"ok": "yes"}
+        if self.setting.protect_tag and self.touches[name] in {Resource.ECS, Resource.QUEUE}:
+            assert self.tags not in ({"ok": "no"}, UNANSWERED)
         if self.setting.allow.queues and self.touches[name] is Resource.QUEUE:
             assert target != "d"
 

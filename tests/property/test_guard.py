@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon.core.calendar import Blackout, Window
@@ -12,6 +12,7 @@ from daemon.core.settings import Allow, GuardSetting
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 UNANSWERED = Unanswered("nobody answered")
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a machine with other work
 
 facts = st.builds(
     Facts,
@@ -35,12 +36,14 @@ rules = st.builds(
     min_gap_s=st.floats(0, 500),
     min_healthy_tasks=st.integers(0, 3),
     require_tag=st.none() | st.just(("ok", "yes")),
+    protect_tag=st.none() | st.just(("ok", "no")),
     allow=st.builds(Allow, queues=st.none() | st.just(("1:edit-*",))),
     windows=st.just(()) | st.just((Window.parse("mon-fri 09:00-17:00 UTC"),)),
     blackouts=st.just(()) | st.just((Blackout.parse("2026-06-01/2026-06-30"),)),
 )
 
 
+@UNHURRIED
 @given(facts, rules)
 def test_a_permit_means_that_no_rule_is_exceeded(given_facts: Facts, given_rules: GuardSetting) -> None:
     if not isinstance(check(given_facts, given_rules), Permit):
@@ -57,6 +60,8 @@ def test_a_permit_means_that_no_rule_is_exceeded(given_facts: Facts, given_rules
         assert given_facts.healthy_tasks - 1 >= given_rules.min_healthy_tasks
     if given_rules.require_tag and given_facts.touches in {Resource.ECS, Resource.QUEUE}:
         assert given_facts.tags == {"ok": "yes"}
+    if given_rules.protect_tag and given_facts.touches in {Resource.ECS, Resource.QUEUE}:
+        assert given_facts.tags == {"ok": "yes"}
     if given_rules.windows:
         assert given_facts.now.weekday() < 5
         assert 9 <= given_facts.now.hour < 17
@@ -66,6 +71,7 @@ def test_a_permit_means_that_no_rule_is_exceeded(given_facts: Facts, given_rules
         assert given_facts.queue == "http://h/1/edit-input"
 
 
+@UNHURRIED
 @given(facts, rules)
 def test_a_refusal_names_its_rule_and_that_rule_really_objects(
     given_facts: Facts, given_rules: GuardSetting
@@ -76,9 +82,11 @@ def test_a_refusal_names_its_rule_and_that_rule_really_objects(
         assert RULES[answer.rule](given_facts, given_rules) is not None
 
 
+@UNHURRIED
 @given(facts, rules)
 def test_what_cannot_be_answered_is_a_refusal(given_facts: Facts, given_rules: GuardSetting) -> None:
-    asked = given_rules.require_tag is not None and given_facts.touches in {Resource.ECS, Resource.QUEUE}
+    tags = given_rules.require_tag is not None or given_rules.protect_tag is not None
+    asked = tags and given_facts.touches in {Resource.ECS, Resource.QUEUE}
     if asked and (given_facts.tags is None or isinstance(given_facts.tags, Unanswered)):
         assert isinstance(check(given_facts, given_rules), Refusal)
 

@@ -43,6 +43,8 @@ def _deaf(name: str) -> Broken:
             kept[field] = least if isinstance(found, Unanswered) else found
         if isinstance(facts.tags, Unanswered) and rules.require_tag:
             kept["tags"] = dict([rules.require_tag])
+        elif isinstance(facts.tags, Unanswered) and rules.protect_tag:
+            kept["tags"] = {}
         return RULES[name](replace(facts, **kept), rules)
 
     return rule
@@ -86,6 +88,7 @@ BENT: dict[str, tuple[str, Broken]] = {
     "the disturbed forgotten": ("max-percent", _lenient("max-percent", disturbed=lambda _f, _: 0)),
     "one task taken for all": ("min-healthy-tasks", _lenient("min-healthy-tasks", disturbs=lambda _f, _: 1)),
     "parts are no names": ("protected", _lenient("protected", names=lambda _f, _: ())),
+    "a protecting tag overlooked": ("protected", _lenient("protected", tags=lambda _f, _: {})),
     **{
         f"deaf {name}": (name, _deaf(name))
         for name in (
@@ -96,6 +99,7 @@ BENT: dict[str, tuple[str, Broken]] = {
             "min-healthy-tasks",
             "max-percent",
             "required-tag",
+            "protected",
         )
     },
 }
@@ -111,7 +115,7 @@ FOCUS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "halted": _focus("halt", "file"),
     "lever": _focus("lever"),
     "drift": _focus("drift"),
-    "protected": _focus(protect=("*-prod", "d-service")),
+    "protected": _focus("tags", protect=("*-prod", "d-service"), protect_tag=("ok", "no")),
     "unresolved-undo": _focus("undo"),
     "max-active": _focus(max_active=2),
     "max-active-per-target": _focus(max_active_per_target=1),

@@ -73,8 +73,8 @@ def test_the_harness_catches_a_run_opened_after_its_first_message(
     held: list[Any] = []
     monkeypatch.setattr(player.Player, "_opened", lambda self, part, bill: held.append((self, part, bill)))
 
-    def late(self: Any, bill: Any, witness: Any, stop: Any) -> Any:
-        course = right_way(self, bill, witness, stop)
+    def late(self: Any, bill: Any, *others: Any) -> Any:
+        course = right_way(self, bill, *others)
         it, part, _ = held[-1]
         it.recorder.record_run(bill.run, opened(it, part, bill))
         return course

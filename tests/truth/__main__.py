@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from daemon.lab.model import LabError
 from daemon.lab.worker.defects import DEFECTS, Defect
 from tests.truth.cells import CELLS
 from tests.truth.matrix import CORRECT, Outcome, judge, table
@@ -26,16 +27,27 @@ class Lane:
     until_named: tuple[str, ...] = ()
 
     def play(self, over: threading.Event) -> list[Outcome]:
-        """Play until the seeds are through, the defect is named, or ``over`` is set."""
+        """Play until the seeds are through, the defect is named, or ``over`` is set.
+
+        A lab that does not come up or go away ends this lane, as a run without a verdict, and no other.
+        """
         outcomes: list[Outcome] = []
-        with staged(self.worker) as stage:
-            for seed in self.seeds:
-                if over.is_set() or set(self.until_named) & {name for o in outcomes for name in o.named}:
-                    break
-                outcomes.append(one := play(stage, self.cell, seed))
-                said = ", ".join(one.named) or one.problem or "-"
-                _tell(f"  {self.worker} / {self.cell} / seed {seed}: {said} ({one.took_s:.0f} s)", error=True)
+        try:
+            with staged(self.worker) as stage:
+                for seed in self.seeds:
+                    if over.is_set() or set(self.until_named) & {name for o in outcomes for name in o.named}:
+                        break
+                    outcomes.append(one := play(stage, self.cell, seed))
+                    self._tell(one)
+        except LabError as error:
+            seed = outcomes[-1].seed if outcomes else self.seeds.start
+            outcomes.append(one := Outcome(worker=self.worker, cell=self.cell, seed=seed, problem=str(error)))
+            self._tell(one)
         return outcomes
+
+    def _tell(self, one: Outcome) -> None:
+        said = ", ".join(one.named) or one.problem or "-"
+        _tell(f"  {self.worker} / {self.cell} / seed {one.seed}: {said} ({one.took_s:.0f} s)", error=True)
 
 
 def main(arguments: Sequence[str]) -> int:

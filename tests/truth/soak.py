@@ -1,6 +1,7 @@
 """``python -m tests.truth.soak``: the daemon with its faults, and users at random, for half an hour.
 
-The worker is the correct one. Exit 1 when memory grows, the daemon ends, or a safety property does not hold.
+The worker is the correct one. Exit 1 when the daemon's memory is not steady (``steadiness`` says what that means),
+the daemon ends, or a safety property does not hold.
 """
 
 import argparse
@@ -9,19 +10,25 @@ import signal
 import subprocess
 import sys
 import time  # noqa: TID251 - real processes take real time
-from collections.abc import Sequence
-from pathlib import Path
-from statistics import median
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import psutil
 
+from daemon.core.events import Injection
 from daemon.core.invariants import INVARIANTS
+from daemon.ports.journal import Journal
 from tests.truth.matrix import CORRECT
 from tests.truth.play import Stage, staged
+from tests.truth.steadiness import Steadiness, quarters, trend
 
 SAMPLE_S = 5.0
-GROWTH_MOST = 1.10  # of the median of the last quarter over that of the second; the first one warms up
 GAP_S = 2.0
+LATE_S = 30.0  # the lab's limit for a message
 EXPERIMENTS = """\
 experiments:
   - {name: stop, fault: ecs-task-stop, target: editor, about_every: 5m, for: 20s}
@@ -31,6 +38,21 @@ experiments:
   - {name: burst, fault: sqs-burst, target: editor, about_every: 10m, set: {messages: 50, rate: 10/s}, for: 60s}
 api: {listen: "127.0.0.1:0"}
 """
+
+
+@dataclass(slots=True)
+class Watched:
+    """What was seen of the daemon, sample by sample."""
+
+    rss: list[tuple[float, int]] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+
+    def sample(self, process: psutil.Process) -> None:
+        with suppress(psutil.NoSuchProcess):  # it ended just now; whoever waits for it says so
+            self.rss.append((time.monotonic(), process.memory_info().rss))
+            self.threads.append(process.num_threads())
+            self.files.append(process.num_fds())
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         with (stage.directory / "daemon.log").open("w") as log:
             service = stage.start("service", "run", output=log)
             try:
-                faults = _watched(stage, service, minutes * 60)
+                faults = _play(stage, service, minutes * 60)
             finally:
                 service.send_signal(signal.SIGTERM)
                 service.wait(90)
@@ -54,44 +76,73 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if faults else 0
 
 
-def _watched(stage: Stage, service: "subprocess.Popen[str]", for_s: float) -> list[str]:
-    """Play the soak, sample the daemon's memory beside it, and return what is wrong."""
+def _play(stage: Stage, service: "subprocess.Popen[str]", for_s: float) -> list[str]:
+    """Play the soak, sample the daemon beside it, and return what is wrong."""
     words = (f"--set=messages={max(1, round(for_s / GAP_S))}", f"--set=gap={GAP_S}s")
-    out = stage.directory / "soak.json"
-    rss: list[int] = []
+    out, watched = stage.directory / "soak.json", Watched()
     with out.open("w") as document:
         players = stage.start("players", "scenario", "run", "soak", "--seed", "1", *words, output=document)
         process = psutil.Process(service.pid)
         deadline_s = time.monotonic() + 2 * for_s + 900
         while players.poll() is None and service.poll() is None and time.monotonic() < deadline_s:
-            rss.append(process.memory_info().rss)
-            try:
+            watched.sample(process)
+            with suppress(subprocess.TimeoutExpired):
                 players.wait(SAMPLE_S)
-            except subprocess.TimeoutExpired:
-                continue
     if players.poll() is None:
         players.send_signal(signal.SIGINT)
         players.wait(60)
         return ["the daemon ended" if service.poll() is not None else "the soak did not end in time"]
-    return _faults(out, rss)
+    return [*_unsteady(watched), *_broken(json.loads(out.read_text())["scenarios"], _injections(stage))]
 
 
-def _faults(out: Path, rss: Sequence[int]) -> list[str]:
-    quarter = max(1, len(rss) // 4)
-    early, late = median(rss[quarter : 2 * quarter] or rss), median(rss[-quarter:])
-    course = ", ".join(f"{median(rss[i * quarter : (i + 1) * quarter] or rss) / 2**20:.1f}" for i in range(4))
+def _unsteady(watched: Watched) -> Iterator[str]:
+    found = trend(watched.rss)
+    course = ", ".join(f"{one:.1f}" for one in quarters(watched.rss))
     _tell(f"memory: {course} MiB, the median of each quarter")
-    found = [f"memory grew by {late / early - 1:.0%}"] if late > early * GROWTH_MOST else []
-    for scenario in json.loads(out.read_text())["scenarios"]:
-        _tell(f"{scenario['name']}: {len(scenario['messages'])} messages, passed: {scenario['passed']}")
-        broken = [v for v in scenario["violations"] if not INVARIANTS[v["invariant"]].objective]
-        late = len(scenario["violations"]) - len(broken)
-        # A message whose task was stopped waits for its visibility timeout: slow, by our own doing.
-        _tell(f"objectives missed while faults were active: {late} times")
-        found += [f"{v['invariant']}: {json.dumps(v['evidence'])[:300]}" for v in broken]
-        found += [f"unknown: {u['invariant']}: {u['reason']}" for u in scenario["unknown"]]
-        found += [] if scenario["settled"] else ["it was still moving at the end"]
+    _tell(f"memory: {found}")
+    _tell(f"threads: at most {max(watched.threads)}, files: at most {max(watched.files)}")
+    if found.steadiness is not Steadiness.STEADY:
+        yield f"memory is {found.steadiness}: {found}"
+
+
+def _injections(stage: Stage) -> tuple[Injection, ...]:
+    """Return what the daemon injected: its journal can be read while it works."""
+    journal = Journal(stage.directory / "service" / "journal.sqlite", clock_s=time.time, readonly=True)
+    try:
+        found = tuple(i for i in journal.recent() if i.injected is not None)
+    finally:
+        journal.close()
+    kinds = Counter(i.plan.fault for i in found)
+    _tell("injected: " + ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds)))
     return found
+
+
+def _broken(scenarios: Sequence[Mapping[str, Any]], injections: Sequence[Injection]) -> Iterator[str]:
+    for scenario in scenarios:
+        _tell(f"{scenario['name']}: {len(scenario['messages'])} messages, passed: {scenario['passed']}")
+        for line in late(scenario["messages"], injections):
+            _tell(line)
+        for v in scenario["violations"]:
+            if not INVARIANTS[v["invariant"]].objective:
+                yield f"{v['invariant']}: {json.dumps(v['evidence'])[:300]}"
+        yield from (f"unknown: {u['invariant']}: {u['reason']}" for u in scenario["unknown"])
+        if not scenario["settled"]:
+            yield "it was still moving at the end"
+
+
+def late(messages: Sequence[Mapping[str, Any]], injections: Sequence[Injection]) -> Iterator[str]:
+    """Say of each late message how long it took, where the time went, and what was injected meanwhile."""
+    slow = [m for m in messages if (m["deployed"] or 0.0) > LATE_S]
+    yield f"late: {len(slow)} of {len(messages)} messages took longer than {LATE_S:g} s"
+    for message in slow:
+        sent_s = datetime.fromisoformat(message["sent_at"]).timestamp()
+        beside = [
+            f"{i.plan.fault} {i.injected.started.wall_s - sent_s:+.0f} s"
+            for i in injections
+            if i.injected and sent_s - LATE_S <= i.injected.started.wall_s <= sent_s + message["deployed"]
+        ]
+        stages = ", ".join(f"{stage} {message[stage]:.1f} s" for stage in ("pushed", "deployed") if message[stage])
+        yield f"  {message['token']} on {message['branch']}: {stages}; injected: {', '.join(beside) or 'nothing'}"
 
 
 def _tell(text: str) -> None:

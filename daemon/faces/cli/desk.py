@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from daemon.core.errors import UsageError
+from daemon.core.errors import ChaosdError, UsageError
 from daemon.faces.cli.session import Session, common, output_option, state_option
 from daemon.faces.cli.text import coloured, fields, write_json
 
@@ -83,11 +83,22 @@ def health(session: Session) -> int:
 @output_option
 @click.pass_obj
 def halt(session: Session, words: Sequence[str], reason: str | None) -> int:
-    """Abort and undo every running injection and let nothing new begin, across restarts, until `chaosd resume`."""
+    """Abort and undo every running injection and let nothing new begin, across restarts, until `chaosd resume`.
+
+    Where neither the daemon nor the journal takes the word, the file HALT in the state directory is written.
+    """
     from daemon.faces.cli.types import who
 
     why = reason or " ".join(words) or f"halted by {who()}"
-    return _switch(session, "/api/v1/halt", why, why)
+    try:
+        return _switch(session, "/api/v1/halt", why, why)
+    except UsageError:
+        raise
+    except ChaosdError as error:
+        _halt_by_file(session, why, error)
+    if session.json:
+        write_json({"halted": why})
+    return 0
 
 
 @click.command(short_help="Lift the halt.")
@@ -135,6 +146,28 @@ def _switch_here(session: Session, halted: str | None, because: str) -> None:
             station.control.resume(because)
         finally:
             station.close()
+
+
+def _halt_by_file(session: Session, why: str, error: ChaosdError) -> None:
+    """Write the halt file: it needs no lock and no journal, and whoever works here looks for it."""
+    import os
+    from contextlib import suppress
+
+    path = session.state.halt_file
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:
+        raise error from None
+    try:
+        with suppress(OSError):  # a full disk: an empty file halts as well
+            os.write(file, why.encode())
+    finally:
+        os.close(file)
+    click.echo(
+        f"chaosd: halted by the file {path}, because the usual way failed: {error.message}\n"
+        "hint: what runs sees it within 0.5 s; remove the file before `chaosd resume`",
+        err=True,
+    )
 
 
 def _page(session: Session, found: Mapping[str, Any]) -> str:

@@ -110,6 +110,7 @@ def adopt(session: Session, because: str) -> int:
     Its outstanding undo is ours then: make sure that the original's daemon does not run any more.
     """
     from daemon import wiring
+    from daemon.faces.cli.audit import note
     from daemon.faces.shapes import stamp
     from daemon.ports.clock import SystemClock
 
@@ -117,6 +118,7 @@ def adopt(session: Session, because: str) -> int:
         raise UsageError("nothing was adopted: a reason is needed")
     entry = {"at": stamp(SystemClock().instant().wall_s), "by": who(), "because": because.strip()}
     with _owned(session) as state:
+        note(session, "adopt", because.strip())
         opened = wiring.open_journal(state)
         try:
             earlier = opened.noted(ADOPTED)

@@ -38,11 +38,13 @@ def _here(session: Session, injection: str, because: str) -> dict[str, object]:
         raise UsageError(f"not settled: no injection {injection!r}, there is no journal in {session.state.path}")
     from daemon import wiring
     from daemon.faces import shapes
+    from daemon.faces.cli.audit import note
     from daemon.faces.cli.signals import noted
-    from daemon.faces.cli.undo import settings_in_force
+    from daemon.faces.cli.undo import settings_in_force, waiting
 
     with noted(), session.state as state:
-        station = wiring.station(settings_in_force(session), state)
+        note(session, "settle", injection)
+        station = wiring.station(settings_in_force(session), state, waiting())
         try:
             return shapes.injection(station.control.settle(injection, by=who(), because=because))
         finally:

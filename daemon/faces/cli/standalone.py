@@ -24,6 +24,7 @@ from daemon.faces.cli.session import Session
 from daemon.faces.cli.signals import Caught, noted
 from daemon.faces.cli.summary import show
 from daemon.faces.cli.text import write_json
+from daemon.faces.cli.undo import waiting
 from daemon.ports.state import StateDirectory
 
 POLL_S = 0.1
@@ -152,7 +153,7 @@ def inject(session: Session, settings: Settings, asked: Request, watchman: OnWat
     with noted(halting=True) as caught, owned(session) as state:
         note(session, "inject", f"{asked.fault} on {asked.target}")
         follower = Follower(line)
-        audience = wiring.Audience(listeners=(follower,), runs=(follower.ran,), watchman=watchman)
+        audience = replace(waiting(), listeners=(follower,), runs=(follower.ran,), watchman=watchman)
         station = wiring.station(settings, state, audience)
         try:
             tell_recovered(station.control.recover())

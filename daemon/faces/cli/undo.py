@@ -13,6 +13,7 @@ from daemon.faces.cli.text import coloured, write_json
 if TYPE_CHECKING:
     from daemon.core.settings import Settings
     from daemon.salvage import Rescued
+    from daemon.wiring import Audience
 
 FAILED = UndoFailedError.exit_code
 LEFT = frozenset({"planned", "injected", "revert-failed"})
@@ -80,7 +81,7 @@ def _everything(session: Session) -> "tuple[Documents, Documents, Rescued | None
 
     with noted(), session.state as state:
         note(session, "recover", "")
-        rescued = salvage.recover(settings_in_force(session), state)
+        rescued = salvage.recover(settings_in_force(session), state, waiting())
     return shapes.injections(rescued.found.injections), shapes.scenario_runs(rescued.found.runs), rescued
 
 
@@ -95,7 +96,7 @@ def _one(session: Session, injection: str) -> Documents:
 
     with noted(), session.state as state:
         note(session, "revert", injection)
-        station = wiring.station(settings_in_force(session), state)
+        station = wiring.station(settings_in_force(session), state, waiting())
         try:
             if station.journal.injection(injection) is None:
                 raise UsageError(f"not reverting: no injection {injection!r}", hint="see `chaosd history`")
@@ -103,6 +104,13 @@ def _one(session: Session, injection: str) -> Documents:
         finally:
             station.close()
     return shapes.injections(found)
+
+
+def waiting() -> "Audience":
+    """Return an audience that is told on stderr for whom a revert has to wait."""
+    from daemon import wiring
+
+    return wiring.Audience(waiting=lambda what: click.echo(f"chaosd: {what}", err=True))
 
 
 def settings_in_force(session: Session) -> "Settings":

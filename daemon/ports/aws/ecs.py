@@ -19,6 +19,8 @@ class EcsPort:
 
     def __init__(self, client: "ECSClient") -> None:
         self._client = client
+        # botocore makes a new class for each paginator, and classes are garbage only the collector can free.
+        self._pages = client.get_paginator("list_tasks")
 
     def service(self, cluster: str, service: str) -> Service:
         undone = f"the service {service} in cluster {cluster} was not looked at"
@@ -35,7 +37,7 @@ class EcsPort:
             running=found[0]["runningCount"],
             pending=found[0]["pendingCount"],
             tasks=self.tasks(cluster, self._listed(cluster, service, undone)),
-            tags={tag.get("key", ""): tag.get("value", "") for tag in found[0].get("tags", [])},
+            tags=_tags(found[0]),
         )
 
     def tasks(self, cluster: str, ids: Sequence[str]) -> tuple[Task, ...]:
@@ -43,7 +45,9 @@ class EcsPort:
         found: list[Task] = []
         for first in range(0, len(ids), DESCRIBE_MOST):
             with calling("ecs:DescribeTasks", undone):
-                answer = self._client.describe_tasks(cluster=cluster, tasks=ids[first : first + DESCRIBE_MOST])
+                answer = self._client.describe_tasks(
+                    cluster=cluster, tasks=ids[first : first + DESCRIBE_MOST], include=["TAGS"]
+                )
             for failure in answer.get("failures", []):
                 if failure.get("reason") != _MISSING:
                     reason, detail = failure.get("reason", ""), failure.get("detail", "")
@@ -57,11 +61,10 @@ class EcsPort:
             self._client.stop_task(cluster=cluster, task=task, reason=reason)
 
     def _listed(self, cluster: str, service: str, undone: str) -> list[str]:
-        pages = self._client.get_paginator("list_tasks")
         with calling("ecs:ListTasks", undone):
             # ListTasks filters by name only; the configuration may hold an ARN.
             name = service.rpartition("/")[2]
-            found = pages.paginate(cluster=cluster, serviceName=name, desiredStatus="RUNNING")
+            found = self._pages.paginate(cluster=cluster, serviceName=name, desiredStatus="RUNNING")
             return [arn for page in found for arn in page["taskArns"]]
 
 
@@ -78,4 +81,9 @@ def _task(one: Mapping[str, Any]) -> Task:
         stopped_reason=one.get("stoppedReason"),
         revision=one.get("taskDefinitionArn", "").rpartition("/")[2],
         image=next((box.get("image", "") for box in one.get("containers", [])), ""),
+        tags=_tags(one),
     )
+
+
+def _tags(one: Mapping[str, Any]) -> dict[str, str]:
+    return {tag.get("key", ""): tag.get("value", "") for tag in one.get("tags", [])}

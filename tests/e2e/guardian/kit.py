@@ -14,7 +14,7 @@ import threading
 import time  # noqa: TID251 - bounds the waits for real processes
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from daemon.ports.journal import Journal
 
 CHAOSD = (str(Path(sys.executable).parent / "chaosd"),)
 COMM = "chaosd-guardian"
-STEPS = ("proposed", "planned", "injected", "reverted")
+STEPS = ("proposed", "observed", "planned", "injected", "aborted", "reverted", "judged")
 DAEMON, GUARDIAN, BOTH, REVERTER = "daemon", "guardian", "both", "daemon, then the reverter"
 WHOM = (DAEMON, GUARDIAN, BOTH)
+NOBODY = "nobody: it was over"
+INSTANTS = int(os.environ.get("CHAOSD_INSTANTS", "500"))  # a fault; `make torture INSTANTS=50` for a short one
 
 
 def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 60.0, pause_s: float = 0.005) -> Any:
@@ -159,68 +161,86 @@ class Stage:
             journal.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Victim:
-    """A fault to be injected, and what is not as it was before: empty when there is no residue."""
+    """A fault to be injected, and what is not as it was before: empty when there is no residue.
+
+    ``lasts_s``: from the start to the end of the last run that nobody ended early.
+    """
 
     name: str
     words: tuple[str, ...]
     residue: Callable[[], list[str]]
-    lasts_s: float = 1.2
+    lasts_s: float = 0.0
 
 
 @dataclass
 class Table:
-    """What the harness saw, one line a victim."""
+    """What the harness saw, one line a victim. A run that was over before anybody was killed counts as none."""
 
     rows: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def note(self, victim: str, whom: str, left: Sequence[str], *, hurt: bool) -> None:
+    def note(self, victim: str, whom: str, left: Sequence[str], *, hurt: bool, at: str) -> None:
         row = self.rows.setdefault(victim, Counter())
-        row.update([whom, "kills", *(["broken"] if hurt else []), *(["residue"] if left else [])])
+        if whom == NOBODY:
+            row.update(["over", *(["residue"] if left else [])])
+        else:
+            row.update([whom, at, "kills", *(["broken"] if hurt else []), *(["residue"] if left else [])])
 
     def __str__(self) -> str:
-        head = f"{'victim':<36}{'kills':>7}{'daemon':>8}{'guardian':>10}{'both':>6}{'reverter':>10}"
-        head += f"{'broken':>8}{'residue':>9}"
-        lines = [
-            f"{name:<36}{r['kills']:>7}{r[DAEMON]:>8}{r[GUARDIAN]:>10}{r[BOTH]:>6}{r[REVERTER]:>10}"
-            f"{r['broken']:>8}{r['residue']:>9}"
-            for name, r in self.rows.items()
-        ]
-        kills, residue = (sum(r[k] for r in self.rows.values()) for k in ("kills", "residue"))
-        return "\n".join([head, *lines, f"{'all':<36}{kills:>7}{'':>42}{residue:>9}"])
+        columns = ("kills", STEP, INSTANT, DAEMON, GUARDIAN, BOTH, REVERTER, "broken", "over", "residue")
+        head = f"{'victim':<36}" + "".join(f"{c.rpartition(' ')[2]:>10}" for c in columns)
+        total = sum(self.rows.values(), Counter[str]())
+        rows = {**self.rows, "all": total} if len(self.rows) > 1 else self.rows
+        lines = (f"{name:<36}" + "".join(f"{row[c]:>10}" for c in columns) for name, row in rows.items())
+        return "\n".join([head, *lines])
 
 
-def at_step(step: str) -> Callable[[Stage, Chaosd, int], None]:
+@dataclass(frozen=True)
+class Moment:
+    """When somebody is killed: ``wait`` returns then, or when chaosd has ended. ``at`` is the table's column."""
+
+    at: str
+    wait: Callable[[Stage, Chaosd, int], None]
+
+
+STEP, INSTANT = "at steps", "at instants"
+
+
+def at_step(step: str) -> Moment:
     """Return the moment at which the journal has an event of that kind."""
-    return lambda stage, chaosd, since: (
-        wait_for(f"a {step} event", lambda: stage.has(step, since) or chaosd.over, pause_s=0.001) and None
-    )
+
+    def reached(stage: Stage, chaosd: Chaosd, since: int, kind: str = step) -> None:
+        wait_for(f"a {kind} event", lambda: stage.has(kind, since) or chaosd.over, 120, pause_s=0.002)
+
+    def interrupted(stage: Stage, chaosd: Chaosd, since: int) -> None:
+        reached(stage, chaosd, since, "injected")
+        chaosd.process.terminate()  # else nothing aborts it
+        reached(stage, chaosd, since)
+
+    return Moment(STEP, interrupted if step == "aborted" else reached)
 
 
-def after(seconds: float) -> Callable[[Stage, Chaosd, int], None]:
-    """Return the moment so long after the start."""
+def after(seconds: float) -> Moment:
+    """Return the moment so long after the guardian was there."""
 
     def wait(_: Stage, chaosd: Chaosd, __: int) -> None:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             chaosd.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return
 
-    return wait
+    return Moment(INSTANT, wait)
 
 
-def play(
-    stage: Stage, victim: Victim, whom: str, moment: Callable[[Stage, Chaosd, int], None], table: Table
-) -> list[str]:
+def play(stage: Stage, victim: Victim, whom: str, moment: Moment, table: Table) -> list[str]:
     """Inject, kill whom at the moment, let whoever is left restore it, and return the residue."""
-    since = stage.last()
+    since, began_s = stage.last(), time.monotonic()
     chaosd = stage.start(*victim.words)
     guardian = chaosd.guardian
-    moment(stage, chaosd, since)
+    moment.wait(stage, chaosd, since)
     if chaosd.over:
-        whom = "nobody: it was over"
-    hurt = bool(victim.residue()) if whom != "nobody: it was over" else False
+        whom = NOBODY
+        victim.lasts_s = time.monotonic() - began_s
+    hurt = whom != NOBODY and bool(victim.residue())
     if whom in (GUARDIAN, BOTH):
         chaosd.kill(guardian)
     if whom in (DAEMON, BOTH, REVERTER):
@@ -235,8 +255,37 @@ def play(
         again = stage.start("recover")
         assert again.process.wait(120) == 0, again.said.read_text()
     left = [*left, *victim.residue(), *stage.outstanding()]
-    table.note(victim.name, whom, left, hurt=hurt)
+    table.note(victim.name, whom, left, hurt=hurt, at=moment.at)
     return left
+
+
+def sweep(
+    scene: Callable[[], tuple[Stage, Victim]],
+    table: Table,
+    dice: random.Random,
+    instants: int,
+    steps: Sequence[str] = STEPS,
+) -> list[str]:
+    """Kill everybody at every step, then somebody at so many random instants; return the residue.
+
+    How long a run takes is measured whenever one was over before its instant came: then it is played again.
+    """
+    left: list[str] = []
+    whole = (*WHOM, REVERTER)
+    for step in steps:
+        for whom in whole:
+            left += play(*scene(), whom, at_step(step), table)
+    stage, victim = scene()
+    left += play(stage, victim, DAEMON, after(120), table)  # to its end: so long does it take here and now
+    lasts_s = victim.lasts_s
+    for _ in range(3 * instants):
+        stage, victim = scene()
+        victim.lasts_s = lasts_s
+        left += play(stage, victim, dice.choice(whole), after(dice.uniform(0, lasts_s)), table)
+        lasts_s = victim.lasts_s
+        if table.rows[victim.name][INSTANT] >= instants:
+            return left
+    raise AssertionError(f"{table.rows[victim.name][INSTANT]} of {instants} instants fell into a run")
 
 
 def kill_reverter(guardian: int) -> None:

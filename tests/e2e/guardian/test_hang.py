@@ -16,6 +16,7 @@ from daemon.faces.client import Client
 from tests.e2e.git.tree import changed, look, make_repository
 from tests.e2e.guardian.kit import COMM, Chaosd, Stage, comm, gone, guardian_of, wait_for
 
+pytestmark = pytest.mark.timeout(900)  # for machines that have other things to do
 CONFIG = """
 version: 1
 targets: {{clone: {{repository: {{worktree: {repository}}}, limits: {{recover: 10s}}}}}}
@@ -73,7 +74,7 @@ def hang(stage: Stage, daemon: Chaosd, repository: Path, *, hold_s: float, stopp
     assert lock.exists()
     struck_s = time.monotonic()
     daemon.process.send_signal(signal.SIGSTOP)
-    wait_for("the guardian's undo", lambda: not lock.exists(), hold_s + 20)
+    wait_for("the guardian's undo", lambda: not lock.exists(), hold_s + 200)  # an interpreter must start
     undone_s = time.monotonic() - struck_s
     assert hold_s + 2 <= undone_s + 0.5, "before the deadline it is the daemon's to undo"
     wait_for("its record", lambda: stage.has("reverted", 0))

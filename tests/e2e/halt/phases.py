@@ -17,7 +17,7 @@ from tests.e2e.git.tree import changed, look, make_repository
 
 ROOT = Path(__file__).parents[3]
 PHASES = ("steady-before", "prepare", "inject", "observing", "reverting", "recovering")
-WAIT_S = 30.0
+WAIT_S = 120.0  # for real processes on a machine that has other things to do
 CONFIG = """
 version: 1
 seed: 42

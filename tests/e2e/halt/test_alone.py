@@ -14,6 +14,8 @@ import pytest
 from tests.e2e.git.tree import changed, look, make_repository
 from tests.e2e.halt.phases import ROOT, WAIT_S
 
+pytestmark = pytest.mark.timeout(5 * WAIT_S)
+
 NOTED = """
 targets: {t: {repository: {worktree: /r}}}
 probes: [{name: health, probe: git-health, target: t}]
@@ -33,7 +35,9 @@ def words(state: Path, *said: str) -> list[str]:
 
 
 def chaosd(state: Path, *said: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words(state, *said), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        words(state, *said), cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S, check=False
+    )
 
 
 def status(state: Path) -> Any:
@@ -69,6 +73,29 @@ def test_sigusr1_halts_and_undoes_an_injection_without_a_daemon(tmp_path: Path, 
     assert chaosd(state, "resume").returncode == 2
     assert chaosd(state, "resume", "--because", "looked into it").returncode == 0
     assert status(state)["halted"] is None
+
+
+def test_the_halt_command_reaches_an_injection_without_a_daemon(tmp_path: Path, repository: Path) -> None:
+    """The journal belongs to whoever injects; the word goes by the file it looks for."""
+    before, state = look(repository), tmp_path / "state"
+    process = inject(state, repository)
+    said = chaosd(state, "halt", "enough")
+    assert said.returncode == 0
+    assert str(process.pid) in said.stderr
+    assert process.wait(WAIT_S) == 3
+    assert changed(before, look(repository)) == []
+    assert "HALT" in status(state)["halted"]
+    assert chaosd(state, "resume", "--because", "looked into it").returncode == 77
+    (state / "HALT").unlink()
+    assert status(state)["halted"] is None
+
+
+def test_a_halt_comes_through_a_journal_that_cannot_be_used(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "journal.sqlite").write_bytes(b"no journal at all" * 1000)
+    said = chaosd(state, "halt", "enough")
+    assert (said.returncode, (state / "HALT").read_text()) == (0, "enough"), said
 
 
 def test_a_halt_file_undoes_an_injection_without_a_daemon(tmp_path: Path, repository: Path) -> None:

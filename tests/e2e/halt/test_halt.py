@@ -9,6 +9,7 @@ from daemon.core.errors import RefusedError, UsageError
 from tests.e2e.git.tree import changed, look, make_repository
 from tests.e2e.halt.phases import (
     PHASES,
+    WAIT_S,
     Life,
     by_file,
     by_file_in_state,
@@ -18,6 +19,7 @@ from tests.e2e.halt.phases import (
     life,
 )
 
+pytestmark = pytest.mark.timeout(5 * WAIT_S)
 SOON_S = 10.0  # a bound for a busy machine; `python -m tests.e2e.halt` prints the figures
 
 

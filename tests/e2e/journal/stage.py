@@ -6,6 +6,8 @@ import random
 import signal
 import subprocess
 import sys
+import threading
+import time  # noqa: TID251 - bounds the waits for real processes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from tests.e2e.git.tree import changed, look, make_repository
 CHAOSD = (str(Path(sys.executable).parent / "chaosd"),)
 FAULTS = (("git-lock", "index-lock"), ("git-corrupt", "loose-object-truncate"), ("git-corrupt", "head-garbage"))
 MINUTE_S = 60
+COMES_S = 600.0  # on two processors with a load of 40 an interpreter takes minutes to start
 SMALL_BYTES = 1 << 20
 
 
@@ -82,14 +85,22 @@ class Stage:
 
     def await_damage(self, process: "subprocess.Popen[str]") -> bool:
         """Wait until the fault is there (True) or chaosd has ended (False)."""
-        for _ in range(20_000):
+        deadline_s = time.monotonic() + COMES_S
+        while time.monotonic() < deadline_s:
             if self.damaged():
                 return True
             if process.poll() is not None:
                 return False
             with suppress(subprocess.TimeoutExpired):
-                process.wait(0.005)
-        raise AssertionError("the fault never came")
+                process.wait(0.02)  # looking costs as much as what is looked at
+        raise AssertionError(f"the fault never came within {COMES_S:g} s: {account(process.pid)}")
+
+    def await_whole(self) -> None:
+        """Wait until the repository is as before: somebody else is at it."""
+        deadline_s, pause = time.monotonic() + COMES_S, threading.Event()
+        while self.damaged():
+            assert time.monotonic() < deadline_s, self.residue()
+            pause.wait(0.05)
 
     def residue(self) -> list[str]:
         return changed(self.before, look(self.repository))
@@ -104,8 +115,22 @@ class Stage:
             process.communicate()
 
 
+def account(pid: int) -> str:
+    """Say what a process that does not get on waits for: itself, somebody, or only its turn on a processor."""
+    lines = []
+    for task in sorted(Path(f"/proc/{pid}/task").glob("*")):
+        with suppress(OSError):
+            ran_ns, waited_ns, _ = map(int, (task / "schedstat").read_text().split())
+            state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+            spot = (task / "wchan").read_text() or "?"
+            lines.append(
+                f"thread {task.name} {state} in {spot}: ran {ran_ns / 1e9:.2f} s, queued {waited_ns / 1e9:.1f} s"
+            )
+    return "; ".join(lines) or "it has gone"
+
+
 def ended(process: "subprocess.Popen[str]") -> Answer:
-    out, err = process.communicate(timeout=2 * MINUTE_S)
+    out, err = process.communicate(timeout=10 * MINUTE_S)
     return Answer(process.returncode, out, err)
 
 

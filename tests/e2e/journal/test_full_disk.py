@@ -7,14 +7,15 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.journal.stage import CHAOSD, FAULTS, Stage, ended, fill, kill_all, patched, small_disk
 
-SAMPLE, FULL = 1, 12
+SAMPLE, FULL, INSTANTS = 1, 12, 100
+Step = Callable[[Stage, random.Random], str]
 ROOMS_BYTES = (0, 16 << 10, 64 << 10, 200 << 10, 280 << 10, 300 << 10, 330 << 10, 360 << 10, 420 << 10, 600 << 10)
 LATE_INTENT = (
     "import threading",
@@ -107,12 +108,36 @@ def full_and_killed(stage: Stage, dice: random.Random) -> str:
     return f"full and killed, reserve {'gone' if spent else 'there'}: exit {answer.code}, then {again.code}"
 
 
-STEPS = (full_before, full_during, full_without_reserve, full_and_killed)
+def full_at_an_instant(stage: Stage, dice: random.Random) -> str:
+    """The disk fills up at any moment, and nobody, chaosd, or it and its guardian are killed right then."""
+    process, whom = stage.inject(*dice.choice(FAULTS), "500ms"), dice.choice(("nobody", "chaosd", "both"))
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(dice.uniform(0, 3))
+    filler = fill(stage.state)
+    if process.poll() is not None:
+        whom = "nobody: it was over"
+    hurt = stage.damaged()
+    if whom == "both":
+        kill_all(process)
+        stage.run("recover")
+    elif whom == "chaosd":
+        process.kill()
+        stage.await_whole()  # by the guardian alone, which cannot record it and tries again until there is room
+    else:
+        ended(process)
+    assert stage.residue() == [], (whom, hurt)
+    filler.unlink()
+    if whom == "chaosd":
+        process.communicate(timeout=600)  # the guardian holds the other end of what chaosd said
+    return f"full at an instant, killed {whom}: {'broken' if hurt else 'whole'} at that moment"
 
 
-def play(make: Callable[..., Stage], rounds: int) -> None:
+STEPS = (full_before, full_during, full_without_reserve, full_and_killed, full_at_an_instant)
+
+
+def play(make: Callable[..., Stage], rounds: int, steps: Sequence[Step] = STEPS) -> None:
     dice, ends, number = random.Random(1), Counter[str](), 0
-    for step in STEPS:
+    for step in steps:
         for _ in range(rounds):
             stage, number = make(number), number + 1
             ends[step(stage, dice)] += 1
@@ -124,14 +149,21 @@ def play(make: Callable[..., Stage], rounds: int) -> None:
     sys.stdout.write(f"\n{number} full disks, no residue:\n{table}\n")
 
 
+@pytest.mark.timeout(900)
 def test_a_full_disk_leaves_no_residue(stage: Callable[..., Stage]) -> None:
     play(stage, SAMPLE)
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(4 * 3600)
 def test_many_full_disks_leave_no_residue(stage: Callable[..., Stage]) -> None:
     play(stage, FULL)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(4 * 3600)
+def test_a_hundred_disks_that_fill_up_at_random_instants_leave_no_residue(stage: Callable[..., Stage]) -> None:
+    play(stage, INSTANTS, [full_at_an_instant])
 
 
 def test_a_disk_filled_by_the_journal_itself_refuses_the_next(stage: Callable[..., Stage]) -> None:

@@ -73,7 +73,7 @@ def test_a_torn_journal_hides_no_fault(stage: Callable[..., Stage], kind: str) -
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(4 * 3600)
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_hundred_torn_journals_hide_no_fault(stage: Callable[..., Stage], kind: str) -> None:
     ends = sweep(stage, kind, FULL)

@@ -13,9 +13,10 @@ from tests.e2e.lab.conftest import Bench
 
 STOP = "  - {name: stop, fault: ecs-task-stop, target: editor, every: 1h, for: 10s}\n"
 LOCK = "  - {name: lock, fault: git-lock, target: editor, every: 1h, for: 10s, set: {mode: index-lock}}\n"
+# An idle worker looks at its clone every ten seconds at most, and then it takes its time to repair it.
 OTHERS = """\
   - {name: interrupt, fault: interrupt-signal, target: editor, every: 1h, for: 10s}
-  - {name: corrupt, fault: git-corrupt, target: editor, every: 1h, for: 10s}
+  - {name: corrupt, fault: git-corrupt, target: editor, every: 1h, for: 40s}
   - {name: burst, fault: sqs-burst, target: editor, every: 1h, set: {messages: 20, rate: 10/s}, for: 20s}
 """
 GOOD = {"recovered", "no-impact"}

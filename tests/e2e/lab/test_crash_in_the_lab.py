@@ -1,17 +1,21 @@
 """SIGKILL for chaosd, its guardian or both while tasks, processes and queues are disturbed: nothing is left."""
 
+import os
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.guardian.kit import BOTH, DAEMON, STEPS, WHOM, Chaosd, Stage, Table, Victim, after, at_step, play
+from tests.e2e.guardian.kit import BOTH, DAEMON, INSTANTS, STEP, Moment, Stage, Table, Victim, at_step, play, sweep
+from tests.e2e.journal.stage import fill, small_disk, truncate
 from tests.e2e.lab.conftest import CREDENTIALS, Bench, wait_for
 
 TASKS = 2
-INSTANTS = {"ecs-task-stop": 40, "interrupt-signal": 30, "sqs-burst": 40, "interrupt-message": 20}
+DAMAGES = int(os.environ.get("CHAOSD_DAMAGES", "20"))  # a fault; half fill the disk, half cut the journal
+FAULTS = ("ecs-task-stop", "interrupt-signal", "sqs-burst", "interrupt-message")
 Scene = Callable[[str], tuple[Stage, Victim]]
 
 
@@ -58,12 +62,12 @@ def scene(bench: Bench, lonely: str, tmp_path: Path) -> Scene:
     def make(fault: str) -> tuple[Stage, Victim]:
         residue, more = special[fault]
         wait_for("a whole beginning", lambda: not residue())
-        return stage, Victim(fault, ("inject", fault, "--target", "editor", "--for", "500ms", *more), residue, 3.0)
+        return stage, Victim(fault, ("inject", fault, "--target", "editor", "--for", "500ms", *more), residue)
 
     return make
 
 
-@pytest.mark.parametrize("fault", INSTANTS)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_the_guardian_alone_takes_it_back(scene: Scene, fault: str) -> None:
     stage, victim = scene(fault)
     assert play(stage, victim, DAEMON, at_step("injected"), Table()) == []
@@ -72,24 +76,64 @@ def test_the_guardian_alone_takes_it_back(scene: Scene, fault: str) -> None:
 def test_a_burst_cut_off_in_the_middle_leaves_no_message(scene: Scene) -> None:
     stage, victim = scene("sqs-burst")
 
-    def sending(_: Stage, __: Chaosd, ___: int) -> None:
-        wait_for("messages", victim.residue)
-
+    sending = Moment(STEP, lambda *_: wait_for("messages", victim.residue) and None)
     table = Table()
     assert play(stage, victim, DAEMON, sending, table) == []
     assert play(stage, victim, BOTH, sending, table) == []
     assert table.rows["sqs-burst"]["broken"] == 2
 
 
+def killed_when_injected(stage: Stage, victim: Victim) -> bool:
+    """Inject and kill chaosd and guardian once it is injected; False when it was over before that."""
+    since = stage.last()
+    chaosd = stage.start(*victim.words)
+    guardian = chaosd.guardian
+    at_step("injected").wait(stage, chaosd, since)
+    if not chaosd.over:
+        chaosd.kill(guardian, chaosd.process.pid)
+    return chaosd.process.wait(120) < 0
+
+
+def recovered(stage: Stage, *words: str) -> int:
+    said = stage.start(*(words or ("recover",)))
+    code = said.process.wait(300)
+    assert code in (0, 4), said.said.read_text()
+    return code
+
+
 @pytest.mark.torture
-@pytest.mark.timeout(3000)
-@pytest.mark.parametrize("fault", INSTANTS)
+@pytest.mark.timeout(3 * 3600)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_with_a_full_disk_or_a_torn_journal_nothing_is_left(scene: Scene, tmp_path: Path, fault: str) -> None:
+    dice, ends = random.Random(fault), Counter[str]()
+    with small_disk(tmp_path / "state") as mounted:
+        assert mounted
+        for number in range(DAMAGES):
+            stage, victim = scene(fault)
+            if not killed_when_injected(stage, victim):
+                ends["over"] += 1
+                continue
+            filler = fill(stage.state) if number % 2 else None
+            what = "full" if filler else truncate(stage.state, dice).split()[0] + " cut"
+            code = recovered(stage)
+            assert victim.residue() == [], (what, code)
+            if filler:
+                filler.unlink()
+            assert recovered(stage) == 0
+            assert recovered(stage, "resume", "--because", "the damage was ours") == 0  # a damaged journal halts
+            assert stage.outstanding() == []
+            ends[f"{what}, recover exit {code}"] += 1
+    sys.stdout.write(f"\n{fault}, no residue: {dict(ends)}\n")
+    assert ends["over"] < DAMAGES / 2
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(6 * 3600)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_at_every_step_and_at_random_instants_nothing_is_left(scene: Scene, fault: str) -> None:
-    table, left, dice = Table(), [], random.Random(fault)
-    for step in STEPS:
-        for whom in WHOM:
-            left += play(*scene(fault), whom, at_step(step), table)
-    for _ in range(INSTANTS[fault]):
-        left += play(*scene(fault), dice.choice(WHOM), after(dice.uniform(0, 3.0)), table)
-    sys.stdout.write(f"\n{table}\n")
+    table, left = Table(), ["not begun"]
+    try:
+        left = sweep(lambda: scene(fault), table, random.Random(fault), INSTANTS)
+    finally:
+        sys.stdout.write(f"\n{table}\n")
     assert left == []

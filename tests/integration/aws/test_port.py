@@ -199,12 +199,17 @@ def service(client: Callable[[str], Any]) -> tuple[str, str]:
     return "cluster", name
 
 
-def test_a_service_is_told_with_its_tasks_and_tags(world: World, service: tuple[str, str]) -> None:
+def test_a_service_is_told_with_its_tasks_and_tags(
+    world: World, service: tuple[str, str], client: Callable[[str], Any]
+) -> None:
     found = world.ecs.service(*service)
     assert found.desired == 3
     assert found.tags == {"chaosd:allow": "true"}
     assert len({t.id for t in found.tasks}) == 3
     assert all(t.desired_status == "RUNNING" and t.arn.endswith(t.id) for t in found.tasks)
+    client("ecs").tag_resource(resourceArn=found.tasks[1].arn, tags=[{"key": "keep", "value": "yes"}])
+    tags = {t.id: t.tags for t in world.ecs.service(*service).tasks}
+    assert tags == {found.tasks[0].id: {}, found.tasks[1].id: {"keep": "yes"}, found.tasks[2].id: {}}
     by_arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/cluster/{service[1]}"
     assert {t.id for t in world.ecs.service("cluster", by_arn).tasks} == {t.id for t in found.tasks}
     world.ecs.stop_task("cluster", found.tasks[0].id, "chaosd inj-1 test")

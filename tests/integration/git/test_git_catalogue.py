@@ -18,7 +18,7 @@ import pytest
 from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError
 from daemon.core.model import Outcome
 from daemon.ports.clock import SystemClock
-from daemon.ports.holders import LocalHolders
+from daemon.ports.marked import LocalHolders
 from daemon.ports.processes import LocalProcesses
 from faults import CATALOGUE
 from faults.git.entry import Entry

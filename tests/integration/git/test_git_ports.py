@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,6 +47,35 @@ def test_put_replaces_with_mode_and_time_and_leaves_other_links_alone(tmp_path: 
     assert (stat.mode, stat.mtime_ns, stat.size, stat.links) == (LIKE.mode, LIKE.mtime_ns, 3, 1)
     assert sibling.read_text() == "old"
     assert files.names(str(tmp_path)) == ("f", "g")
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
+def test_a_file_is_read_to_its_end_whatever_its_size(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(bytes(range(256)) * (size // 256 + 1))
+    os.truncate(path, size)
+    content = path.read_bytes()
+    assert files.read(str(path)) == content
+    assert files.read(str(path), offset=50) == content[50:]
+    assert files.read(str(path), offset=50, limit=70) == content[50:120]
+
+
+def test_what_the_size_does_not_tell_is_read_all_the_same() -> None:
+    # As of a file that grows meanwhile: these are of size 0 until they are read.
+    assert files.read("/proc/self/status").startswith(b"Name:")
+    assert len(files.read("/proc/self/smaps")) > 10_000
+
+
+def test_a_small_file_is_read_with_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * 100)
+    files.read(str(path))
+    tracemalloc.start()
+    try:
+        files.read(str(path))
+        assert tracemalloc.get_traced_memory()[1] < 16 << 10
+    finally:
+        tracemalloc.stop()
 
 
 def test_create_never_replaces(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from daemon.core.cloud import Message
+from daemon.core.cloud import Message, StoredObject
 from daemon.core.errors import ConfigError, TargetAbsentError
-from daemon.core.ledger import Part, Place
+from daemon.core.ledger import Condition, Part, Place
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Queue
 from daemon.core.workloads import SCENARIOS
+from probes.pipeline.workshop import Workshop
+from tests.fake_aws import FakeS3
 from tests.fakes import Switch
 from tests.integration.pipeline.scripted import ANSWERS, DEAD, URL, Order, Shop, broken, doubts
 
@@ -167,6 +169,37 @@ def test_a_worker_that_leaves_its_clone_unfit(shop: Shop, path: str, finding: st
     assert {e.what for r in course.violated for e in r.evidence} == {finding}
 
 
+@pytest.mark.parametrize("mended", [False, True])
+def test_a_damaged_object_that_only_fsck_finds_is_one_that_stays(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, mended: bool
+) -> None:
+    """As long as the worker is at its repair, an object may be missing for a moment."""
+    whole, there = b"", Path()
+    real = Workshop.fsck
+
+    def do(order: Order) -> None:
+        nonlocal whole, there
+        shop.do(order)
+        (shop.clone / "note").write_text("read by nobody")
+        named = shop.git(shop.clone, "hash-object", "-w", "note")
+        (shop.clone / "note").unlink()
+        there = shop.clone / ".git" / "objects" / named[:2] / named[2:]
+        whole = there.read_bytes()
+        there.chmod(0o644)
+        there.write_bytes(whole[: len(whole) // 2])
+
+    def fsck(self: Workshop) -> list[Condition]:
+        found = real(self)
+        if mended:
+            there.write_bytes(whole)
+        return found
+
+    monkeypatch.setattr(Workshop, "fsck", fsck)
+    course = shop.run("basic", do, messages=1)
+    assert broken(course) == (set() if mended else {"repository-sound"})
+    assert {e.what for r in course.violated for e in r.evidence} == (set() if mended else {"fsck"})
+
+
 def test_what_was_there_before_is_not_blamed_on_the_run(shop: Shop) -> None:
     shop.git(shop.clone, "branch", "old")
     shop.git(shop.clone, "switch", "--quiet", "old")
@@ -187,6 +220,120 @@ def test_messages_nobody_takes(shop: Shop) -> None:
     assert broken(course) == {"queue-drained"}
     assert set(doubts(course)) == {"no-lost-instruction"}
     assert course.ended.mono_s - course.began.mono_s > 30  # longer than the queue's visibility timeout
+
+
+# --- the work of others beside ---------------------------------------------------------------------------
+
+
+def somebody(shop: Shop, branch: str, subject: str = "a user's edit", *, deployed: bool = True) -> str:
+    """Let the worker handle a message that is none of the scenario's."""
+    shop.switch(branch)
+    commit = shop.commit(f"{branch}.md", subject, subject)
+    shop.push(branch)
+    if deployed:
+        shop.deploy(commit)
+    return commit
+
+
+def test_a_site_that_others_work_on_too_is_fresh(shop: Shop) -> None:
+    def do(order: Order) -> None:
+        shop.do(order)
+        somebody(shop, "a-user-s")  # before anybody could see ours deployed
+
+    course = shop.run("switching", do)
+    assert course.ledger.deployed is not None
+    assert course.ledger.deployed.tip_of == ("a-user-s",)
+    assert not any(s.deployed for s in course.ledger.stages.values())
+    assert course.passed, (broken(course), doubts(course))
+    assert course.ended.mono_s - course.ledger.sent[-1].at.mono_s < shop.target.limits.message_s
+
+
+class SlowS3(FakeS3):
+    """It answers a moment after the remote was asked."""
+
+    def head(self, bucket: str, key: str) -> StoredObject | None:
+        self._clock.advance(0.01)
+        return super().head(bucket, key)
+
+
+def test_a_site_that_shows_others_work_from_before_ours_was_pushed_is_not_told(shop: Shop) -> None:
+    shop.world.s3 = SlowS3(shop.world.clock)
+    shop.world.clock.at(0.1, lambda: somebody(shop, "a-user-s"))
+    course = shop.run("basic", push_only(shop), messages=1)
+    assert broken(course) == set()
+    assert "has not changed since before it was pushed" in doubts(course)["deployment-fresh"]
+
+
+def test_a_site_that_shows_others_work_from_before_ours_was_asked_for_is_stale(shop: Shop) -> None:
+    somebody(shop, "a-user-s")
+    course = shop.run("basic", push_only(shop), messages=2)
+    assert broken(course) == {"deployment-fresh"}
+
+
+def push_only(shop: Shop) -> Callable[[Order], None]:
+    def do(order: Order) -> None:
+        shop.switch(shop.branch(order))
+        shop.commit(shop.path(order), shop.line(order), shop.subject(order))
+        shop.push(shop.branch(order))
+
+    return do
+
+
+@pytest.mark.parametrize("token", ["", "c-" + "f" * 11])
+def test_a_site_that_shows_what_others_have_gone_on_from(shop: Shop, token: str) -> None:
+    """A person may push and deploy nothing; a message of another run of chaosd's was the worker's to deploy."""
+
+    def do(order: Order) -> None:
+        shop.do(order)
+        somebody(shop, "theirs", f"[{token}] first")
+        somebody(shop, "theirs", f"[{token}] then", deployed=False)
+
+    course = shop.run("basic", do, messages=1)
+    if not token:
+        assert broken(course) == set()
+        assert set(doubts(course)) == {"deployment-fresh"}
+        return
+    assert broken(course) == {"deployment-fresh"}
+    (evidence,) = course.violated[0].evidence
+    assert (evidence.what, evidence.branch, evidence.token) == ("stale-deployment", "theirs", token)
+
+
+def send_others(shop: Shop, *bodies: str) -> None:
+    shop.world.sqs.send(URL, [Message(body=b, attributes={RUN_ATTRIBUTE: "a-burst"}) for b in bodies])
+
+
+def test_the_malformed_messages_of_a_burst_may_die(shop: Shop) -> None:
+    shop.world.clock.at(0.1, lambda: send_others(shop, "{}", "no message"))
+    course = shop.run("basic")
+    assert course.ledger.queue is not None
+    assert (course.ledger.queue.after.dead, course.ledger.queue.unfit) == (2, 2)
+    assert course.passed, (broken(course), doubts(course))
+
+
+def test_messages_of_others_that_came_when_ours_were_done_are_not_left(shop: Shop) -> None:
+    looks: list[int] = []
+
+    def answer(order: Order, status: str) -> None:
+        answered(order, status)
+        looks.append(1)
+        if len(looks) == 3:  # the last of ours; the queue is seen empty before this
+            shop.world.clock.at(0.6, lambda: [send_others(shop, *["{}"] * 10) for _ in range(4)])
+
+    answered, shop.answer = shop.answer, answer  # type: ignore[method-assign]
+    course = shop.run("basic", most=5.0)
+    assert course.ledger.queue is not None
+    assert course.ledger.queue.after.waiting
+    assert "queue-drained" not in broken(course)
+
+
+def test_a_site_that_was_away_for_a_while_has_not_been_deployed_again(shop: Shop) -> None:
+    shop.deploy(shop.git(shop.clone, "rev-parse", "main"))
+    s3 = shop.world.s3
+    shop.world.clock.at(3.0, lambda: setattr(shop.world, "s3", FakeS3(shop.world.clock)))
+    shop.world.clock.at(4.0, lambda: setattr(shop.world, "s3", s3))
+    course = shop.run("basic", push_only(shop), messages=2)
+    assert broken(course) == {"deployment-fresh"}
+    assert {e.what for e in course.violated[0].evidence} == {"not-deployed"}
 
 
 # --- what cannot be seen ---------------------------------------------------------------------------------

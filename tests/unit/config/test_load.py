@@ -112,6 +112,7 @@ targets: {t: {repository: {worktree: /srv/repo}}}
 guard:
   max_percent: 50 %
   protect: [editor-prod, "*-live"]
+  protect_tag: {key: "chaosd:protect", value: "true"}
   max_disturbed_time_per_day: 30m
   error_budget: {objective: "99.5%", prometheus: "http://p:9090", window: 30d, probe: site}
   halt_file: /run/chaosd/halt
@@ -128,6 +129,7 @@ def test_levers_budgets_and_limits_become_settings(read: Read) -> None:
     assert read(GUARDED).guard == GuardSetting(
         max_percent=50,
         protect=("editor-prod", "*-live"),
+        protect_tag=("chaosd:protect", "true"),
         max_disturbed_s_per_day=1800,
         error_budget=levers.ErrorBudget(objective=0.995, prometheus="http://p:9090", window="30d", probe="site"),
         halt_file="/run/chaosd/halt",

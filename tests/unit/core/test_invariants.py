@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ def seen(*more: object) -> Change:
     return lambda ledger: replace(ledger, sightings=(*ledger.sightings, *more))
 
 
-def queue(after: Counts, dead: tuple[str, ...] = (), before: Counts | None = None) -> Change:
-    state = QueueState(before=before or counts(), after=after, dead=dead)
+def queue(after: Counts, dead: tuple[str, ...] = (), before: Counts | None = None, **what: Any) -> Change:
+    state = QueueState(before=before or counts(), after=after, dead=dead, **what)
     return lambda ledger: replace(ledger, queue=state)
 
 
@@ -43,6 +44,24 @@ def stale(ledger: Ledger) -> Ledger:
 def untouched(ledger: Ledger) -> Ledger:
     assert ledger.deployed is not None
     return replace(ledger, deployed=replace(ledger.deployed, holds=frozenset(), unchanged_since=instant(-5)))
+
+
+def shows(*unseen: int, holds: tuple[int, ...] = (), since_s: float = 3.5, **what: Any) -> Change:
+    """Show another commit: by default the end of a user's branch. The ``unseen`` messages were never seen there."""
+
+    def change(ledger: Ledger) -> Ledger:
+        assert ledger.deployed is not None
+        plain = replace(
+            ledger.deployed,
+            commit="d" * 40,
+            tip_of=("a-user-s",),
+            holds=frozenset(token(n) for n in holds),
+            unchanged_since=instant(since_s),
+        )
+        stages = {**ledger.stages, **{token(n): replace(ledger.stages[token(n)], deployed=None) for n in unseen}}
+        return replace(ledger, deployed=replace(plain, **what), stages=stages)
+
+    return change
 
 
 def slow(ledger: Ledger) -> Ledger:
@@ -83,6 +102,11 @@ WRONG: Mapping[str, tuple[str, Change, set[str]]] = {
     "a finding of fsck": ("repository-sound", lambda x: replace(x, conditions=(condition("fsck"),)), set()),
     "an older commit deployed": ("deployment-fresh", stale, set()),
     "never deployed": ("deployment-fresh", untouched, set()),
+    "an older commit of somebody else's deployed": (
+        "deployment-fresh",
+        shows(tip_of=(), behind=(commit(77, thread=9),)),
+        set(),
+    ),
     "nothing deployed": ("deployment-fresh", lambda x: replace(x, deployed=None), set()),
     "a message left": ("queue-drained", queue(counts(visible=1)), set()),
     "a message in flight for good": ("queue-drained", queue(counts(in_flight=1)), set()),
@@ -91,6 +115,7 @@ WRONG: Mapping[str, tuple[str, Change, set[str]]] = {
         lambda x: silent(without(queue(counts(dead=1), (token(1),))(x), 1)),
         set(),
     ),
+    "it grew by more than what nobody can handle": ("queue-drained", queue(counts(dead=3), unfit=2), set()),
     "the dead-letter queue grew": ("queue-drained", queue(counts(dead=2)), set()),
     "success for what is twice": (
         "honest-response",
@@ -128,9 +153,15 @@ RIGHT: Mapping[str, Change] = {
     "a lock from before": lambda x: replace(
         x, conditions=(condition("stale-lock"),), before=(condition("stale-lock"),)
     ),
+    "a burst's malformed messages are dead": queue(counts(dead=2), unfit=2),
+    "others sent more once ours were done": queue(counts(visible=2, in_flight=1), emptied=True),
     "a dead letter from before": queue(counts(dead=7), before=counts(dead=7)),
     "a target without a dead-letter queue": queue(counts(dead=None), before=counts(dead=None)),
     "the deployment of another branch came last": lambda _: good(messages=4, threads=2),
+    "a user's work was deployed later": shows(),
+    "a user's work was deployed before ours was seen there": shows(2),
+    "a user's branch that took over some of ours": shows(holds=(0, 1)),
+    "a user's branch that took over ours": shows(2, holds=(0, 1, 2)),
 }
 
 UNSEEN: Mapping[str, tuple[str, Change]] = {
@@ -140,11 +171,29 @@ UNSEEN: Mapping[str, tuple[str, Change]] = {
         lambda x: silent(queue(counts(dead=1))(without(x, 1))),
     ),
     "no queue seen": ("no-lost-instruction", lambda x: silent(replace(without(x, 1), queue=None))),
+    "malformed dead letters that may be of before": (
+        "queue-drained",
+        queue(counts(dead=4), before=counts(dead=2), unfit=2),
+    ),
     "others' messages before": ("queue-drained", queue(counts(visible=1), before=counts(visible=5))),
     "a site of somebody else": (
         "deployment-fresh",
-        lambda x: replace(x, deployed=x.deployed and replace(x.deployed, holds=frozenset())),
+        shows(tip_of=()),
     ),
+    "a commit of ours that somebody else's branch ends at": (
+        "deployment-fresh",
+        shows(commit=f"{1:040x}", holds=(0, 1)),
+    ),
+    "a user's work from before ours was pushed": ("deployment-fresh", shows(2, since_s=2.5)),
+    "our other branch's work from before this one's was pushed": (
+        "deployment-fresh",
+        lambda _: shows(3, holds=(0, 2), since_s=3.2, commit=f"{2:040x}", tip_of=("thread-1",))(good(4, threads=2)),
+    ),
+    "an older commit of somebody else's whose next may be under way": (
+        "deployment-fresh",
+        lambda x: queue(counts(in_flight=1))(shows(tip_of=(), behind=(commit(77, thread=9),))(x)),
+    ),
+    "a site without a name": ("deployment-fresh", shows(commit=None, tip_of=())),
     "a switch that may have waited": (
         "branch-switch-fast",
         lambda x: replace(x, switches=(replace(x.switches[0], most_s=9),)),

@@ -15,7 +15,7 @@ from daemon.core.invariants import INVARIANTS, Result
 from daemon.core.ledger import Ledger
 from daemon.core.model import Instant, Observation, Outcome, Phase, Reading, Reversion, Status, Undo
 from daemon.core.settings import WorkloadSetting
-from daemon.core.verdict import GOOD, judge
+from daemon.core.verdict import GOOD, STILL_THERE, judge
 from daemon.faces.shapes import EXIT_OF
 
 
@@ -157,3 +157,10 @@ def test_a_baseline_that_was_stopped_or_never_settled_is_unfit() -> None:
     assert unfit(replace(good, settled=False)) == "it was still moving at the longest wait"
     assert unfit(replace(good, stopped="stopped before it was judged")) == "stopped before it was judged"
     assert unfit(replace(good, results=())) == "nothing was judged"
+
+
+def test_what_was_still_there_when_we_took_it_back_is_not_told_as_a_repair() -> None:
+    ours = Reverted(started=at(15), finished=at(15), reversion=Reversion(outcome=Outcome.RESTORED))
+    told = judge(injection(checked=seen(), reverted=ours, state=State.REVERTED))
+    assert (told.verdict, told.reasons[1:]) == (Verdict.RECOVERED, (STILL_THERE,))
+    assert STILL_THERE not in judge(injection(checked=seen())).reasons

@@ -8,12 +8,12 @@ import pytest
 
 from daemon.core.course import Opened, Purpose, SweepFailed
 from daemon.core.errors import ConfigError, UnreachableError, UsageError
-from daemon.core.events import Injected, Planned, Proposed, State, Verdict
+from daemon.core.events import HealedBy, Injected, Planned, Proposed, State, Verdict
 from daemon.core.settings import GuardSetting, WorkloadSetting
 from daemon.engine.control import Control
 from daemon.engine.injector import Injector
 from tests.engine_kit import request
-from tests.workload_kit import URL, Script, WorkKit, asked
+from tests.workload_kit import URL, Script, Scripted, WorkKit, asked
 
 TWO_AT_ONCE = GuardSetting(max_active=2, max_active_per_target=2)
 
@@ -130,6 +130,50 @@ def test_a_workload_that_never_comes_to_rest_is_no_recovery(kit: WorkKit) -> Non
     found = kit.control.run(asked(strike_s=1.0, most="20s"))
     assert verdict(found) is Verdict.INCONCLUSIVE
     assert "the workload was still moving at the longest wait" in found.judgement.reasons
+
+
+# --- not before the fault is taken back --------------------------------------------------------------------
+
+
+def test_what_a_fault_does_is_not_taken_for_what_it_left(kit: WorkKit) -> None:
+    kit.script = Script(clone=True)  # nobody heals it: dark until our revert, long after the last message
+    found = kit.control.run(asked(strike_s=1.0))
+    assert kit.names().index("Reverted") < len(kit.names()) - kit.names()[::-1].index("Played") - 1
+    assert found.judgement is not None
+    assert found.judgement.violations == ()
+    assert verdict(found) is Verdict.NOT_RECOVERED
+    assert found.judgement.healed_by is HealedBy.REVERT
+
+
+def test_what_is_still_broken_after_the_revert_is_a_violation(kit: WorkKit) -> None:
+    kit.script = Script(clone=True)
+    real = kit.lamp.put
+
+    def put(light: str) -> None:
+        real(light)
+        if light.startswith("dark"):
+            kit.turns.at(0.6, lambda: real("dark, by the worker's doing"))
+
+    kit.lamp.put = put  # type: ignore[method-assign]
+    found = kit.control.run(asked(strike_s=1.0))
+    assert verdict(found) is Verdict.VIOLATED, found.judgement
+    assert {v["invariant"] for v in found.judgement.violations} == {"repository-sound"}
+
+
+def test_a_workload_that_is_being_judged_is_not_struck_any_more(kit: WorkKit) -> None:
+    kit.control.run(asked())  # the baseline
+    real = Scripted.ledger
+
+    def slow(self: Scripted, sent: Any) -> Any:
+        kit.turns.advance(30)
+        return real(self, sent)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scripted, "ledger", slow)
+        found = kit.control.run(asked(strike_s=15.0))
+    assert verdict(found) is Verdict.INCONCLUSIVE
+    assert "was over before the fault was due" in found.judgement.reasons[0]
+    assert found.injected is None
 
 
 # --- the baseline ----------------------------------------------------------------------------------------

@@ -1,17 +1,22 @@
 """The control desk and the stop conditions."""
 
 import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daemon.core.errors import BusyError, JournalError, RefusedError, UsageError
-from daemon.core.events import Aborted, State, Verdict
+from daemon.core.events import Aborted, Injection, Planned, Proposed, State, Verdict
 from daemon.core.guard import Unanswered
-from daemon.core.model import Instant
+from daemon.core.model import Instant, Reversion, Undo
+from daemon.engine import reverter
 from tests import engine_kit
 from tests.engine_kit import Kit, request
+
+WAIT_S = 60
 
 
 @pytest.fixture
@@ -93,6 +98,118 @@ def test_a_run_killed_between_undo_and_verdict_is_closed_by_the_next_start(kit: 
     assert kit.journal.running() != ()
     kit.control.recover()
     assert kit.journal.running() == ()
+
+
+@pytest.fixture
+def slow(kit: Kit) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Taking back the lamp waits: (it has begun, it may go on)."""
+    begun, on = threading.Event(), threading.Event()
+    quick = engine_kit.Darken.revert.__func__  # type: ignore[attr-defined]
+
+    class Slow(engine_kit.Darken):
+        @classmethod
+        def revert(cls, undo: Undo, world: Any) -> Reversion:
+            begun.set()
+            assert on.wait(WAIT_S)
+            found: Reversion = quick(engine_kit.Darken, undo, world)
+            return found
+
+    kit.reverter._faults = {engine_kit.Darken.name: Slow}
+    yield begun, on
+    on.set()
+
+
+def leave(kit: Kit, name: str, target: str = "elsewhere") -> None:
+    """Journal an injection that a crash left active."""
+    plan = replace(kit.control.run(request(duration_s=0)).plan, injection=name, target=target)
+    undo = Undo(
+        fault=plan.fault, mode="dark", victim={}, actions=(), data={"was": "good", "will": "d", "broken": ""}
+    )
+    kit.store.append(name, Proposed(plan=plan), Planned(at=Instant(1, 1), undo=undo, boot="boot-1"))
+
+
+def aside(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_halt_comes_through_while_recovering_takes_its_time_and_nothing_begins_before_it(
+    kit: Kit, slow: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, on = slow
+    on.set()
+    leave(kit, "left")
+    begun.clear()
+    on.clear()
+    recovering = aside(kit.control.recover)
+    assert begun.wait(WAIT_S)
+    ends: list[Injection] = []
+    waiting = aside(lambda: ends.append(kit.control.run(request())))
+    halting = aside(lambda: kit.control.halt("lunch"))
+    halting.join(WAIT_S)
+    assert not halting.is_alive(), "the halt waits for the undo"
+    assert kit.control.halted == "lunch"
+    assert ends == []
+    on.set()
+    recovering.join(WAIT_S)
+    waiting.join(WAIT_S)
+    assert [end.refused.rule for end in ends if end.refused] == ["halted"]
+
+
+def test_closing_waits_for_an_undo_under_way_but_not_for_ever(
+    kit: Kit, slow: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, on = slow
+    on.set()
+    leave(kit, "left")
+    begun.clear()
+    on.clear()
+    recovering = aside(kit.control.recover)
+    assert begun.wait(WAIT_S)
+    assert kit.control.close("SIGTERM received", 0.01) is False
+    on.set()
+    assert kit.control.close("SIGTERM received", WAIT_S) is True
+    recovering.join(WAIT_S)
+
+
+def test_a_failed_undo_is_tried_again_while_others_run_and_those_are_left_alone(kit: Kit) -> None:
+    leave(kit, "failed")
+    leave(kit, "running")
+    kit.control._enter(request())
+    kit.control._runs[0].injection = "running"
+    assert kit.control.retry_failed() == 1
+    assert [i.plan.injection for i in kit.journal.outstanding()] == ["running"]
+
+
+def test_trying_again_tries_each_once(kit: Kit) -> None:
+    """A failed undo may have waited for minutes: a second time at once would only do harm."""
+    found = kit.control.run(request(broken="revert"))
+    assert found.failures == reverter.ATTEMPTS
+    assert kit.control.retry_failed() == 1
+    again = kit.journal.injection(found.plan.injection)
+    assert again.failures == 2 * reverter.ATTEMPTS
+
+
+def test_an_undo_that_takes_its_time_holds_up_no_other(
+    kit: Kit, slow: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, on = slow
+    on.set()
+    leave(kit, "slow")
+    leave(kit, "quick")
+    begun.clear()
+    on.clear()
+    reverting = aside(lambda: kit.reverter.revert("slow"))
+    assert begun.wait(WAIT_S)
+    kit.reverter._faults = {engine_kit.Darken.name: engine_kit.Darken}
+    done: list[Injection] = []
+    other = aside(lambda: done.append(kit.reverter.revert("quick")))
+    other.join(WAIT_S)
+    assert [found.outstanding for found in done] == [False]
+    on.set()
+    reverting.join(WAIT_S)
+    assert kit.journal.outstanding() == ()
 
 
 class Outsiders:

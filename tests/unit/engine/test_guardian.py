@@ -1,5 +1,6 @@
 """The guardian's decisions, turned by hand: no process, no pipe, no waiting."""
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ class Scene:
     killed_at: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     acknowledged: int = 0
+    no_room: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self, within_s: float | None) -> list[str] | None:
@@ -49,6 +51,9 @@ class Scene:
         self.now_s += seconds
 
     def spawn(self, words: Sequence[str], environment: Mapping[str, str]) -> int:
+        if self.no_room:
+            self.no_room -= 1
+            raise OSError(errno.EAGAIN, "no room for another process")
         self.environment = dict(environment)
         self.spawned.append((self.now_s, words[5], tuple(words[7:])))
         return len(self.spawned)
@@ -65,7 +70,7 @@ class Scene:
 
 def play(scene: Scene, *, lease_free: bool = True) -> int:
     post = Post(
-        directory=Path("/state"), speaks_json=False, now_s=lambda: scene.now_s, lease_free=lambda _: lease_free
+        directory=Path("/state"), speaks_json=False, now_s=lambda: scene.now_s, lease_free=lambda *_: lease_free
     )
     return Guardian(post, scene).run()
 
@@ -128,8 +133,9 @@ def test_a_reverter_that_fails_is_followed_by_others_with_growing_pauses_and_the
     scene = Scene({1.0: ["arm a 10 0"], 2.0: None}, codes=[4] * 99)
     assert play(scene) == 4
     assert len(scene.spawned) == ATTEMPTS
-    pauses = [b[0] - a[0] for a, b in zip(scene.spawned, scene.spawned[1:], strict=False)]
+    pauses = [round(b[0] - a[0], 3) for a, b in zip(scene.spawned, scene.spawned[1:], strict=False)]
     assert pauses == sorted(pauses)
+    assert 15 * 60 < sum(pauses) < 20 * 60, "an outage of what a revert must ask may last for a while"
     assert "not taken back" in scene.said[-1]
 
 
@@ -150,6 +156,23 @@ def test_a_stopped_daemon_that_keeps_the_journal_to_itself_is_killed_once_the_wo
     assert play(scene) == 0
     assert [s[1] for s in scene.spawned] == ["hung", "ended"]
     assert len(scene.killed_at) == 1
+
+
+def test_a_journal_nobody_can_use_costs_a_hanging_daemon_its_life_after_all_attempts() -> None:
+    """While it lives it holds the state directory, and the copies beside the journal cannot be used."""
+    scene = Scene({1.0: ["arm a 10 0", "struck a"]}, codes=[*([NOT_RECORDED] * ATTEMPTS), 0])
+    assert play(scene) == 0
+    assert [s[1] for s in scene.spawned] == ["hung"] * ATTEMPTS + ["ended"]
+    assert len(scene.killed_at) == 1
+
+
+def test_where_no_reverter_can_be_started_it_is_said_and_tried_again() -> None:
+    scene = Scene({1.0: ["arm a 10 0"], 2.0: None}, no_room=2)
+    assert play(scene) == 0
+    assert len(scene.spawned) == 1
+    assert scene.spawned[0][0] > 2.0
+    assert [line for line in scene.said if "no room" in line] == scene.said
+    assert len(scene.said) == 2
 
 
 def test_an_order_that_makes_no_sense_is_passed_over() -> None:

@@ -97,6 +97,23 @@ def test_an_unhealthy_or_starting_task_is_no_victim_and_does_not_count_as_health
         EcsTaskStop().prepare(order(keep=1), world)
 
 
+@pytest.mark.parametrize("mode", ["random", "oldest", "newest", "percent", "all"])
+def test_a_task_with_the_protecting_tag_is_never_stopped(mode: str) -> None:
+    world = world_with(4)
+    whole = world.ecs.service("c", "s")
+    tasks = [replace(t, tags={"keep": "yes"} if n % 2 else {"keep": "no"}) for n, t in enumerate(whole.tasks)]
+    world.ecs.service = lambda *_: replace(whole, tasks=tuple(tasks))  # type: ignore[method-assign]
+    fault, asked = EcsTaskStop(mode=mode, count=9, percent=100), replace(order(), protect_tag=("keep", "yes"))
+    assert sorted(victims(fault.prepare(asked, world))) == sorted([tasks[0].id, tasks[2].id])
+    assert len(victims(fault.prepare(replace(asked, keep_healthy=3), world))) == 1, (
+        "protected ones count as healthy"
+    )
+    tasks[:] = [replace(t, tags={"keep": "yes"}) for t in tasks]
+    with pytest.raises(RefusedError, match="protected by its tag keep=yes") as caught:
+        fault.prepare(asked, world)
+    assert caught.value.rule == "protected"
+
+
 def test_a_target_without_service_or_tasks_is_absent() -> None:
     with pytest.raises(TargetAbsentError):
         EcsTaskStop().prepare(order(), world_with(0))
