@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from daemon.core.gitclone import read_ref
 from daemon.core.gitobjects import commit_links
@@ -96,7 +97,7 @@ def _stash_conflict(look: Look) -> Scheme:
     log, ref = look.clone.path("logs/refs/stash"), look.clone.path("refs/stash")
     before = read_ref(look.files, look.clone, "refs/stash") or "0" * len(top)
     line = f"{before} {top} chaosd <chaosd@localhost> {look.now_ns // 10**9} +0000\tWIP on chaosd\n".encode()
-    lock = {"guarded": True, "lock_path": f"{ref}.lock", "merge": "text"}
+    lock: Any = {"guarded": True, "lock_path": f"{ref}.lock", "merge": "text"}
     logged = look.append(log, line, **lock) if look.stat(log) is not None else look.create(log, line, **lock)
     made = (*maker.edits.values(), look.put(ref, f"{top}\n".encode(), guarded=True), logged)
     victim = {"file": found.name, "commit": top}

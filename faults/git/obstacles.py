@@ -6,7 +6,7 @@ from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import read_ref
 from faults.git.entry import Scheme
 from faults.git.kinds import Edit
-from faults.git.prey import walk
+from faults.git.prey import Packed, walk
 from faults.git.refs import other_branches
 from faults.git.sight import Look
 from faults.git.staging import read_index
@@ -19,7 +19,7 @@ def _only_theirs(look: Look) -> tuple[str, str]:
     for ref in other_branches(look):
         tip = read_ref(look.files, look.clone, ref)
         for one in walk(look, tip, 60) if tip else ():
-            named = getattr(one, "named", one)
+            named = one.named if isinstance(one, Packed) else one
             path = at(look, named.name)
             if named.kind == "blob" and named.name not in ours and look.files.lstat(path) is None:
                 return ref.removeprefix("refs/heads/"), named.name

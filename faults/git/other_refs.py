@@ -5,7 +5,7 @@ from daemon.core.gitclone import packed_ref
 from daemon.core.gitobjects import commit_links
 from faults.git.branches import row, vanished, write_ref
 from faults.git.entry import Scheme
-from faults.git.prey import content_of, packed_object, walk
+from faults.git.prey import Packed, content_of, packed_object, walk
 from faults.git.refs import branches, other_branches, path_of
 from faults.git.sight import Look
 
@@ -64,7 +64,7 @@ def _tracking_empty(look: Look) -> Scheme:
 
 
 def _tracking_stale(look: Look) -> Scheme:
-    commits = [getattr(one, "named", one) for one in walk(look, look.tip())]
+    commits = [one.named if isinstance(one, Packed) else one for one in walk(look, look.tip())]
     oldest = [named.id for named in commits if named.kind == "commit"][-1]
     return write_ref(look, _tracking(look), f"{oldest}\n".encode(), f"write the old commit {oldest} to")
 

@@ -71,7 +71,7 @@ def packed_object(look: Look, only: str = "any", fits: Callable[[Packed], bool] 
 def walk(look: Look, start: str, lookups: int = _PACKED_LOOKUPS) -> Iterator[Packed | Named]:
     """Yield what a commit reaches, nearest first, packed or not; costs at most ``lookups`` objects read."""
     todo, seen = deque([(Named(start, "commit", "HEAD"), 0)]), {start}
-    most = int(_parameter(look, "depth", 0)) or lookups
+    most = int(str(_parameter(look, "depth", 0))) or lookups
     while todo and lookups > 0:
         named, depth = todo.popleft()
         lookups -= 1

@@ -3,7 +3,7 @@
 import hashlib
 import posixpath
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from daemon.core import gitpacks
 from daemon.core.errors import TargetAbsentError
@@ -27,13 +27,14 @@ _CHUNK_BYTES = 1 << 20
 _BUDGET_BYTES = 256 << 20  # hashed in one look; what is left is hashed in the next ones
 _WALK_OBJECTS = 200
 _FANOUT = 2
+Check = Callable[[Files, Clone, str, FileStat], list[Finding]]
 
 
 class Stores:
     """Remembers what was verified by inode and times: a look at what did not change costs only stats."""
 
     def __init__(self) -> None:
-        self._good: dict[str, tuple[int, ...]] = {}
+        self._good: dict[str, bytes] = {}
         self.left_bytes = 0
         self.hashed = 0
 
@@ -62,7 +63,7 @@ class Stores:
         return findings + _litter(files, clone)
 
 
-def _everything(files: Files, clone: Clone) -> Iterator[tuple[str, object]]:
+def _everything(files: Files, clone: Clone) -> Iterator[tuple[str, Check]]:
     objects = clone.path("objects")
     for folder in files.names(objects):
         if len(folder) == _FANOUT:
