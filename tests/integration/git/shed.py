@@ -217,7 +217,7 @@ class Doomed:
                 os.link(named["temporary"], path)
                 self._moment()
                 Path(path).unlink()
-        elif name == "remove" and Path(path).exists():
+        elif name == "remove" and Path(path).is_file() and not Path(path).is_symlink():
             content = Path(path).read_bytes()
             Path(path).unlink()
             self._moment()

@@ -347,12 +347,19 @@ def test_several_clones_are_one_reading_that_names_the_broken_one(
 
 @pytest.mark.parametrize("probe", [GitHealth, GitFsck])
 def test_what_cannot_be_looked_at_is_an_error_that_says_so(probe: Any, clone: Path, world: FakeWorld) -> None:
-    git(clone, "worktree", "add", "-q", "../linked", "main")
-    for path in (clone.parent / "remote.git", clone.parent / "linked"):
-        with pytest.raises(ChaosdError, match="not supported"):
-            probe().observe(target_of(path), world)
+    with pytest.raises(ChaosdError, match="not supported"):
+        probe().observe(target_of(clone.parent / "remote.git"), world)
     with pytest.raises(TargetAbsentError, match="has no repository"):
         probe().observe(Target(name="t"), world)
+
+
+@pytest.mark.parametrize("probe", [GitHealth, GitFsck])
+def test_a_linked_work_tree_is_looked_at(probe: Any, clone: Path, world: FakeWorld) -> None:
+    git(clone, "worktree", "add", "-q", "../linked", "main")
+    linked = clone.parent / "linked"
+    assert probe().observe(target_of(linked), world).status is Status.OK
+    (clone / ".git/worktrees/linked/HEAD").write_text("garbage\n")
+    assert probe().observe(target_of(linked), world).status is Status.FAILING
 
 
 def test_a_remote_given_as_a_path_is_compared_with_origin(clone: Path, world: FakeWorld) -> None:
