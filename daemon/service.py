@@ -9,6 +9,7 @@ from daemon.core.settings import Settings
 from daemon.engine.watchman import Watchman
 from daemon.faces import logs
 from daemon.lifecycle import Daemon
+from daemon.ports import memory
 from daemon.ports.signals import Signals
 from daemon.ports.state import StateDirectory
 from daemon.ports.supervisor import Supervisor
@@ -29,12 +30,14 @@ def serve(
     BusyError when another engine owns the state directory, ConfigError when it cannot listen.
     """
     logs.configure()
+    memory.share_heaps()
     faulthandler.enable()  # the watchdog's SIGABRT then says where every thread hangs
     told = supervisor or Supervisor({})
     with Signals(attendance.WATCHED) as signals, state:
         _salvage(settings, state)
         daemon = Daemon(settings, state, watchman, told, read)
         daemon.start()
+        memory.settle()
         if started is not None:
             started(daemon.address)
         last = attendance.attend(daemon, signals, daemon.station.world.clock, told)

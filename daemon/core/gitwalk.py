@@ -88,9 +88,17 @@ class Names:
         self._last[place] = self._of[identity] = kept
         self._held += 1 + len(kept)
         while self._held > self._most:
-            _, oldest = self._of.popitem(last=False)
-            self._held -= 1 + len(oldest)
+            self._drop()
         return kept
+
+    def limit(self, objects: int) -> None:
+        """Forget all but so many objects, those asked for last."""
+        while len(self._of) > objects:
+            self._drop()
+
+    def _drop(self) -> None:
+        _, oldest = self._of.popitem(last=False)
+        self._held -= 1 + len(oldest)
 
 
 def packed(files: Files, clone: Clone, identity: str) -> bool:

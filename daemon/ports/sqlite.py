@@ -39,6 +39,7 @@ OF_RUNS = "kind IN ('opened', 'played', 'swept', 'sweep-failed')"
 OF_INJECTIONS = f"NOT {OF_RUNS}"
 COLUMNS = "seq, injection, kind, at_s, body, crc"  # what ``decoded`` takes
 
+_CACHE_KIB = 512  # what is read again and again is the index of the deciding records; the system caches the rest
 _OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ROOM_BYTES_MIN = 64 << 10  # below, a failed write is put down to want of space: SQLite does not always say
 
@@ -47,6 +48,7 @@ def connect(path: Path, *, mode: str) -> Connection:
     """Open a file; ``mode`` is ``ro`` or ``rwc``. What a writer commits survives a power cut."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     db = sqlite3.connect(uri, uri=True, timeout=10, check_same_thread=False, isolation_level=None)
+    db.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     if mode != "ro":
         path.chmod(0o600)
         db.execute("PRAGMA journal_mode=WAL")

@@ -1,5 +1,7 @@
 """Are the objects HEAD reaches there and sound? Loose files are verified once, the others asked for together."""
 
+from collections import OrderedDict
+
 from daemon.core.gitclone import Clone
 from daemon.core.gitobjects import loose_problem
 from daemon.core.gitwalk import Loose, Named, Names, Walk, packed, walk_loose
@@ -8,19 +10,20 @@ from daemon.core.seams import Files, World
 from probes.git.conditions import Key, key
 
 _LOOKUPS = 2000
+_MORE = 500  # than the last look met: a worker goes back and forth between branches
 _VERIFIED_BYTES_MAX = 64 << 20  # beyond that a look would take too long: git-fsck's business
 
 
 class Objects:
     """Remembers what was verified by inode and times, so that nothing new costs nothing but stats.
 
-    A look goes to at most ``lookups`` objects; of twice as many it is remembered that they were sound.
+    A look goes to at most ``lookups`` objects; what it met is remembered, and of earlier looks ``more``.
     """
 
-    def __init__(self, *, lookups: int = _LOOKUPS) -> None:
-        self._lookups = lookups
+    def __init__(self, *, lookups: int = _LOOKUPS, more: int = _MORE) -> None:
+        self._lookups, self._more = lookups, more
         self._known = Names()
-        self._verified: dict[str, Key] = {}
+        self._verified: OrderedDict[str, Key] = OrderedDict()
         self._seen: dict[str, Key] = {}
         self._missing: tuple[Named, ...] = ()
 
@@ -33,7 +36,7 @@ class Objects:
         damaged = self._damaged(world.files, clone, walk)
         self._seen = {found.named.id: self._key(found) for found in walk.loose}
         self._missing = self._ask(world, clone, walk)
-        self._forget_much()
+        self._forget()
         return damaged + [Finding("object-missing", _name(named)) for named in self._missing]
 
     def unchanged(self, files: Files, clone: Clone) -> bool:
@@ -53,7 +56,10 @@ class Objects:
     def _damaged(self, files: Files, clone: Clone, walk: Walk) -> list[Finding]:
         findings = []
         for found in walk.loose:
-            if self._verified.get(found.named.id) == key(found.stat) or found.stat.size > _VERIFIED_BYTES_MAX:
+            if self._verified.get(found.named.id) == key(found.stat):
+                self._verified.move_to_end(found.named.id)
+                continue
+            if found.stat.size > _VERIFIED_BYTES_MAX:
                 continue
             problem = _problem(files, clone, found)
             if problem is None:
@@ -79,10 +85,12 @@ class Objects:
         before = self._verified.get(found.named.id)
         return before if before == now else now
 
-    def _forget_much(self) -> None:
-        # Twice: a worker goes back and forth between branches, and what it comes back to need not be read again.
-        if len(self._verified) > 2 * self._lookups:
-            self._verified = {i: verified for i in self._seen if (verified := self._verified.get(i))}
+    def _forget(self) -> None:
+        """Forget what was not met lately: a worker never comes back to most of what it has ever committed."""
+        most = len(self._seen) + self._more
+        self._known.limit(most)
+        while len(self._verified) > most:
+            self._verified.popitem(last=False)
 
 
 def _problem(files: Files, clone: Clone, found: Loose) -> str | None:

@@ -23,6 +23,7 @@ PYTHON = f"/opt/chaosd/python/bin/python{sys.version_info.major}.{sys.version_in
 BOUND = {sys.base_prefix: "python", sysconfig.get_path("purelib"): "packages", str(ROOT): "source"}
 CHAOSD = f"""#!/bin/sh
 export PYTHONPATH=/opt/chaosd/source:/opt/chaosd/packages PYTHONDONTWRITEBYTECODE=1
+export LD_LIBRARY_PATH=/opt/chaosd/python/lib
 exec {PYTHON} -c 'import sys; from daemon.faces.cli import main; sys.exit(main())' "$@"
 """
 
@@ -37,7 +38,7 @@ class Machine:
     def run(self, *words: str, check: bool = True) -> str:
         """Run a command as root and return what it prints; raises AssertionError when it fails and ``check``."""
         into = ("nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C")
-        done = subprocess.run((*into, *words), capture_output=True, text=True, check=False, timeout=100)
+        done = subprocess.run((*into, *words), capture_output=True, text=True, check=False, timeout=400)
         if check and done.returncode:
             raise AssertionError(f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}\n{self.log()}")
         return done.stdout + done.stderr
@@ -62,57 +63,55 @@ class Machine:
         )
 
 
+# In a mount namespace of its own, so that nothing of it is left however the test ends.
+BOOT = """
+cd "$1" && shift
+mount -t tmpfs -o mode=0755 tmpfs layer
+mkdir layer/upper layer/work
+mount -t overlay overlay -o "lowerdir=$PWD/seed:/,upperdir=$PWD/layer/upper,workdir=$PWD/layer/work" root
+exec systemd-nspawn -D root "$@"
+"""
+
+
 @contextmanager
 def machine(scratch: Path) -> Iterator[Machine]:
     """Boot one, and leave nothing of it: not a mount, not a process."""
-    _call("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", str(scratch))
-    try:
-        upper, work, root = (scratch / name for name in ("upper", "work", "root"))
-        for directory in (upper, work, root):
-            directory.mkdir()
-        _call("mount", "-t", "overlay", "overlay", "-o", f"lowerdir=/,upperdir={upper},workdir={work}", str(root))
-        try:
-            _furnish(root)
-            with _booted(root, scratch / "console") as leader:
-                yield Machine(root, leader)
-        finally:
-            _call("umount", str(root))
-    finally:
-        _call("umount", str(scratch))
-
-
-def _furnish(root: Path) -> None:
-    identity = root / "etc/machine-id"
-    identity.unlink(missing_ok=True)
-    identity.touch()
-    (root / "etc/systemd/system/chaostest.target").write_text(TARGET)
-    for name in ("bin", *BOUND.values()):
-        (root / "opt/chaosd" / name).mkdir(parents=True)
-    command = root / "opt/chaosd/bin/chaosd"
-    command.write_text(CHAOSD)
-    command.chmod(0o755)
-
-
-@contextmanager
-def _booted(root: Path, console: Path) -> Iterator[int]:
+    for name in ("seed", "layer", "root"):
+        (scratch / name).mkdir()
+    _furnish(scratch / "seed")
     words = [
-        *("systemd-nspawn", "--register=no", "--keep-unit", "--private-network", "--quiet", "-b", "-D", str(root)),
+        *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"),
+        *("sh", "-ec", BOOT, "sh", str(scratch)),
+        *("--register=no", "--keep-unit", "--private-network", "--quiet", "-b", "--console=pipe"),
         *(f"--bind-ro={source}:/opt/chaosd/{name}" for source, name in BOUND.items()),
-        "--console=pipe",
         "systemd.unit=chaostest.target",
     ]
+    console = scratch / "console"
     with console.open("wb") as output:
         container = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     try:
-        yield _leader(container, console)
+        leader = _leader(container, console)
+        yield Machine(Path(f"/proc/{leader}/root"), leader)
     finally:
-        if container.poll() is None:
-            container.terminate()  # nspawn lets the machine power off
+        container.terminate()  # nspawn lets the machine power off
         try:
             container.wait(60)
         except subprocess.TimeoutExpired:
             container.kill()
             container.wait()
+
+
+def _furnish(seed: Path) -> None:
+    """Lay what is not in this system's own root over it."""
+    units = seed / "etc/systemd/system"
+    units.mkdir(parents=True)
+    (seed / "etc/machine-id").touch()
+    (units / "chaostest.target").write_text(TARGET)
+    for name in ("bin", *BOUND.values()):
+        (seed / "opt/chaosd" / name).mkdir(parents=True)
+    command = seed / "opt/chaosd/bin/chaosd"
+    command.write_text(CHAOSD)
+    command.chmod(0o755)
 
 
 def _leader(container: "subprocess.Popen[bytes]", console: Path) -> int:
@@ -128,8 +127,3 @@ def _leader(container: "subprocess.Popen[bytes]", console: Path) -> int:
         assert container.poll() is None, f"the machine did not boot:\n{console.read_text(errors='replace')}"
         pause.wait(0.2)
     raise AssertionError(f"the machine did not boot in {BOOT_S} s:\n{console.read_text(errors='replace')}")
-
-
-def _call(*words: str) -> None:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{words}: {done.stderr}"

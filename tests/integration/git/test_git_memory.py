@@ -13,7 +13,7 @@ from probes.git.objects import Objects
 from tests.fakes import FakeWorld
 from tests.integration.git.shed import commit, git, target_of, write
 
-FILES, LOOKUPS = 60, 12
+FILES, LOOKUPS, MORE = 60, 12, 5
 
 
 def clone_of(root: Path, world: FakeWorld) -> Clone:
@@ -41,13 +41,14 @@ def test_a_commit_adds_what_it_changed_and_not_its_whole_directory(clone: Path, 
     assert names_held() - before <= 5 * 4
 
 
-def test_objects_verified_long_ago_are_forgotten(clone: Path, world: FakeWorld) -> None:
-    objects = Objects(lookups=LOOKUPS)
-    for number in range(3 * LOOKUPS // 2):
+def test_objects_met_long_ago_are_forgotten(clone: Path, world: FakeWorld) -> None:
+    objects = Objects(lookups=LOOKUPS, more=MORE)
+    for number in range(LOOKUPS):
         tip = commit(clone, f"change {number}", page_html=f"new {number}")
         assert objects.look(world, clone_of(clone, world), tip) == []
-        assert len(objects._seen) <= LOOKUPS
-        assert len(objects._verified) <= 2 * LOOKUPS
+        assert 0 < len(objects._seen) <= LOOKUPS
+        assert len(objects._verified) <= len(objects._seen) + MORE
+        assert len(objects._known._of) <= len(objects._seen) + MORE
 
 
 def test_one_count_is_held_for_each_branch_there_is(clone: Path, world: FakeWorld) -> None:

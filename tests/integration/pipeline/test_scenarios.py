@@ -316,6 +316,20 @@ def commit_of(s3: FakeS3) -> dict[str, str]:
     return dict(head.metadata)
 
 
+def test_a_site_that_goes_back_to_what_was_there_before_the_run_is_not_told(shop: Shop) -> None:
+    """A branch may begin where the mainline is: that it ends there says nothing of what was handled last."""
+    start = shop.git(shop.clone, "rev-parse", "main")
+
+    def do(order: Order) -> None:
+        shop.do(order)
+        shop.git(shop.clone, "push", "--quiet", "origin", f"{start}:refs/heads/release")
+        shop.deploy(start)
+
+    course = shop.run("basic", do, messages=1)
+    assert broken(course) == set()
+    assert set(doubts(course)) == {"deployment-fresh"}
+
+
 def send_others(shop: Shop, *bodies: str) -> None:
     shop.world.sqs.send(URL, [Message(body=b, attributes={RUN_ATTRIBUTE: "a-burst"}) for b in bodies])
 

@@ -32,3 +32,13 @@ def test_a_directory_too_large_to_be_remembered_is_read_all_the_same() -> None:
     assert names.put("tree", "/", version(1)) == tuple(version(1))
     assert names.get("tree") is None
     assert len(names) == 0
+
+
+def test_the_number_of_objects_can_be_limited_as_well() -> None:
+    names = Names()
+    for number in range(5):
+        names.put(f"tree-{number}", "/", version(number))
+    assert names.get("tree-0") is not None
+    names.limit(2)
+    assert [n for n in range(5) if names.get(f"tree-{n}") is not None] == [0, 4]
+    assert len(names) == 2 * 51
