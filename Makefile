@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers check truth accuracy soak bench torture fmt lock clean
+.PHONY: help demo test lint types layers check truth accuracy soak bench torture screenshots image fmt made lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -55,6 +55,8 @@ SEED ?= 1
 accuracy: $(VENV)/.dev  ## recovery against 50 outages of known length, from a party chaosd does not read; SEED=N
 	$(BIN)/python -m tests.accuracy --seed $(SEED)
 
+TAG ?= chaosd:0.1.0
+BUILDAH_FLAGS ?=
 MINUTES ?= 30
 soak: $(VENV)/.dev  ## the daemon and a long scenario for MINUTES: memory, journal size, no violation
 	$(BIN)/python -m tests.truth.soak --minutes $(MINUTES)
@@ -62,13 +64,24 @@ soak: $(VENV)/.dev  ## the daemon and a long scenario for MINUTES: memory, journ
 bench: $(VENV)/.dev  ## ratios measured side by side in one run
 	$(BIN)/python tests/benchmarks/run.py
 
+screenshots: $(VENV)/.dev  ## the pictures of the status page in docs/, from the lab and a real browser
+	$(BIN)/python -m tests.e2e.web.screenshots docs
+
+image:  ## the container image, with buildah; BUILDAH_FLAGS, TAG
+	buildah bud --format docker $(BUILDAH_FLAGS) -f deploy/docker/Dockerfile -t $(TAG) .
+
 fmt: $(VENV)/.dev  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+made: $(VENV)/.dev  ## write anew what is made from code: dashboards and manual page
+	$(BIN)/python deploy/grafana/dashboards.py
+	$(BIN)/python deploy/man/page.py
+
 lock: $(VENV)/.dev  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q pyproject.toml --extra lab --generate-hashes --no-header --upgrade -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --extra lab --group dev --generate-hashes --no-header --upgrade -o requirements-dev.lock
+	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-header --upgrade -o deploy/docker/requirements.lock
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,6 +15,7 @@ from daemon.ports import upkeep
 from daemon.ports.clock import SystemClock
 from daemon.ports.keep import Keep
 from daemon.ports.state import StateDirectory
+from daemon.ports.supervisor import Supervisor
 from daemon.ports.upkeep import Salvaged
 
 
@@ -37,15 +38,22 @@ class Rescued:
         return self.unrecorded is None and not (self.salvaged and self.salvaged.unaccounted)
 
 
-def recover(settings: Settings, state: StateDirectory, audience: wiring.Audience | None = None) -> Rescued:
+def recover(
+    settings: Settings,
+    state: StateDirectory,
+    audience: wiring.Audience | None = None,
+    supervisor: Supervisor | None = None,
+) -> Rescued:
     """Take back what is outstanding, by way of a saved journal where the one in place cannot be used.
 
-    The state directory must be entered (locked) by the caller. Raises ForeignStateError, and JournalError when the
-    journal cannot be used and nothing is known to be outstanding.
+    The state directory must be entered (locked) by the caller; ``supervisor`` is asked for the time that it takes.
+    Raises ForeignStateError, and JournalError when the journal cannot be used and nothing is known to be
+    outstanding.
     """
     found = Recovered()
     try:
         with _station(settings, state, audience) as station:
+            (supervisor or Supervisor({})).extend(wiring.patience_s(station.journal))
             found = station.control.recover()
             station.journal.look_over()  # after the undo: it takes a while
             return Rescued(found=found)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from daemon.core import blast
+from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import Service, Task
 from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UnreachableError
 from daemon.core.model import EcsService, Mode, Order, Outcome, Resource, Reversion, Undo
@@ -26,6 +27,8 @@ SETTLE_S = 1.0
 class EcsTaskStop:
     """Stops healthy tasks with ``ecs:StopTask``, never more than leave ``keep_healthy``.
 
+    Nor its own: the task chaosd runs in is left out, and refused where there is no other, unless ``own_task``.
+
     What is stopped stays stopped: revert waits until the service runs as many tasks as it should, with ids
     that were not there before.
     """
@@ -34,16 +37,19 @@ class EcsTaskStop:
     summary: ClassVar[str] = "Stops running tasks of the target's ECS service"
     modes: ClassVar[tuple[Mode, ...]] = MODES
     touches: ClassVar[Resource] = Resource.ECS
+    calls: ClassVar[tuple[Call, ...]] = calls(On.SERVICE, "ecs.service", "ecs.tasks", "ecs.stop_task")
 
     mode: str = parameter("random", "which tasks to stop", choices=tuple(m.name for m in MODES))
     count: int = parameter(1, "how many tasks (random, oldest, newest)", least=1)
+    own_task: bool = parameter(False, "may stop the task that chaosd itself runs in")
     percent: float = parameter(50.0, "share of the healthy tasks, rounded down (percent)", least=1, most=100)
 
     def prepare(self, order: Order, world: World) -> Undo:
         ecs = _ecs(order)
         service = world.ecs.service(ecs.cluster, ecs.service)
         where = f"{ecs.cluster}/{ecs.service}"
-        victims = self._pick(_healthy(service.tasks), order, where)
+        own = "" if self.own_task else world.own_task
+        victims = self._pick(_healthy(service.tasks), order, where, own)
         stop = tuple(task.id for task in victims)
         return Undo(
             fault=self.name,
@@ -97,10 +103,10 @@ class EcsTaskStop:
                 raise _not_back(order, undo.wait_s, seen)
             world.clock.wait(None, LOOK_S)
 
-    def _pick(self, healthy: Sequence[Task], order: Order, where: str) -> Sequence[Task]:
+    def _pick(self, healthy: Sequence[Task], order: Order, where: str, own: str) -> Sequence[Task]:
         if not healthy:
             raise TargetAbsentError(f"no task was stopped: {where} has no healthy running task")
-        free = _unprotected(healthy, order, where)
+        free = _unprotected(_but_own(healthy, own, where), order, where)
         wanted = self._wanted(len(healthy), where)
         count = min(wanted, _room(len(healthy), order, where), len(free))
         # Sorted before the dice: the answer of ListTasks has no order of its own.
@@ -199,6 +205,18 @@ def _unprotected(healthy: Sequence[Task], order: Order, where: str) -> Sequence[
             hint="take the tag from a task that may be stopped, or wait until one without it runs",
         )
     return free
+
+
+def _but_own(healthy: Sequence[Task], own: str, where: str) -> Sequence[Task]:
+    """Return the tasks but the one chaosd runs in; raises RefusedError when that is the only one."""
+    others = [task for task in healthy if task.id != own]
+    if not others:
+        raise RefusedError(
+            f"no task was stopped: {own}, the only healthy task of {where}, is the one chaosd itself runs in",
+            rule="own-task",
+            hint="run chaosd beside the service instead (docs/deploy-ecs.md), or set own_task: true",
+        )
+    return others
 
 
 def _room(healthy: int, order: Order, where: str) -> int:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any, ClassVar
 
+from daemon.core.calls import NONE, Call
 from daemon.core.errors import TargetAbsentError, UndoFailedError
 from daemon.core.model import Mode, Order, Outcome, Processes, Resource, Reversion, Target, Undo
 from daemon.core.parameters import parameter
@@ -34,6 +35,7 @@ class InterruptSignal:
         Mode("spot-reclaim", "SIGTERM, then SIGKILL to whatever still lives after the grace time"),
     )
     touches: ClassVar[Resource] = Resource.PROCESS
+    calls: ClassVar[tuple[Call, ...]] = NONE
 
     mode: str = parameter("sigterm", "which signals", choices=tuple(_FIRST))
     scope: str = parameter("process", "the process alone, or its whole process group", choices=("process", "group"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from daemon.core.calls import NONE, Call
 from daemon.core.errors import UnreachableError
 from daemon.core.expect import Condition, judge, parse
 from daemon.core.model import Finding, Reading, Status, Target
@@ -35,6 +36,7 @@ class Command:
 
     name: ClassVar[str] = "command"
     summary: ClassVar[str] = "Runs a command and judges its exit status, or the numbers it prints as JSON"
+    calls: ClassVar[tuple[Call, ...]] = NONE
     measures: ClassVar[Mapping[str, str]] = {
         "exit_code": "the command's; negative when a signal ended it",
         "duration_seconds": "how long it ran",

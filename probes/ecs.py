@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import Service, Task
 from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Finding, Reading, Status, Target
@@ -20,6 +21,7 @@ class EcsService:
 
     name: ClassVar[str] = "ecs-service"
     summary: ClassVar[str] = "Desired, running and healthy tasks of the target's ECS service"
+    calls: ClassVar[tuple[Call, ...]] = calls(On.SERVICE, "ecs.service")
     measures: ClassVar[Mapping[str, str]] = {
         "desired": "tasks the service should run",
         "running": "tasks that run",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from daemon.core.calls import NONE, Call
 from daemon.core.errors import UnreachableError
 from daemon.core.expect import judge, parse
 from daemon.core.model import Finding, Reading, Status, Target
@@ -23,6 +24,7 @@ class Http:
 
     name: ClassVar[str] = "http"
     summary: ClassVar[str] = "Asks an address and checks status and body"
+    calls: ClassVar[tuple[Call, ...]] = NONE
     measures: ClassVar[Mapping[str, str]] = {
         "status_code": "HTTP status",
         "duration_seconds": "until the answer was complete",

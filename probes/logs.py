@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import LogEvent
 from daemon.core.errors import TargetAbsentError
 from daemon.core.harmless import without_secrets
@@ -29,6 +30,7 @@ class LogErrors:
 
     name: ClassVar[str] = "log-errors"
     summary: ClassVar[str] = "New error lines in the target's log group"
+    calls: ClassVar[tuple[Call, ...]] = calls(On.LOGS, "logs.events")
     measures: ClassVar[Mapping[str, str]] = {"errors": "error lines new since the last look"}
 
     pattern: str = parameter("?ERROR ?Error ?error", "CloudWatch's filter pattern")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
+from daemon.core.calls import NONE, Call
 from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Finding, Processes, Reading, Status, Target
 from daemon.core.parameters import parameter
@@ -16,6 +17,7 @@ class Process:
 
     name: ClassVar[str] = "process"
     summary: ClassVar[str] = "Counts the worker's local processes"
+    calls: ClassVar[tuple[Call, ...]] = NONE
     measures: ClassVar[Mapping[str, str]] = {
         "count": "matching processes that run",
         "oldest_age_seconds": "since the oldest of them started; falls back when it was replaced",

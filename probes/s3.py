@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import StoredObject
 from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Finding, Reading, Status, Target
@@ -21,6 +22,7 @@ class S3Freshness:
 
     name: ClassVar[str] = "s3-freshness"
     summary: ClassVar[str] = "Presence and age of the deployed object"
+    calls: ClassVar[tuple[Call, ...]] = calls(On.DEPLOYMENT, "s3.head")
     measures: ClassVar[Mapping[str, str]] = {
         "age_seconds": "time since the object was last written",
         "size_bytes": "its size",

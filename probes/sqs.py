@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from daemon.core.calls import Call, On, calls
 from daemon.core.errors import TargetAbsentError
 from daemon.core.expect import Condition, judge, parse
 from daemon.core.model import Finding, Reading, Target
@@ -21,6 +22,7 @@ class SqsBacklog:
 
     name: ClassVar[str] = "sqs-backlog"
     summary: ClassVar[str] = "Messages waiting, in flight, delayed and dead-lettered"
+    calls: ClassVar[tuple[Call, ...]] = (*calls(On.INPUT, "sqs.facts"), *calls(On.DEAD_LETTER, "sqs.facts"))
     measures: ClassVar[Mapping[str, str]] = {
         "visible": "messages waiting",
         "in_flight": "messages held by a worker",

@@ -204,6 +204,7 @@ class FakeWorld:
         self.http, self.commands = FakeHttp(), FakeCommands()
         self.private = private
         self.boot = "boot-1"
+        self.own_task = ""
 
     def cut(self, *ports: str) -> None:
         """Make every call on these ports raise UnreachableError."""

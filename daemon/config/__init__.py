@@ -6,7 +6,7 @@ Importing this package loads pydantic; `chaosd inject --repository` does without
 from daemon.config.notes import notes
 from daemon.config.overlay import ENVIRONMENT
 from daemon.config.reader import Origin, load, origins, schema
-from daemon.config.starter import starter
+from daemon.config.starter import Found, starter
 from daemon.core.settings import Settings
 
-__all__ = ["ENVIRONMENT", "Origin", "Settings", "load", "notes", "origins", "schema", "starter"]
+__all__ = ["ENVIRONMENT", "Found", "Origin", "Settings", "load", "notes", "origins", "schema", "starter"]

@@ -1,6 +1,6 @@
 """From the typed file to the frozen settings."""
 
-from daemon.config import guarding, schema
+from daemon.config import guarding, notifying, schema
 from daemon.config.scalars import LONE_TOKEN, read_address
 from daemon.core import levers, model, settings
 from daemon.core.calendar import Blackout, Window
@@ -20,6 +20,8 @@ def freeze(root: schema.Root) -> settings.Settings:
         experiments=tuple(_experiment(e, targets) for e in root.experiments),
         guard=_guard(root.guard),
         api=_api(root.api),
+        notify=tuple(notifying.destination(d) for d in root.notify),
+        grafana=notifying.grafana(root.grafana) if root.grafana else None,
         sampling=settings.Sampling(
             probe_every_s=settings.default_probe_every_s(aws, targets) if fast is None else fast,
             stable_for_s=root.sampling.stable_for,

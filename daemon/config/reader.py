@@ -12,6 +12,7 @@ from daemon.config.problems import Path, Place, key_path, raise_for
 from daemon.config.relations import Plugins, parameters_of, problems_in
 from daemon.config.schema import Root
 from daemon.config.shape import validate
+from daemon.config.whereabouts import Discover, fill_in
 from daemon.core.errors import ConfigError
 from daemon.core.parameters import declared
 from daemon.core.scenario import Parameters
@@ -21,9 +22,13 @@ from daemon.core.workloads import SCENARIOS
 CronCheck = Callable[[str, str], object]
 
 
+def _nowhere() -> None:
+    """Run outside ECS."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Origin:
-    """One value in force. ``origin`` is ``default``, ``FILE:LINE``, a variable's name or ``flag``.
+    """One value in force. ``origin`` is ``default``, ``FILE:LINE``, a variable's name, ``metadata`` or ``flag``.
 
     Durations are seconds, except those among a plug-in's parameters, which stand as they were written.
     """
@@ -33,7 +38,7 @@ class Origin:
     origin: str
 
 
-def load(
+def load(  # noqa: PLR0913  each is one source
     path: File,
     *,
     environment: Mapping[str, str],
@@ -41,18 +46,19 @@ def load(
     faults: Mapping[str, type[Any]],
     probes: Mapping[str, type[Any]],
     check_cron: CronCheck | None = None,
+    discover: Discover = _nowhere,
 ) -> Settings:
     """Return the checked settings; raises ConfigError that names every mistake with its line.
 
     ``overrides`` are flags: dotted key paths (``aws.region``) to values, None when not given. ``check_cron``
-    takes expression and zone and raises ValueError.
+    takes expression and zone and raises ValueError. ``discover`` is asked where a target leaves out its service.
     """
     plugins = Plugins(faults=faults, probes=probes, check_cron=check_cron)
-    root, _ = _read(path, environment, overrides, plugins)
+    root, _ = _read(path, environment, overrides, plugins, discover)
     return freeze(root)
 
 
-def origins(
+def origins(  # noqa: PLR0913  each is one source
     path: File,
     *,
     environment: Mapping[str, str],
@@ -60,10 +66,11 @@ def origins(
     faults: Mapping[str, type[Any]],
     probes: Mapping[str, type[Any]],
     check_cron: CronCheck | None = None,
+    discover: Discover = _nowhere,
 ) -> tuple[Origin, ...]:
     """Return every value in force with its origin, in the order of the schema; raises as ``load`` does."""
     plugins = Plugins(faults=faults, probes=probes, check_cron=check_cron)
-    root, places = _read(path, environment, overrides, plugins)
+    root, places = _read(path, environment, overrides, plugins, discover)
     data = _filled(root, freeze(root), plugins)
     return tuple(
         Origin(key_path(at), value, str(places[at]) if at in places else "default")
@@ -79,7 +86,11 @@ def schema() -> dict[str, Any]:
 
 
 def _read(
-    path: File, environment: Mapping[str, str], overrides: Mapping[str, object], plugins: Plugins
+    path: File,
+    environment: Mapping[str, str],
+    overrides: Mapping[str, object],
+    plugins: Plugins,
+    discover: Discover,
 ) -> tuple[Root, dict[Path, Place]]:
     name = str(path)
     document = parse(_bytes(path), name)
@@ -87,6 +98,7 @@ def _read(
     places = {at: Place(name, line) for at, line in document.lines.items()}
     _spell_out(data, places)
     problems = [*document.problems, *lay_over(data, places, environment, overrides)]
+    problems += fill_in(data, places, discover)
     root, found = validate(data)
     related = list(problems_in(data, plugins))
     known_better = {problem.path for problem in related}

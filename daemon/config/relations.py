@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from daemon.config.guard_relations import problems_in_guard
+from daemon.config.notifying import problems_in_notify
 from daemon.config.problems import NOTHING, Path, Problem, key_path
 from daemon.config.scalars import LONE_TOKEN, read_address
 from daemon.config.schema import TRIGGERS
@@ -46,6 +47,7 @@ def problems_in(data: Data, plugins: Plugins) -> Iterator[Problem]:
     yield from _steady_state(data, targets, probes)
     yield from problems_in_guard(_mapping(data.get("guard")), probes)
     yield from _api(_mapping(data.get("api")))
+    yield from problems_in_notify(data)
 
 
 def parameters_of(entry: Data, path: Path) -> dict[str, tuple[Any, Path]]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from daemon.config.guarding import Guard
+from daemon.config.notifying import Destination, Grafana
 from daemon.config.part import Part
 from daemon.config.scalars import (
     Absolute,
@@ -32,6 +33,11 @@ from daemon.core.calendar import zone
 TRIGGERS = ("cron", "every", "about_every")
 
 
+def _may_be_left_out(schema: dict[str, Any]) -> None:
+    """Let an editor accept what only the place chaosd runs in can tell to be missing."""
+    schema.pop("required", None)
+
+
 class Aws(Part):
     """Where AWS is."""
 
@@ -44,10 +50,11 @@ class Aws(Part):
 
 
 class Ecs(Part):
-    """The worker's ECS service."""
+    """The worker's ECS service; in ECS what is left out is that of chaosd's own task."""
 
-    cluster: Text = Field(description="cluster, name or ARN")
-    service: Text = Field(description="service, name or ARN")
+    model_config = ConfigDict(json_schema_extra=_may_be_left_out)
+    cluster: Text = Field(description="cluster, name or ARN; unset: chaosd's own")
+    service: Text = Field(description="service, name or ARN; unset: chaosd's own")
 
 
 class Queue(Part):
@@ -247,4 +254,6 @@ class Root(Part):
     experiments: tuple[Experiment, ...] = ()
     guard: Guard = Field(default_factory=Guard)
     api: Api = Field(default_factory=Api)
+    notify: tuple[Destination, ...] = Field(default=(), description="who is told what became of faults")
+    grafana: Grafana | None = Field(default=None, description="a Grafana that marks each fault in its dashboards")
     sampling: Sampling = Field(default_factory=Sampling)

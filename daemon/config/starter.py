@@ -1,9 +1,107 @@
 """The file `chaosd config init` writes: it loads as it stands and injects nothing until told to."""
 
+import json
+import re
+from dataclasses import dataclass
 
-def starter() -> str:
-    """Return a commented ``chaosd.yaml``."""
-    return _STARTER
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is known of the worker already, asked or detected; None is left as an example to fill in."""
+
+    target: str = "editor"
+    region: str | None = None
+    worktree: str | None = None
+    mainline: str | None = None
+    cluster: str | None = None
+    service: str | None = None
+    queue: str | None = None
+    responses: str | None = None
+    dead_letter: str | None = None
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.worktree or self.service or self.queue)
+
+
+def starter(found: Found | None = None) -> str:
+    """Return a commented ``chaosd.yaml``, with what was found filled in."""
+    known = found or Found()
+    watched = [name for name, there in _probes(known).items() if there]
+    text = _STARTER
+    for mark, lines in {
+        "@aws@": _aws(known),
+        "@repository@": _repository(known),
+        "@ecs@": _ecs(known),
+        "@queue@": _queue(known),
+        "@probes@": "\n".join(f"  {'' if t else '# '}{_PROBES[n]}" for n, t in _probes(known).items()),
+        "@steady@": f"[{', '.join(watched)}]",
+        "@stop@": f"    - {{probe: {watched[0]}, is: failing, for: 5m}}",
+    }.items():
+        text = text.replace(mark, lines)
+    return text.replace("@target@", _word(known.target))
+
+
+def _word(text: str) -> str:
+    """Return a text as YAML reads it back: quoted where it could be read as something else."""
+    return text if re.fullmatch(r"[A-Za-z/][\w./:@-]*[\w/]", text) and ": " not in text else json.dumps(text)
+
+
+def _commented(lines: str) -> str:
+    return "\n".join(f"{line[:4]}# {line[4:]}" for line in lines.splitlines())
+
+
+def _aws(known: Found) -> str:
+    if known.region is None:
+        return "# aws:\n#   region: us-west-2           # left out: what the AWS SDK finds"
+    return f"aws:\n  region: {_word(known.region)}"
+
+
+def _repository(known: Found) -> str:
+    lines = f"""\
+    repository:
+      worktree: {_word(known.worktree or "/srv/repo")}       # a path, a list, or a pattern such as /srv/clones/*
+      remote: origin
+      branch: "thread-{{chatThreadId}}"
+      mainline: {_word(known.mainline or "main")}"""
+    return lines if known.worktree or known.nothing else _commented(lines)
+
+
+def _ecs(known: Found) -> str:
+    cluster, service = known.cluster or "edit-cluster", known.service or "edit-service"
+    line = f"    ecs: {{cluster: {json.dumps(cluster)}, service: {json.dumps(service)}}}"
+    return line if known.service else "    # ecs: {cluster: edit-cluster, service: edit-service}"
+
+
+def _queue(known: Found) -> str:
+    sqs = "https://sqs.us-west-2.amazonaws.com/123456789012"
+    keys = {
+        "url": (known.queue, f"{sqs}/edit-input"),
+        "responses": (known.responses, f"{sqs}/edit-responses"),
+        "dead_letter": (known.dead_letter, f"{sqs}/edit-dead"),
+    }
+    if known.queue is None:
+        return _commented(
+            "    queue:\n" + "\n".join(f"      {key}: {example}" for key, (_, example) in keys.items())
+        )
+    lines = [f"      {'' if url else '# '}{key}: {_word(url or example)}" for key, (url, example) in keys.items()]
+    return "\n".join(["    queue:", *lines])
+
+
+_PROBES = {
+    "repository": "- {name: repository, probe: git-health, target: @target@, every: 15s}",
+    "tasks": "- {name: tasks, probe: ecs-service, target: @target@, every: 10s}",
+    "backlog": '- {name: backlog, probe: sqs-backlog, target: @target@, every: 10s, expect: "visible <= 100"}',
+}
+
+
+def _probes(known: Found) -> dict[str, bool]:
+    """Return the probes the file names, and whether what they look at is known."""
+    return {
+        "repository": bool(known.worktree) or known.nothing,
+        "tasks": bool(known.service),
+        "backlog": bool(known.queue),
+    }
 
 
 _STARTER = """\
@@ -13,44 +111,34 @@ _STARTER = """\
 version: 1
 # seed: 42                      # repeatable schedule and choices
 
-# aws:
-#   region: us-west-2           # left out: what the AWS SDK finds
+@aws@
 #   endpoint_url: http://127.0.0.1:4566
 
 targets:
-  editor:                       # any name; only what stands here can ever be touched
-    repository:
-      worktree: /srv/repo       # a path, a list of paths, or a pattern such as /srv/clones/*
-      remote: origin
-      branch: "thread-{chatThreadId}"
-      mainline: main
-    # ecs: {cluster: edit-cluster, service: edit-service}
-    # queue:
-    #   url: https://sqs.us-west-2.amazonaws.com/123456789012/edit-input
-    #   responses: https://sqs.us-west-2.amazonaws.com/123456789012/edit-responses
-    #   dead_letter: https://sqs.us-west-2.amazonaws.com/123456789012/edit-dead
+  @target@:                       # any name; only what stands here can ever be touched
+@repository@
+@ecs@
+@queue@
     # deployment: {bucket: edit.example.com, key: index.html}
     # logs: {group: /ecs/edit}
     # processes: {match: "node dist/main.js"}      # or pid_file, or port
     limits: {message: 30s, branch_switch: 5s, recover: 2m}
 
 probes:                         # `chaosd probes list` names the kinds
-  - {name: repository, probe: git-health, target: editor, every: 15s}
-  # - {name: tasks, probe: ecs-service, target: editor, every: 10s}
-  # - {name: backlog, probe: sqs-backlog, target: editor, every: 10s, expect: "visible <= 100"}
+@probes@
 
 steady_state:                   # the probes that must be ok for the target to count as healthy
-  editor: [repository]
+  @target@: @steady@
 
 experiments:                    # `chaosd faults list` names the kinds; each has one of cron, every, about_every
   # - name: corrupt
   #   fault: git-corrupt
-  #   target: editor
+  #   target: @target@
   #   about_every: 4h           # random: exponential gaps with this mean
   #   for: 30s                  # then it is reverted, whatever happens
   #   set: {mode: loose-object-truncate}
   #   workload: basic           # a scenario sent meanwhile; the verdict says what became of every message
-  # - {name: stop-a-task, fault: ecs-task-stop, target: editor, cron: "*/30 9-17 * * mon-fri", timezone: UTC}
+  # - {name: stop-a-task, fault: ecs-task-stop, target: @target@, cron: "*/30 9-17 * * mon-fri", timezone: UTC}
 
 guard:
   max_active: 1
@@ -69,7 +157,7 @@ guard:
   windows: ["mon-fri 09:00-17:00 UTC"]
   blackouts: []                 # such as 2026-12-20/2027-01-03
   stop_when:
-    - {probe: repository, is: failing, for: 5m}
+@stop@
 
 # sampling:
 #   baseline_every: 24h         # how old a workload's run without a fault may be; 0s: one before every experiment
@@ -79,4 +167,9 @@ api:
   # tokens:                     # files of mode 0600; control includes read
   #   - {name: grafana, scope: read, file: /etc/chaosd/grafana.token}
   #   - {name: ops, scope: control, credential: chaosd-ops}     # systemd: LoadCredential=
+
+# notify:                       # injected, recovered, not-recovered, violated, undo-failed
+#   - {name: chat, kind: slack, url_file: /etc/chaosd/slack.url, on: [not-recovered, violated, undo-failed]}
+#   - {name: ops, kind: webhook, url: "https://ops.example.com/chaosd", token_file: /etc/chaosd/ops.token}
+# grafana: {url: "http://127.0.0.1:3000", token_file: /etc/chaosd/grafana-annotations.token}
 """

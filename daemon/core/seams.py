@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from daemon.core.calls import Call
 from daemon.core.model import Instant, Mode, Order, Reading, Resource, Reversion, Target, Undo
 
 if TYPE_CHECKING:  # its records cost 8 ms to make, and a git fault needs none of them
@@ -236,6 +237,11 @@ class World(Protocol):
     @property
     def private(self) -> str: ...
     @property
+    def own_task(self) -> str:
+        """Return the id of the ECS task this runs in; empty outside ECS. Raises UnreachableError when unknown."""
+        ...
+
+    @property
     def boot(self) -> str:
         """Return what tells this boot of the machine from others; empty where the system does not say."""
         ...
@@ -251,12 +257,14 @@ class Fault(Protocol):
     work from the undo record alone, so a process that knows nothing else can take the fault back. ``revert``
     is idempotent, safe without a prior ``inject`` and after a partial one; it restores only what still is as
     we left it, and raises UndoFailedError when residue may remain. ``inject`` returns early once ``stop`` is set.
+    ``calls`` is all it asks of AWS: `chaosd iam-policy` grants that and nothing else.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     modes: ClassVar[tuple[Mode, ...]]
     touches: ClassVar[Resource]
+    calls: ClassVar[tuple[Call, ...]]
 
     @property
     def mode(self) -> str: ...
@@ -277,6 +285,7 @@ class Probe(Protocol):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    calls: ClassVar[tuple[Call, ...]]
     measures: ClassVar[Mapping[str, str]]
 
     def observe(self, target: Target, world: World) -> Reading: ...

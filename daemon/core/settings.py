@@ -193,6 +193,38 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSetting:
+    """Where a secret word is: in ``file``, or in systemd's credential of that name; exactly one."""
+
+    file: str | None = None
+    credential: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationSetting:
+    """Who is told: by ``kind`` (``webhook``, ``slack``, ``cloudevents``), of the news in ``on``; empty: of all.
+
+    ``url`` is the address, or where it is kept when it is a secret itself. ``token`` is sent as a bearer token.
+    """
+
+    name: str
+    kind: str
+    url: str | SecretSetting
+    token: SecretSetting | None = None
+    on: tuple[str, ...] = ()
+    timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrafanaSetting:
+    """The Grafana server that marks each fault in its dashboards; ``token`` is a service account's."""
+
+    url: str
+    token: SecretSetting | None = None
+    timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How experiments look: fast interval, how long steady counts as steady, how long to wait for steady before.
 
@@ -219,6 +251,8 @@ class Settings:
     experiments: tuple[ExperimentSetting, ...] = ()
     guard: GuardSetting = field(default_factory=GuardSetting)
     api: Api = field(default_factory=Api)
+    notify: tuple[DestinationSetting, ...] = ()
+    grafana: GrafanaSetting | None = None
 
 
 def is_loopback(host: str) -> bool:

@@ -39,8 +39,17 @@ class Run:
         return self.result
 
 
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """What injections run under; ``outside`` and ``sentinel`` listen to what others say."""
+
+    injector: Injector
+    outside: Outside | None = None
+    sentinel: Sentinel | None = None
+
+
 class Control:
-    """Every verb that changes anything. Thread-safe. ``outside`` and ``sentinel`` listen to what others say."""
+    """Every verb that changes anything. Thread-safe."""
 
     def __init__(
         self,
@@ -52,9 +61,7 @@ class Control:
         outside: Outside | None = None,
         sentinel: Sentinel | None = None,
     ) -> None:
-        self._outside = outside
-        self._sentinel = sentinel
-        self._injector = injector
+        self._regime = Regime(injector, outside, sentinel)
         self._new_id = new_id
         self._reverter = reverter
         self._journal = journal
@@ -65,15 +72,20 @@ class Control:
 
     def run(self, request: Request) -> Injection:
         """Carry out one injection in this thread; raises what ``Injector.run`` raises."""
-        run = self._enter(request)
-        self._carry_out(run)
+        run, regime = self._enter(request)
+        self._carry_out(run, regime)
         return run.outcome()
 
     def start(self, request: Request) -> Run:
         """Begin one injection in a thread of its own and return its handle."""
-        run = self._enter(request)
-        threading.Thread(target=self._carry_out, args=(run,), name=f"inject-{request.fault}").start()
+        run, regime = self._enter(request)
+        threading.Thread(target=self._carry_out, args=(run, regime), name=f"inject-{request.fault}").start()
         return run
+
+    def adopt(self, regime: Regime) -> None:
+        """Let what begins from now on run under another regime; what is under way ends under its own."""
+        with self._lock:
+            self._regime = regime
 
     def halt(self, reason: str) -> None:
         """Stop everything running and let nothing new begin, across restarts, until ``resume``. Idempotent.
@@ -93,10 +105,11 @@ class Control:
         """
         if not because.strip():
             raise UsageError("not resumed: a reason is needed", hint='say why: `chaosd resume --because "..."`')
-        held = self._outside.halted() if self._outside else None
+        outside = self._regime.outside
+        held = outside.halted() if outside else None
         if held is not None:
             raise RefusedError(f"not resumed: {held}", rule="halted", hint="remove the file first")
-        for name, answer in (self._outside.levers() if self._outside else {}).items():
+        for name, answer in (outside.levers() if outside else {}).items():
             if answer is not None:
                 why = f"is unknown: {answer.reason}" if isinstance(answer, Unanswered) else f"is engaged: {answer}"
                 raise RefusedError(f"not resumed: {name} {why}", rule="lever", hint="release the lever first")
@@ -106,7 +119,7 @@ class Control:
     @property
     def halted(self) -> str | None:
         """Return the reason of the halt in force, or None: somebody's word, or a halt file."""
-        return halted(self._journal, self._outside)
+        return halted(self._journal, self._regime.outside)
 
     def stop_all(self, reason: str) -> None:
         """Abort and undo what is running; returns at once."""
@@ -168,16 +181,17 @@ class Control:
             recovered = self._lock.wait_for(lambda: not self._recovering, timeout_s)
         return recovered and all(run.done.wait(timeout_s) for run in runs)
 
-    def _enter(self, request: Request) -> Run:
+    def _enter(self, request: Request) -> tuple[Run, Regime]:
         run = Run(request, self._new_id())
         with self._lock:
             self._lock.wait_for(lambda: self._closed or not self._recovering)
             if self._closed:
                 raise BusyError(f"not injecting: {self._closed}")
             self._runs.append(run)
-        if self._sentinel is not None:
-            self._sentinel.begin(self.stop_all)
-        return run
+            regime = self._regime
+        if regime.sentinel is not None:
+            regime.sentinel.begin(self.stop_all)
+        return run, regime
 
     @contextmanager
     def _undisturbed(self) -> Iterator[bool]:
@@ -196,14 +210,14 @@ class Control:
                     self._recovering = False
                     self._lock.notify_all()
 
-    def _carry_out(self, run: Run) -> None:
+    def _carry_out(self, run: Run, regime: Regime) -> None:
         try:
-            run.result = self._injector.run(run.request, run.stop, injection=run.injection)
+            run.result = regime.injector.run(run.request, run.stop, injection=run.injection)
         except ChaosdError as error:
             run.error = error
         finally:
             with self._lock:
                 self._runs.remove(run)
-            if self._sentinel is not None:
-                self._sentinel.end()
+            if regime.sentinel is not None:
+                regime.sentinel.end()
             run.done.set()

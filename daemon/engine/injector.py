@@ -1,7 +1,6 @@
 """The way of one injection: propose, guard, look, prepare, journal, inject, observe, revert, judge."""
 
 from collections.abc import Sequence
-from threading import Lock
 
 from daemon.core import guard, plan
 from daemon.core.errors import BusyError, ChaosdError, JournalError, RefusedError, UsageError
@@ -37,7 +36,7 @@ class Injector:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._admission = Lock()
+        self._admission = parts.admission
         self._gate = Gate(parts)
 
     # --- asked by command line, API and schedule ---------------------------------------------------------

@@ -1,7 +1,8 @@
 """What an injector is made of."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from daemon.core.events import Observed
@@ -32,7 +33,8 @@ class Parts:
     """What an injector is made of. ``new_seed`` is used where a request names no seed.
 
     ``outside`` None: no levers, no stop conditions, no halt file (a single injection without a configuration).
-    ``company`` is asked for only when a request has a workload.
+    ``company`` is asked for only when a request has a workload. ``admission`` lets the guard admit one at a time:
+    after a reload the injectors of both configurations share it.
     """
 
     settings: Settings
@@ -47,3 +49,4 @@ class Parts:
     boot: str
     outside: Outside | None = None
     company: "Callable[[], Company]" = no_company
+    admission: Lock = field(default_factory=Lock)

@@ -12,6 +12,8 @@ from daemon.core.model import Finding, Observation, Phase, Reading, Status, Targ
 from daemon.core.seams import Flag, Probe, World
 
 FLUSH_S = 1.0
+LOOK_MOST_S = 1800.0  # longer than any look may take, that of `git fsck` over many clones included
+FRESH_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,9 +29,34 @@ class Lookout:
     def look(self, world: World) -> Observation:
         """Look once; a probe that cannot answer, or breaks, is UNKNOWN with the reason as its finding."""
         with self.lock:
-            asked = world.clock.instant()
-            reading = self._read(world)
-            answered = world.clock.instant()
+            return self._look(world)
+
+    def look_within(self, world: World, timeout_s: float) -> Observation | None:
+        """Look once as ``look`` does, waiting at most so long for it; None when that was too short.
+
+        A look that is late goes on in its thread, and nobody else looks with this probe before it has ended.
+        """
+        late_s = world.clock.instant().mono_s + timeout_s
+        if not self.lock.acquire(timeout=timeout_s):
+            return None
+        seen: list[Observation] = []
+        done = threading.Event()
+
+        def look() -> None:
+            try:
+                seen.append(self._look(world))
+            finally:
+                self.lock.release()
+                done.set()
+
+        threading.Thread(target=look, name=f"asked-{self.name}", daemon=True).start()
+        done.wait(max(0.0, late_s - world.clock.instant().mono_s))
+        return seen[0] if seen else None
+
+    def _look(self, world: World) -> Observation:
+        asked = world.clock.instant()
+        reading = self._read(world)
+        answered = world.clock.instant()
         return Observation(
             probe=self.name, target=self.target.name, asked=asked, answered=answered, reading=reading
         )
@@ -158,7 +185,9 @@ class Prober:
         self._world = world
         self._publish = publish
         self._over = threading.Event()
+        self._lookouts = {o.name: o for o in lookouts}
         self._latest: dict[str, Observation] = {}
+        self._since: dict[str, float] = {}
         # Daemon threads: a canary in flight must not hold up the end of the process.
         self._threads = [
             threading.Thread(target=self._run, args=(o,), name=f"probe-{o.name}", daemon=True) for o in lookouts
@@ -173,18 +202,58 @@ class Prober:
         for thread in self._threads:
             thread.start()
 
+    def ailing(self) -> tuple[str, ...]:
+        """Tell which probes look no more: their thread has ended, or one look takes longer than any may."""
+        if self._over.is_set():
+            return ()
+        now_s = self._world.clock.instant().mono_s
+        ended = (t.name for t in self._threads if t.ident is not None and not t.is_alive())
+        since = tuple(self._since.items())
+        return (
+            *(f"the thread {name} has ended" for name in ended),
+            *(f"probe {name} has looked for {now_s - s:.0f} s" for name, s in since if now_s - s > LOOK_MOST_S),
+        )
+
+    def successor(self, lookouts: Sequence[Lookout]) -> "Prober":
+        """Return one that looks with other probes and remembers what was seen of those that stay."""
+        other = Prober(lookouts, world=self._world, publish=self._publish)
+        for observation in self.latest.values():
+            other.note(observation)
+        return other
+
     def stop(self) -> None:
         """End the looking; returns without waiting for looks under way. Idempotent."""
         self._over.set()
 
+    def look(self, name: str, timeout_s: float) -> Observation | None:
+        """Return what one of the probes sees now, and publish it; None when it does not answer in time.
+
+        A look that is hardly older than FRESH_S is as good as another: who asks often does not make it look often.
+        Raises KeyError for a name that is not configured.
+        """
+        lookout = self._lookouts[name]
+        seen, now_s = self._latest.get(name), self._world.clock.instant().mono_s
+        if seen is not None and now_s - seen.answered.mono_s < FRESH_S:
+            return seen
+        observation = lookout.look_within(self._world, timeout_s)
+        if observation is not None:
+            self.note(observation)
+            self._publish(observation)
+        return observation
+
     def note(self, observation: Observation) -> None:
-        """Remember a look that a watch made."""
-        self._latest[observation.probe] = observation
+        """Remember a look that a watch made; one of a probe that is configured no more is forgotten."""
+        if observation.probe in self._lookouts:
+            self._latest[observation.probe] = observation
 
     def _run(self, lookout: Lookout) -> None:
         while not self._over.is_set():
             if not lookout.lock.locked():  # else an experiment is looking faster than we would
+                self._since[lookout.name] = self._world.clock.instant().mono_s
                 observation = lookout.look(self._world)
+                self._since.pop(lookout.name)
+                if self._over.is_set():
+                    return
                 self.note(observation)
                 self._publish(observation)
             self._world.clock.wait(self._over, lookout.every_s)

@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, EVENT_JOB_SUBMITTED, JobEvent
+from apscheduler.executors.debug import DebugExecutor
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -23,6 +25,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from daemon.core.settings import AboutEvery, Cron, Every, ExperimentSetting
 
 THREADS = 16
+PULSE = "pulse"  # job store, executor and job that show that the scheduler moves
+BEATS = 4
 CRON_FIELDS = 5
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
@@ -91,24 +95,69 @@ class Scheduler:
         skipped: Callable[[str, str], None],
         lagged: Callable[[float], None],
     ) -> None:
-        self._experiments = experiments
+        self._moves: Callable[[], bool] = lambda: True
+        self._experiments: Mapping[str, ExperimentSetting] = {}
+        self._seed = seed
+        self._fire = fire
         self._skipped = skipped
         self._lagged = lagged
         self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(THREADS)}, timezone=UTC)
         self._scheduler.add_listener(self._report, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_SUBMITTED)
-        for experiment in experiments.values():
-            self._scheduler.add_job(
-                fire,
-                trigger_of(experiment, seed=seed),
-                args=(experiment,),
-                id=experiment.name,
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=max(1, round(experiment.misfire_grace_s)),
-            )
+        self.adopt(experiments, seed=seed)
+
+    def adopt(self, experiments: Mapping[str, ExperimentSetting], *, seed: int) -> None:
+        """Take other experiments; one that stays as it was keeps its next start and its dice.
+
+        One that runs goes on, and the same name is not started beside it (overlap). Raises ValueError for a bad
+        cron expression, before anything has changed.
+        """
+        same = {n for n, e in experiments.items() if self._experiments.get(n) == e and seed == self._seed}
+        new = {n: trigger_of(e, seed=seed) for n, e in experiments.items() if n not in same}
+        for name in self._experiments.keys() - same:
+            self._scheduler.remove_job(name)
+        for name, trigger in new.items():
+            self._add(experiments[name], trigger)
+        self._experiments, self._seed = dict(experiments), seed
+
+    def _add(self, experiment: ExperimentSetting, trigger: BaseTrigger) -> None:
+        self._scheduler.add_job(
+            self._fire,
+            trigger,
+            args=(experiment,),
+            id=experiment.name,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=max(1, round(experiment.misfire_grace_s)),
+        )
 
     def start(self) -> None:
         self._scheduler.start()
+
+    def pulse(self, within_s: float, now_s: Callable[[], float]) -> None:
+        """Let ``ailing`` tell when the scheduler's own thread has not moved for ``within_s``; before ``start``.
+
+        ``now_s`` returns monotonic seconds. The beat runs in that thread, not in the experiments' pool.
+        """
+        self._scheduler.add_jobstore(MemoryJobStore(), PULSE)
+        self._scheduler.add_executor(DebugExecutor(), PULSE)
+        last_s = [now_s()]
+
+        def beat() -> None:
+            last_s[0] = now_s()
+
+        self._scheduler.add_job(
+            beat,
+            IntervalTrigger(seconds=within_s / BEATS, timezone=UTC),
+            jobstore=PULSE,
+            executor=PULSE,
+            misfire_grace_time=None,
+            coalesce=True,
+        )
+        self._moves = lambda: now_s() - last_s[0] < within_s
+
+    def ailing(self) -> tuple[str, ...]:
+        """Tell when the scheduler stands still; nothing where no pulse is felt."""
+        return () if self._moves() else ("the scheduler does not move",)
 
     def stop(self) -> None:
         """Fire nothing more; returns at once, running experiments are the control desk's to end."""
@@ -117,10 +166,12 @@ class Scheduler:
 
     def next_times(self) -> Mapping[str, float]:
         """Return the next start of each experiment, epoch seconds."""
-        jobs = self._scheduler.get_jobs()
+        jobs = self._scheduler.get_jobs("default")
         return {j.id: j.next_run_time.timestamp() for j in jobs if getattr(j, "next_run_time", None)}
 
     def _report(self, event: JobEvent) -> None:
+        if event.jobstore == PULSE:
+            return
         if event.code == EVENT_JOB_SUBMITTED:
             self._lagged(event.scheduled_run_times[0].timestamp())
             return

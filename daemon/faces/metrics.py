@@ -1,4 +1,4 @@
-"""What Prometheus sees: a listener on events and looks. The only module that knows prometheus-client.
+"""What Prometheus sees: a listener on events and looks. It and ``families`` alone know prometheus-client.
 
 Label sets that are known from the settings start at 0, so that a rate over them is never absent. No ids as
 labels: ids are in the log and the journal.
@@ -6,12 +6,11 @@ labels: ids are in the log and the journal.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import product
+from dataclasses import asdict
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
-from daemon.core import guard
 from daemon.core.course import Course, Opened, Played, Purpose, RunEvent, Swept
 from daemon.core.events import (
     Aborted,
@@ -32,23 +31,20 @@ from daemon.core.events import (
     Verdict,
 )
 from daemon.core.events import Observed as ObservedEvent
-from daemon.core.invariants import INVARIANTS
-from daemon.core.model import Observation, Reversion, Status
-from daemon.core.settings import ExperimentSetting, Settings
+from daemon.core.model import Limits, Observation, Reversion, Status
+from daemon.core.settings import Settings
 from daemon.faces.asking import or_unknown
+from daemon.faces.families import MANUAL, Families
 
-BUCKETS_S = (0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800)
-MANUAL = "manual"
-BURST = "sqs-burst"
 QUEUE_STATES = ("visible", "in_flight", "delayed", "dead_letter")
 
 
-class Metrics:
+class Metrics(Families):
     """Counts and gauges of one daemon, on a registry of their own. Thread-safe."""
 
     def __init__(self, settings: Settings, *, version: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        super().__init__(CollectorRegistry())
         self._settings = settings
         self._kinds = {p.name: p.probe for p in settings.probes}
         self._latest: dict[str, Observation] = {}
@@ -56,66 +52,9 @@ class Metrics:
         self._measured_once: dict[str, set[str]] = {}
         self._purposes: dict[str, Purpose] = {}
         self._complete: set[str] = set()
-        self._define()
+        self._next_times: Callable[[], Mapping[str, float]] = dict
         self._build_info.labels(version).set(1)
-        self._start_at_zero()
-
-    def _define(self) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"chaosd_{name}", text, labels, registry=self.registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"chaosd_{name}", text, labels, registry=self.registry)
-
-        def histogram(name: str, text: str, *labels: str) -> Histogram:
-            return Histogram(f"chaosd_{name}", text, labels, registry=self.registry, buckets=BUCKETS_S)
-
-        at, on = ("fault", "target"), ("probe", "target")
-        self._build_info = gauge("build_info", "Constant 1, labelled with the version.", "version")
-        self._started = counter("experiments_started", "Experiments proposed.", "experiment")
-        self._finished = counter("experiments_finished", "Experiments judged.", "experiment", "verdict")
-        self._active = gauge("fault_active", "1 while an injection may have an effect.", *at)
-        self._deadline = gauge("fault_deadline_timestamp_seconds", "When the active fault must be gone.", *at)
-        self._injections = counter("injections", "Injections carried out.", *at)
-        self._undo_failures = counter("undo_failures", "Failed attempts to take a fault back.", "fault")
-        self._pending = gauge("pending_undo", "Injections not yet taken back, and scenarios not yet swept.")
-        self._recovery = histogram("recovery_seconds", "Injection to steady again, healed by the worker.", *at)
-        self._detection = histogram("detection_seconds", "Injection to the first failing probe.", *at)
-        self._violations = counter(
-            "invariant_violations", "Invariants broken by a workload's run, each once a run.", "invariant", "target"
-        )
-        self._success = gauge("probe_success", "1 when the probe's last look was ok, else 0.", *on)
-        self._duration = gauge("probe_duration_seconds", "How long the probe's last look took.", *on)
-        self._value = gauge("probe_value", "What the probe measured; NaN while unknown.", *on, "measure")
-        self._steady = gauge("steady_state", "1 while every steady-state probe is ok, else 0.", "target")
-        self._refusals = counter("refusals", "Experiments refused or skipped.", "reason")
-        self._halted = gauge("halted", "1 while a halt is in force.")
-        self._lag = gauge("schedule_lag_seconds", "How late the last experiment was started.")
-        self._next = gauge("next_experiment_timestamp_seconds", "Next scheduled start.", "experiment")
-        self._sent = counter("messages_sent", "Marked messages sent to a target.", "scenario", "target")
-        self._queue = gauge("queue_messages", "Messages in the target's queues.", "target", "state")
-        self._message = gauge("message_seconds", "Last canary or scenario: slowest message to deployed.", "target")
-        self._switch = gauge("branch_switch_seconds", "Last scenario: slowest change of branch, at most.", "target")
-        self._listener = counter("listener_failures", "Listeners that broke on an event.", "listener")
-
-    def _start_at_zero(self) -> None:
-        for reason in guard.names():
-            self._refusals.labels(reason)
-        for target in self._settings.steady_state:
-            self._steady.labels(target).set(0)
-        for experiment in self._settings.experiments:
-            at = (experiment.fault, experiment.target)
-            self._started.labels(experiment.name)
-            for verdict in Verdict:
-                self._finished.labels(experiment.name, verdict.value)
-            for family in (self._active, self._injections, self._recovery, self._detection):
-                family.labels(*at)
-            self._undo_failures.labels(experiment.fault)
-            for sender in _senders(experiment):
-                self._sent.labels(sender, experiment.target)
-        able = [n for n, t in self._settings.targets.items() if t.queue is not None and t.repository is not None]
-        for invariant, target in product(INVARIANTS, able):
-            self._violations.labels(invariant, target)
+        self._start_at_zero(settings)
 
     # --- listeners ---------------------------------------------------------------------------------------
 
@@ -269,6 +208,10 @@ class Metrics:
         """Note how late a scheduled experiment was started."""
         self._lag.set(seconds)
 
+    def notified(self, destination: str, outcome: str) -> None:
+        """Count what became of one notification."""
+        self._notices.labels(destination, outcome).inc()
+
     def broke(self, listener: str) -> None:
         """Count a listener that broke."""
         self._listener.labels(listener).inc()
@@ -283,17 +226,46 @@ class Metrics:
         """Ask these at every scrape."""
         self._halted.set_function(or_unknown(halted))
         self._pending.set_function(or_unknown(pending))
+        self._next_times = next_times
+        self._watch_next()
+
+    def _watch_next(self) -> None:
         for experiment in self._settings.experiments:
             name = experiment.name
-            self._next.labels(name).set_function(lambda name=name: next_times().get(name, math.nan))  # type: ignore[misc]
+            self._next.labels(name).set_function(lambda name=name: self._next_times().get(name, math.nan))  # type: ignore[misc]
+
+    def adopt(self, settings: Settings) -> None:
+        """Take another configuration: counters go on, what it names no more is gone."""
+        gone = {(p.name, p.target) for p in self._settings.probes} - {(p.name, p.target) for p in settings.probes}
+        for name, target in gone:
+            self._latest.pop(name, None)
+            for measure in self._measured_once.pop(name, ()):
+                self._value.remove(name, target, measure)
+            self._success.remove(name, target)
+            self._duration.remove(name, target)
+        for target in self._settings.steady_state.keys() - settings.steady_state.keys():
+            self._steady.remove(target)
+        for target in self._settings.targets.keys() - settings.targets.keys():
+            self._message.remove(target)
+            self._switch.remove(target)
+            for objective in asdict(Limits()):
+                self._objective.remove(target, objective.removesuffix("_s"))
+            for state in QUEUE_STATES:
+                self._queue.remove(target, state)
+        for name in {e.name for e in self._settings.experiments} - {e.name for e in settings.experiments}:
+            self._next.remove(name)
+        self._settings = settings
+        self._kinds = {p.name: p.probe for p in settings.probes}
+        self._start_at_zero(settings)
+        self._watch_next()
+
+    def reloaded(self, at_s: float | None) -> None:
+        """Note a reload: when it was (epoch seconds), None for one that was refused."""
+        self._reload_ok.set(at_s is not None)
+        if at_s is not None:
+            self._reload_at.set(at_s)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the exposition and its content type, negotiated from the Accept header."""
         encoder, content_type = choose_encoder(accept)
         return encoder(self.registry), content_type
-
-
-def _senders(experiment: ExperimentSetting) -> tuple[str, ...]:
-    """Return what sends messages in an experiment: its workload's scenario, and a burst."""
-    played = (experiment.workload.scenario,) if experiment.workload else ()
-    return (*played, BURST) if experiment.fault == BURST else played

@@ -8,6 +8,7 @@ from daemon.core.events import Injection, State, Verdict
 from daemon.core.model import Bracket, Instant, Observation, Undo
 from daemon.core.parameters import describe
 from daemon.core.seams import Fault, Probe
+from daemon.core.settings import AboutEvery, Cron, Every, ExperimentSetting
 
 if TYPE_CHECKING:
     from daemon.core.course import ScenarioRun
@@ -159,6 +160,28 @@ def probe(kind: type[Probe]) -> dict[str, Any]:
         "summary": kind.summary,
         "measures": dict(kind.measures),
         "parameters": describe(kind),
+    }
+
+
+def experiment(setting: ExperimentSetting, at_s: float | None) -> dict[str, Any]:
+    """Return a configured experiment and when it is due next."""
+    match setting.trigger:
+        case Cron(expression=expression, timezone=zone):
+            schedule: dict[str, Any] = {"cron": expression, "timezone": zone}
+        case Every(seconds=seconds):
+            schedule = {"every": seconds}
+        case AboutEvery(seconds=seconds):
+            schedule = {"about_every": seconds}
+    return {
+        "name": setting.name,
+        "fault": setting.fault,
+        "target": setting.target,
+        "set": dict(setting.parameters),
+        "schedule": schedule,
+        "for": setting.duration_s,
+        "timeout": setting.timeout_s,
+        "workload": setting.workload.scenario if setting.workload else None,
+        "next_at": None if at_s is None else stamp(at_s),
     }
 
 

@@ -12,6 +12,11 @@ def boot_s() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def monotonic_us() -> int:
+    """Return CLOCK_MONOTONIC in whole microseconds, as systemd counts."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+
+
 class SystemClock:
     """Real time: CLOCK_MONOTONIC for differences, the epoch for people."""
 

@@ -1,4 +1,4 @@
-"""Tokens from files and systemd's credentials: kept as digests, refused when others could read them."""
+"""Secrets from files and systemd's credentials, refused when others could read them; the API's as digests."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from daemon.core.access import Token
 from daemon.core.errors import ConfigError
-from daemon.core.settings import Api, TokenSetting
+from daemon.core.settings import Api, SecretSetting, TokenSetting
 
 LEAST = 16  # characters; what is shorter can be guessed
 _BYTES_MAX = 4096
@@ -38,7 +38,19 @@ def load(api: Api, environment: Mapping[str, str]) -> tuple[Token, ...]:
     return tuple(found.values())
 
 
+def secret(setting: SecretSetting, environment: Mapping[str, str]) -> str:
+    """Return one secret word, read anew; raises ValueError, which says what is wrong and never the word."""
+    try:
+        return _word(setting, environment).decode("ascii")
+    except UnicodeDecodeError:
+        raise ValueError(f"{setting.file or setting.credential} holds characters beyond ASCII") from None
+
+
 def _digest(setting: TokenSetting, environment: Mapping[str, str]) -> bytes:
+    return hashlib.sha256(_word(setting, environment)).digest()
+
+
+def _word(setting: TokenSetting | SecretSetting, environment: Mapping[str, str]) -> bytes:
     if setting.credential is not None:
         directory = environment.get("CREDENTIALS_DIRECTORY")
         if not directory:
@@ -68,4 +80,4 @@ def _read(path: Path, forbidden: int, owners: Iterable[int]) -> bytes:
         raise ValueError(
             f"{path} holds no token: expected one word of {LEAST} or more characters, found {len(token)} bytes"
         )
-    return hashlib.sha256(token).digest()
+    return token

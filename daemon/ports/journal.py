@@ -227,17 +227,16 @@ class Journal:
         )
         return self._folded(ids, observed=False)
 
-    def recent(self, *, since_s: float = 0.0, most: int = 1000) -> tuple[Injection, ...]:
+    def recent(self, *, since_s: float = 0.0, most: int = 1000, before: str = "") -> tuple[Injection, ...]:
         """Return the latest injections proposed since then (epoch seconds), oldest first, without observations.
 
-        In the order in which they were proposed, which is not that of their times where a clock was set back.
+        In the order in which they were proposed (``before`` which, if given): times may jump back with the clock.
         """
-        ids = self._ids(
+        query = (
             "SELECT injection FROM event WHERE kind != 'observed' AND kind = 'proposed' AND at_s >= ?"
-            " ORDER BY +seq DESC LIMIT ?",
-            since_s,
-            most,
+            " AND (? = '' OR seq < (SELECT min(seq) FROM event WHERE injection = ?)) ORDER BY +seq DESC LIMIT ?"
         )
+        ids = self._ids(query, since_s, before, before, most)
         return tuple(reversed(self._folded(ids, observed=False)))
 
     def started(self, *, since: datetime) -> tuple[float, ...]:

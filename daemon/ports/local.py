@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -24,13 +25,18 @@ _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ")
 
 
 class LocalHttp:
-    """Plain GET without proxies, cookies or redirects: the status is what that very address answered.
+    """Plain HTTP without proxies, cookies or redirects: the status is what that very address answered.
 
     ``timeout_s`` bounds connecting, and then once more the whole exchange.
     """
 
     def get(self, url: str, *, timeout_s: float) -> tuple[int, bytes]:
-        connection, path = _connection(url, timeout_s)
+        answer = self.send(Message("GET", url), timeout_s=timeout_s)
+        return answer.status, answer.body
+
+    def send(self, message: "Message", *, timeout_s: float) -> "Answer":
+        """Send one request; raises UnreachableError, which names a secret address by its host alone."""
+        connection, path = _connection(message.url, timeout_s)
         expired = threading.Event()
         try:
             connection.connect()
@@ -39,7 +45,7 @@ class LocalHttp:
             timer.daemon = True
             timer.start()
             try:
-                return _exchange(connection, path)
+                return _exchange(connection, message, path)
             finally:
                 timer.cancel()
                 if expired.is_set():  # also when the body, cut off, looked complete for want of a length
@@ -47,18 +53,47 @@ class LocalHttp:
         except (OSError, http.client.HTTPException) as error:
             late = isinstance(error, TimeoutError)
             why = f"no complete answer within {timeout_s:g} s" if late else (str(error) or type(error).__name__)
-            raise UnreachableError(f"no answer from {url}: {why}") from None
+            raise UnreachableError(f"no answer from {message.shown}: {why}") from None
         finally:
             connection.close()
 
 
-def _exchange(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
-    connection.request("GET", path, headers={"User-Agent": "chaosd", "Connection": "close"})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request; the address of a ``secret`` one is never told beyond its host."""
+
+    method: str
+    url: str = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret: bool = False
+
+    @property
+    def shown(self) -> str:
+        return self.url if not self.secret else urlsplit(self.url).hostname or "?"
+
+
+def _exchange(connection: http.client.HTTPConnection, message: Message, path: str) -> Answer:
+    headers = {"User-Agent": "chaosd", "Connection": "close", **message.headers}
+    connection.request(message.method, path, body=message.body, headers=headers)
     with connection.getresponse() as response:
         body = response.read(_BODY_BYTES_MAX)
         if len(body) < _BODY_BYTES_MAX and response.length:
             raise http.client.IncompleteRead(body, response.length)
-        return response.status, body
+        return Answer(
+            status=response.status,
+            headers={name.lower(): value for name, value in response.getheaders()},
+            body=body,
+        )
 
 
 def _connection(url: str, timeout_s: float) -> tuple[http.client.HTTPConnection, str]:

@@ -41,3 +41,12 @@ class Signals:
             return None
         (number,) = os.read(self._read, 1)
         return number if number in self._numbers else None
+
+
+def terminal() -> bool:
+    """Tell whether this process has a controlling terminal at the moment; one that was closed is none."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

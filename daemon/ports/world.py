@@ -1,5 +1,6 @@
 """The real world: every port, each built when first asked for, so that a git fault never loads an AWS client."""
 
+import os
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,11 @@ from daemon.ports.clock import SystemClock
 from daemon.ports.files import LocalFiles
 from daemon.ports.state import boot_id
 
+VARIABLE = "ECS_CONTAINER_METADATA_URI_V4"
+
 if TYPE_CHECKING:
     from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Levers, Sqs
+    from daemon.core.whereabouts import OwnTask
     from daemon.ports.aws import AwsPort
     from daemon.ports.local import LocalCommands
 
@@ -37,6 +41,20 @@ class LocalWorld:
         other = copy(self)
         other.__dict__["_private"] = private
         return other
+
+    @property
+    def own_task(self) -> str:
+        if not os.environ.get(VARIABLE):
+            return ""
+        found = self.whereabouts
+        return found.id if found else ""
+
+    @cached_property
+    def whereabouts(self) -> "OwnTask | None":
+        """Return the ECS task this runs in, None outside ECS; raises UnreachableError when it cannot be told."""
+        from daemon.ports.metadata import discover
+
+        return discover(os.environ, self.http)
 
     @cached_property
     def files(self) -> Files:

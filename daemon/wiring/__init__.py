@@ -3,14 +3,14 @@
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daemon.core.events import Observed
 from daemon.core.model import Repository, Target
 from daemon.core.parameters import build
 from daemon.core.seams import Fault, World
 from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings
-from daemon.engine.control import Control
+from daemon.engine.control import Control, Regime
 from daemon.engine.injector import Injector
 from daemon.engine.outside import Outside
 from daemon.engine.parts import Parts
@@ -33,6 +33,7 @@ from daemon.wiring.observers import branches, git_witness, sweep_run, undo_of_ru
 __all__ = ["Catalogue", "branches", "faults", "git_witness", "probes", "sweep_run", "undo_of_run", "witness"]
 
 AD_HOC = "repository"
+UNDO_S = 60.0  # for undoing that waits for nobody
 REGION, ENDPOINT = "CHAOSD_AWS_REGION", "CHAOSD_AWS_ENDPOINT_URL"
 
 
@@ -58,6 +59,7 @@ class Station:
     journal: Journal
     recorder: Recorder
     reverter: Reverter
+    parts: Parts
     injector: Injector
     control: Control
     lookouts: tuple[Lookout, ...]
@@ -152,6 +154,7 @@ def _station(
         journal=journal,
         recorder=parts.recorder,
         reverter=parts.reverter,
+        parts=parts,
         injector=injector,
         control=Control(
             injector=injector,
@@ -167,10 +170,44 @@ def _station(
     )
 
 
+def renewed(now: Station, settings: Settings) -> Station:
+    """Return the station under other settings: what begins from now on runs under them, what is under way does not.
+
+    A probe that stays as it was keeps what it remembers. Nothing has changed when this raises ConfigError.
+    """
+    before = {p.name: (p, o) for p, o in zip(now.settings.probes, now.lookouts, strict=True)}
+    looking = tuple(
+        before[p.name][1]
+        if p.name in before and (p, o.target) == (before[p.name][0], before[p.name][1].target)
+        else o
+        for p, o in zip(settings.probes, lookouts(settings), strict=True)
+    )
+    outside = _outside(settings, now.state, now.world, looking)
+    stage = _theatre(settings, now.state, now.world, now.recorder)
+    parts = replace(
+        now.parts,
+        settings=settings,
+        watcher=_watcher(settings, now.world, looking),
+        outside=outside,
+        company=lambda: stage.company,
+    )
+    injector = Injector(parts)
+    now.control.adopt(Regime(injector, outside, Sentinel(outside.questions, now.world.clock)))
+    return replace(now, settings=settings, parts=parts, injector=injector, lookouts=looking)
+
+
 def open_journal(state: StateDirectory, *, readonly: bool = False) -> Journal:
     """Open the state directory's journal; raises JournalError."""
     keep = None if readonly else Keep(state.path)
     return Journal(state.journal, clock_s=lambda: SystemClock().instant().wall_s, readonly=readonly, keep=keep)
+
+
+def patience_s(journal: Journal) -> float:
+    """Return how long undoing what is outstanding may take at most, one after the other. Raises JournalError."""
+    undos = [i.undo for i in journal.outstanding() if i.undo] + [
+        run.opened.undo for run in journal.scenarios.open_runs() if run.outstanding
+    ]
+    return UNDO_S + sum(undo.wait_s + undo.takes_s for undo in undos)
 
 
 def settled(state: StateDirectory) -> Journal:

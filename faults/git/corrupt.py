@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from daemon.core.calls import NONE, Call
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import packed_ref, read_head
 from daemon.core.gitobjects import ID_BYTES, MalformedError, inflated, loose_problem, parse_head
@@ -213,6 +214,7 @@ class GitCorrupt:
     summary: ClassVar[str] = "damage a clone's objects, index, HEAD or refs"
     modes: ClassVar = modes(ENTRIES)
     touches: ClassVar[Resource] = Resource.REPOSITORY
+    calls: ClassVar[tuple[Call, ...]] = NONE
 
     mode: str = parameter("loose-object-truncate", "what is damaged", choices=tuple(_BY_NAME))
     object: str = parameter(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from daemon.core.calls import NONE, Call
 from daemon.core.errors import RefusedError
 from daemon.core.model import Order, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
@@ -68,6 +69,7 @@ class GitLock:
     summary: ClassVar[str] = "leave a stale lock file in a clone"
     modes: ClassVar = modes(ENTRIES)
     touches: ClassVar[Resource] = Resource.REPOSITORY
+    calls: ClassVar[tuple[Call, ...]] = NONE
 
     mode: str = parameter("index-lock", "what is locked", choices=tuple(_BY_NAME))
 

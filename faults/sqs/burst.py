@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from daemon.core.calls import SEND, SWEEP, Call
 from daemon.core.cloud import QueueFacts
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Mode, Order, Queue, Resource, Reversion, Undo
@@ -36,6 +37,7 @@ class SqsBurst:
     summary: ClassVar[str] = "Sends a burst of marked messages to the target's queue"
     modes: ClassVar[tuple[Mode, ...]] = MODES
     touches: ClassVar[Resource] = Resource.QUEUE
+    calls: ClassVar[tuple[Call, ...]] = (*SEND, *SWEEP)
 
     mode: str = parameter(SUSTAINED, "the shape of the burst", choices=tuple(m.name for m in MODES))
     messages: int = parameter(100, "how many messages", least=1, most=100_000)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from daemon.core.calls import SEND, SWEEP, Call
 from daemon.core.cloud import Message
 from daemon.core.errors import TargetAbsentError
 from daemon.core.messages import RUN_ATTRIBUTE, command, message
@@ -36,6 +37,7 @@ class InterruptMessage:
     summary: ClassVar[str] = "Sends a message of another session while the worker is busy with one"
     modes: ClassVar[tuple[Mode, ...]] = MODES
     touches: ClassVar[Resource] = Resource.QUEUE
+    calls: ClassVar[tuple[Call, ...]] = (*SEND, *SWEEP)
 
     mode: str = parameter("input", "which queue the interrupter goes to", choices=tuple(m.name for m in MODES))
     wait_for_work: float = parameter(10.0, "how long to wait for a message in flight", unit="s")

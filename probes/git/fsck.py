@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from daemon.core.calls import NONE, Call
 from daemon.core.gitclone import Clone
 from daemon.core.model import Finding, Reading, Status, Target
 from daemon.core.parameters import parameter
@@ -36,6 +37,7 @@ class GitFsck:
 
     name: ClassVar[str] = "git-fsck"
     summary: ClassVar[str] = "full git fsck: slow, for long intervals"
+    calls: ClassVar[tuple[Call, ...]] = NONE
     measures: ClassVar[Mapping[str, str]] = {
         "clones": "clones that were looked at",
         "findings": "lines in which fsck complains",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from daemon.core.calls import NONE, Call
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import Clone
 from daemon.core.model import Finding, Reading, Status, Target
@@ -104,6 +105,7 @@ class GitHealth:
     summary: ClassVar[str] = (
         "stale locks, broken HEAD, refs, index and objects, operations in progress, unpushed work"
     )
+    calls: ClassVar[tuple[Call, ...]] = NONE
     measures: ClassVar[Mapping[str, str]] = {
         "clones": "clones that were looked at",
         "locks": "lock files present",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from daemon.core import messages
+from daemon.core.calls import Call, On, calls
 from daemon.core.errors import ConfigError, TargetAbsentError, UnreachableError
 from daemon.core.messages import Command
 from daemon.core.model import Finding, Instant, Queue, Reading, Repository, Status, Target
@@ -27,6 +28,10 @@ class PipelineCanary:
 
     name: ClassVar[str] = "pipeline-canary"
     summary: ClassVar[str] = "Sends one marked message and times it to its commit and deployment"
+    calls: ClassVar[tuple[Call, ...]] = (
+        *calls(On.INPUT, "sqs.facts", "sqs.send"),
+        *calls(On.DEPLOYMENT, "s3.head", "s3.get"),
+    )
     measures: ClassVar[Mapping[str, str]] = {
         "commit_seconds": "from sending to the commit on its branch of the remote",
         "deployed_seconds": "from that commit to its deployment",

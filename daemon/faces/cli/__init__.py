@@ -42,6 +42,8 @@ VERBS: Mapping[str, Mapping[str, Verb]] = {
         "probes": Verb(f"{_HERE}.catalogue:probes", "The probes that can look."),
         "journal": Verb(f"{_HERE}.journal:journal", "Check, compact, back up or adopt the journal."),
         "config": Verb(f"{_HERE}.settings:config", "Check, show or begin a chaosd.yaml."),
+        "iam-policy": Verb(f"{_HERE}.policy:iam_policy", "The IAM policy that the configuration needs."),
+        "completion": Verb(f"{_HERE}.completion:completion", "The script that completes words in your shell."),
     },
 }
 

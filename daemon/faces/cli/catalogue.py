@@ -1,14 +1,17 @@
 """``chaosd faults`` and ``chaosd probes``: what is installed, with modes and parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from daemon.core.errors import UsageError
+from daemon.faces.cli import complete
 from daemon.faces.cli.group import Suggesting
 from daemon.faces.cli.session import Session, output_option
 from daemon.faces.cli.text import number, seconds, write_json
+
+LISTED_MAX = 8  # modes of one fault in the list of all
 
 
 @click.group(cls=Suggesting, invoke_without_command=True, short_help="The faults that can be injected.")
@@ -38,14 +41,22 @@ def list_faults(session: Session) -> int:
         return 0
     from daemon.faces.cli import tables
 
-    rows = [[f["name"], f["summary"], "\n".join(m["name"] for m in f["modes"]) or "-"] for f in found.values()]
+    rows = [[f["name"], f["summary"], _listed([m["name"] for m in f["modes"]], f["name"])] for f in found.values()]
     columns = (tables.Column("fault", whole=True), "what it does", tables.Column("modes", whole=True))
     tables.show(tables.table(columns, rows))
     return 0
 
 
+def _listed(modes: Sequence[str], fault: str) -> str:
+    """Return the modes one to a line; of many the first, and the command that shows the rest."""
+    if len(modes) <= LISTED_MAX:
+        return "\n".join(modes) or "-"
+    left = len(modes) - LISTED_MAX + 1
+    return "\n".join([*modes[: LISTED_MAX - 1], f"and {left} more: chaosd faults show {fault}"])
+
+
 @faults.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.faults)
 @output_option
 @click.pass_obj
 def show_fault(session: Session, name: str) -> int:
@@ -83,7 +94,7 @@ def list_probes(session: Session) -> int:
 
 
 @probes.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.probes)
 @output_option
 @click.pass_obj
 def show_probe(session: Session, name: str) -> int:

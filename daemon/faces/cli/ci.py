@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from daemon.faces.cli import complete
 from daemon.faces.cli.inject import on_watch
 from daemon.faces.cli.session import Session, common
 
@@ -11,12 +12,20 @@ SUITE = "chaosd-junit.xml"
 
 
 @click.command(short_help="Every experiment once, with scenarios; JUnit and an exit code.")
-@click.option("--experiment", "experiments", multiple=True, metavar="NAME", help="Only these; all by default.")
+@click.option(
+    "--experiment",
+    "experiments",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.experiments,
+    help="Only these; all by default.",
+)
 @click.option(
     "--scenario",
     "scenarios",
     multiple=True,
     metavar="NAME|all",
+    shell_complete=complete.scenarios,
     help="Played beside each fault; by default the experiment's own workload, else `basic`.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Repeats the choices of an earlier run.")

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ class LazyGroup(Suggesting):
         module, name = verb.where.split(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return commands and options without importing a command: a tab is to be quick."""
+        verbs = {name: verb for verbs in self._sections.values() for name, verb in verbs.items()}
+        found = [
+            CompletionItem(name, help=verb.help) for name, verb in verbs.items() if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

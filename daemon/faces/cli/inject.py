@@ -7,6 +7,7 @@ import click
 
 from daemon.core.errors import UsageError
 from daemon.core.model import Json
+from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, common
 from daemon.faces.cli.types import DURATION, SETTING, who
 
@@ -17,14 +18,30 @@ DEFAULT_S = 30.0
 
 
 @click.command(short_help="Inject one fault, watch, undo, judge.")
-@click.argument("fault")
-@click.option("--mode", help="The way it strikes; `chaosd faults show FAULT` lists them.")
-@click.option("--target", help="A target of the configuration; not needed when there is only one.")
-@click.option("--repository", metavar="PATH", help="A repository on this machine instead of a target.")
+@click.argument("fault", shell_complete=complete.faults)
+@click.option(
+    "--mode", shell_complete=complete.modes, help="The way it strikes; `chaosd faults show FAULT` lists them."
+)
+@click.option(
+    "--target",
+    shell_complete=complete.targets,
+    help="A target of the configuration; not needed when there is only one.",
+)
+@click.option(
+    "--repository",
+    shell_complete=complete.directories,
+    metavar="PATH",
+    help="A repository on this machine instead of a target.",
+)
 @click.option("--set", "settings", type=SETTING, multiple=True, metavar="K=V", help="A parameter of the fault.")
 @click.option("--for", "duration_s", type=DURATION, default=DEFAULT_S, metavar="30s", help="How long it stays.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Repeats the choices of an earlier injection.")
-@click.option("--scenario", metavar="NAME", help="Messages sent meanwhile, and judged; see `chaosd scenario list`.")
+@click.option(
+    "--scenario",
+    shell_complete=complete.scenarios,
+    metavar="NAME",
+    help="Messages sent meanwhile, and judged; see `chaosd scenario list`.",
+)
 @click.option("--scenario-set", type=SETTING, multiple=True, metavar="K=V", help="A parameter of the scenario.")
 @click.option("--strike", type=DURATION, metavar="2s", help="When the fault strikes, from the first message sent.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, touch nothing.")

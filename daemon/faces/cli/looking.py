@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon.core.errors import UsageError
+from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, config_option, output_option
 from daemon.faces.cli.text import write_json
 
@@ -17,7 +18,7 @@ WORKERS = 8
 
 
 @click.command(short_help="One look with the probes.")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.configured_probes)
 @click.option("--repository", metavar="PATH", help="A repository on this machine; NAME is a kind of probe then.")
 @config_option
 @output_option

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon.core.errors import TargetAbsentError
+from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, output_option, state_option
 from daemon.faces.cli.text import write_json
 from daemon.faces.cli.types import DURATION
@@ -21,7 +22,7 @@ NEWEST = "last"
 @click.command(short_help="The injections so far.")
 @click.option("--since", "since_s", type=DURATION, metavar="24h", help="Only those of the last while.")
 @click.option("-n", "--most", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The latest N.")
-@click.option("--fault", help="Only this fault.")
+@click.option("--fault", shell_complete=complete.faults, help="Only this fault.")
 @state_option
 @output_option
 @click.pass_obj

@@ -21,15 +21,20 @@ from daemon.faces.cli.session import Session, config_option, state_option
 def run(session: Session, listen: str | None, seed: int | None, until_stdin_closes: bool) -> int:
     """Run the daemon in the foreground: recover, watch, inject on schedule.
 
-    SIGTERM or Ctrl-C undoes everything first, then ends it.
+    SIGTERM or Ctrl-C undoes everything first, then ends it. SIGHUP reads the configuration again, SIGUSR1 halts.
     """
     watchman = OnWatch(session.state.path, speaks_json=not sys.stderr.isatty())
-    settings = session.settings({"api.listen": listen, "seed": seed})
-    from daemon import lifecycle
+    flags = {"api.listen": listen, "seed": seed}
+    settings = session.settings(flags)
+    from daemon import service
+    from daemon.ports.supervisor import Supervisor
 
     if until_stdin_closes:
         threading.Thread(target=_end_with_input, name="stdin", daemon=True).start()
-    return lifecycle.serve(settings, session.state, watchman)
+    supervisor = Supervisor(os.environ)
+    return service.serve(
+        settings, session.state, watchman, read=lambda: session.settings(flags), supervisor=supervisor
+    )
 
 
 def _end_with_input() -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon.core.errors import UsageError
+from daemon.faces.cli import complete
 from daemon.faces.cli.gitcases import git
 from daemon.faces.cli.group import Suggesting
 from daemon.faces.cli.session import Session, common, output_option
@@ -59,8 +60,12 @@ def list_scenarios(session: Session) -> int:
 
 
 @scenario.command("run")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...|all")
-@click.option("--target", help="A target of the configuration; not needed when there is only one.")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...|all", shell_complete=complete.scenarios)
+@click.option(
+    "--target",
+    shell_complete=complete.targets,
+    help="A target of the configuration; not needed when there is only one.",
+)
 @click.option("--set", "settings", type=SETTING, multiple=True, metavar="K=V", help="A parameter of the scenario.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Repeats the choices of an earlier run.")
 @common

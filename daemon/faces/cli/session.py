@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from daemon.faces.cli import complete
+
 if TYPE_CHECKING:
     from daemon.core.settings import Settings
+    from daemon.core.whereabouts import OwnTask
     from daemon.faces.client import Client
     from daemon.ports.state import StateDirectory
 
@@ -83,7 +86,15 @@ def reading(overrides: Mapping[str, object] | None = None) -> dict[str, Any]:
         "faults": wiring.faults(),
         "probes": wiring.probes(),
         "check_cron": _check_cron,
+        "discover": _discover,
     }
+
+
+def _discover() -> "OwnTask | None":
+    from daemon.ports.local import LocalHttp
+    from daemon.ports.metadata import discover
+
+    return discover(os.environ, LocalHttp())
 
 
 def _check_cron(expression: str, timezone: str) -> None:
@@ -100,7 +111,13 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
 def config_option(command: F) -> F:
     """Add ``-c/--config``."""
     option = click.option(
-        "-c", "--config", metavar="FILE", expose_value=False, callback=_remember, help="Configuration file."
+        "-c",
+        "--config",
+        metavar="FILE",
+        expose_value=False,
+        callback=_remember,
+        shell_complete=complete.files,
+        help="Configuration file.",
     )
     return option(command)
 
@@ -108,7 +125,12 @@ def config_option(command: F) -> F:
 def state_option(command: F) -> F:
     """Add ``--state-dir``."""
     option = click.option(
-        "--state-dir", metavar="DIR", expose_value=False, callback=_remember, help="Where journal and socket are."
+        "--state-dir",
+        metavar="DIR",
+        expose_value=False,
+        callback=_remember,
+        shell_complete=complete.directories,
+        help="Where journal and socket are.",
     )
     return option(command)
 

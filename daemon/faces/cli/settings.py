@@ -1,11 +1,13 @@
 """``chaosd config``: check, show, schema, init."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
 
 from daemon.core.errors import UsageError
+from daemon.faces.cli import complete
 from daemon.faces.cli.group import Suggesting
 from daemon.faces.cli.session import Session, config_option, output_option, reading
 from daemon.faces.cli.text import number, write_json
@@ -81,19 +83,34 @@ def schema() -> int:
 
 
 @config.command()
-@click.argument("file", default="chaosd.yaml")
+@click.argument("file", default="chaosd.yaml", shell_complete=complete.files)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def init(file: str, force: bool) -> int:
-    """Write a commented FILE to begin with (chaosd.yaml; - is stdout)."""
-    from daemon.config import starter
+@click.option("--ask/--no-ask", default=None, help="Ask for what was not found; by default on a terminal only.")
+@click.option("--target", metavar="NAME", help="What to call the target.")
+@click.option("--worktree", metavar="PATH", shell_complete=complete.directories, help="The worker's clone.")
+@click.option("--queue", metavar="URL", help="The worker's input queue.")
+@click.option("--cluster", metavar="NAME", help="Its ECS cluster.")
+@click.option("--service", metavar="NAME", help="Its ECS service.")
+@click.option("--region", metavar="NAME", help="Its AWS region.")
+def init(file: str, force: bool, ask: bool | None, **given: str | None) -> int:
+    """Write a commented FILE to begin with (chaosd.yaml; - is stdout).
 
-    if file == "-":
-        click.echo(starter(), nl=False)
-        return 0
+    What can be found is filled in: the git clone around this directory, the cluster and service of the ECS task
+    this runs in, queues and region in the environment. It injects nothing until you add an experiment.
+    """
+    from daemon.config import starter
+    from daemon.faces.cli import detect
+
     path = Path(file)
+    if file != "-" and not force and path.exists():
+        raise UsageError(f"nothing was written: {path} exists", hint="--force replaces it")
+    found = detect.found(given, ask=sys.stdin.isatty() if ask is None else ask)
+    if file == "-":
+        click.echo(starter(found), nl=False)
+        return 0
     try:
         with path.open("w" if force else "x") as handle:
-            handle.write(starter())
+            handle.write(starter(found))
     except FileExistsError:
         raise UsageError(f"nothing was written: {path} exists", hint="--force replaces it") from None
     except OSError as error:

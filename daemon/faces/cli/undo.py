@@ -78,10 +78,12 @@ def _everything(session: Session) -> "tuple[Documents, Documents, Rescued | None
     from daemon.faces import shapes
     from daemon.faces.cli.audit import note
     from daemon.faces.cli.signals import noted
+    from daemon.ports.supervisor import Supervisor
 
     with noted(), session.state as state:
         note(session, "recover", "")
-        rescued = salvage.recover(settings_in_force(session), state, waiting())
+        told = Supervisor(os.environ)
+        rescued = salvage.recover(settings_in_force(session), state, waiting(), told)
     return shapes.injections(rescued.found.injections), shapes.scenario_runs(rescued.found.runs), rescued
 
 

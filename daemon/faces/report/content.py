@@ -13,6 +13,7 @@ from daemon.faces import shapes
 from daemon.faces.report import invariants, statistics
 from daemon.faces.report import runs as scenario_runs
 from daemon.faces.report.collect import Period, Run
+from daemon.faces.report.experiment import experiment
 from daemon.faces.report.objectives import Objective, objectives
 from daemon.faces.report.stages import stage_times
 from daemon.faces.report.trials import Ending, Trial
@@ -52,7 +53,7 @@ def content(
         },
         summary=_summary(runs, found),
         objectives=[_objective(o) for o in objectives(runs, found, question.limits)],
-        experiments=[_experiment(r) for r in runs],
+        experiments=[experiment(r) for r in runs],
         runs=[scenario_runs.document(t) for t in found],
         invariants=invariants.table(found, runs),
         baseline_defects=invariants.baseline_defects(found),
@@ -106,30 +107,6 @@ def _objective(row: Objective) -> dict[str, Any]:
             for m in row.told
         ],
     }
-
-
-def _experiment(run: Run) -> dict[str, Any]:
-    found, stored = run.injection, run.stored
-    zero = found.injected.started if found.injected else None
-    return {
-        **shapes.injection(found),
-        "stored_verdict": stored.verdict.value if stored else None,
-        "differs": run.differs,
-        "limit": found.plan.recover_s,
-        "reverting_after": _after(zero, found.revert_started),
-        "followed_for": run.recovery.lo_s if run.recovery and run.recovery.censored else None,
-        "refused_by": found.refused.rule if found.refused else None,
-        "parameters": dict(found.plan.parameters),
-        "actions": list(found.undo.actions) if found.undo else [],
-        "looks": [
-            {"after": _after(zero, c.at), "probe": c.probe, "status": c.status.value, "finding": c.finding}
-            for c in run.changes
-        ],
-    }
-
-
-def _after(zero: Any, at: Any) -> float | None:
-    return None if zero is None or at is None else round(at.mono_s - zero.mono_s, shapes.DIGITS)
 
 
 def _grouped(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:

@@ -4,22 +4,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from daemon.faces.report import charts, drawings, words
 
 
 def render(document: Mapping[str, Any]) -> str:
     """Return the document as a self-contained page."""
-    environment = Environment(
-        loader=PackageLoader("daemon.faces.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["evidence"] = _evidence
-    page = environment.get_template("report.html.j2")
+    page = environment("daemon.faces.report").get_template("report.html.j2")
     return page.render(
         **document,
         outcome=words.outcome(document),
@@ -30,6 +22,19 @@ def render(document: Mapping[str, Any]) -> str:
         waterfalls=drawings.drawn(document["runs"]),
         distributions=[(row, charts.distribution(row)) for row in document["statistics"]],
     )
+
+
+def environment(*packages: str) -> Environment:
+    """Return the templates of these packages, the first that has one; everything is escaped."""
+    found = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["evidence"] = _evidence
+    return found
 
 
 def _evidence(value: object) -> str:

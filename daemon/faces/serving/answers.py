@@ -85,10 +85,11 @@ class InjectionDocument(Injection):
 
 
 class Injections(TypedDict):
-    """Several injections, oldest first."""
+    """One page of injections, newest first; ``next`` is where the following page is, null on the last."""
 
     schema_version: Literal[1]
     injections: list[Injection]
+    next: str | None
 
 
 class Accepted(TypedDict):
@@ -103,6 +104,25 @@ class Halted(TypedDict):
 
     schema_version: Literal[1]
     halted: str | None
+
+
+class Changed(TypedDict):
+    """What another configuration changed of one of its parts, by name."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
+class Reloaded(TypedDict):
+    """What a reload changed; ``others`` are the parts without names."""
+
+    schema_version: Literal[1]
+    targets: Changed
+    probes: Changed
+    experiments: Changed
+    tokens: Changed
+    others: list[str]
 
 
 class Found(TypedDict):
@@ -177,6 +197,38 @@ class Faults(TypedDict):
     faults: list[Fault]
 
 
+class Schedule(TypedDict):
+    """When it is due: one of the three; seconds."""
+
+    cron: NotRequired[str]
+    timezone: NotRequired[str]
+    every: NotRequired[float]
+    about_every: NotRequired[float]
+
+
+_Stay = TypedDict("_Stay", {"for": float})
+
+
+class Experiment(_Stay):
+    """One configured experiment."""
+
+    name: str
+    fault: str
+    target: str
+    set: dict[str, Any]
+    schedule: Schedule
+    timeout: float
+    workload: str | None
+    next_at: str | None
+
+
+class Experiments(TypedDict):
+    """The configured experiments."""
+
+    schema_version: Literal[1]
+    experiments: list[Experiment]
+
+
 class DaemonFacts(TypedDict):
     """The daemon itself."""
 
@@ -208,9 +260,12 @@ class Situation(TypedDict):
 class Problem(TypedDict):
     """What was not done, and why (RFC 9457)."""
 
+    type: str
     title: str
     status: int
     detail: str
+    instance: str
     hint: NotRequired[str]
     exit_code: NotRequired[int]
     rule: NotRequired[str]
+    problems: NotRequired[list[str]]

@@ -60,10 +60,20 @@ class SettleBody(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class InjectionsQuery(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Which injections."""
+    """Which page of which injections."""
 
     since_s: Annotated[float, Meta(ge=0, le=1e12, description="proposed since then, epoch seconds")] = 0.0
-    most: Annotated[int, Meta(ge=1, le=1000, description="the latest so many")] = 100
+    limit: Annotated[int, Meta(ge=1, le=1000, description="how many a page")] = 100
+    after: Annotated[
+        str, Meta(max_length=200, description="id of the last injection of the page before; `next` names it")
+    ] = ""
+
+
+class ProbeQuery(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which probe, by the names of the configuration."""
+
+    target: Annotated[Name, Meta(description="name of a configured target")]
+    module: Annotated[Name, Meta(description="name of a configured probe of that target")]
 
 
 class WaitQuery(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from daemon.faces.serving.answers import Problem
-from daemon.faces.serving.routes import TABLE, Route, Scope
+from daemon.faces.serving.routes import HTML, TABLE, Route, Scope
 
 _REF = "#/components/schemas/{name}"
 _ALWAYS = (400, 403)
@@ -23,7 +23,7 @@ _STATUS = {
     413: "the body is too large",
     415: "send application/json",
     422: "the configuration or the parameters do not fit",
-    503: "not ready yet",
+    503: "not ready yet, or all streams are taken",
 }
 
 
@@ -72,6 +72,8 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         problems += [413, 415]
     for code in sorted(set(problems)):
         operation["responses"][str(code)] = _answer(code, Problem, media="application/problem+json")
+        if HTML in route.answers.values():  # a browser is told in words
+            operation["responses"][str(code)]["content"][HTML] = {"schema": {"type": "string"}}
     return operation
 
 

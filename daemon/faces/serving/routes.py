@@ -8,7 +8,15 @@ from msgspec import Struct
 from werkzeug.routing import Map, Rule
 
 from daemon.faces.serving import answers
-from daemon.faces.serving.bodies import InjectBody, InjectionsQuery, Nothing, ReasonBody, SettleBody, WaitQuery
+from daemon.faces.serving.bodies import (
+    InjectBody,
+    InjectionsQuery,
+    Nothing,
+    ProbeQuery,
+    ReasonBody,
+    SettleBody,
+    WaitQuery,
+)
 
 
 class Scope(StrEnum):
@@ -36,16 +44,58 @@ class Route:
 
 
 _TEXT = "text/plain"
+HTML = "text/html"
 _ONE = answers.InjectionDocument
 CONTROL: dict[str, Any] = {"method": "POST", "scope": Scope.CONTROL}
 
 TABLE: tuple[Route, ...] = (
+    Route(path="/", name="index", summary="The status page", answers={200: HTML}, any_query=True),
+    Route(
+        path="/injections/<name>",
+        name="evidence",
+        summary="One injection with its evidence, for people",
+        answers={200: HTML},
+        problems=(404,),
+        any_query=True,
+    ),
+    Route(
+        path="/ui/style.css",
+        name="style",
+        summary="How the pages look",
+        scope=Scope.OPEN,
+        answers={200: "text/css"},
+    ),
+    Route(
+        path="/ui/status.js",
+        name="script",
+        summary="Keeps the pages up to date",
+        scope=Scope.OPEN,
+        answers={200: "text/javascript"},
+    ),
+    Route(path="/ui/icon.svg", name="icon", summary="The icon", scope=Scope.OPEN, answers={200: "image/svg+xml"}),
     Route(
         path="/metrics",
         name="metrics",
         summary="Prometheus metrics, text or OpenMetrics by Accept",
         answers={200: _TEXT},
         any_query=True,  # Prometheus adds what its configuration names under params
+    ),
+    Route(
+        path="/probe",
+        name="probe",
+        summary="One configured probe asked now, for Prometheus' multi-target pattern",
+        query=ProbeQuery,
+        answers={200: _TEXT},
+        problems=(404,),
+    ),
+    Route(
+        path="/-/reload",
+        name="reload",
+        summary="Take the configuration as it is on disk, all of it or nothing",
+        body=Nothing,
+        answers={200: answers.Reloaded},
+        problems=(409,),
+        **CONTROL,
     ),
     Route(
         path="/-/healthy",
@@ -77,15 +127,28 @@ TABLE: tuple[Route, ...] = (
         answers={200: answers.Faults},
     ),
     Route(
+        path="/api/v1/experiments",
+        name="experiments",
+        summary="The configured experiments, and when each is due",
+        answers={200: answers.Experiments},
+    ),
+    Route(
         path="/api/v1/observations",
         name="observations",
         summary="The latest look of every probe",
         answers={200: answers.Observations},
     ),
     Route(
+        path="/api/v1/events",
+        name="events",
+        summary="What happens, as server-sent events; Last-Event-ID resumes",
+        answers={200: "text/event-stream"},
+        problems=(503,),
+    ),
+    Route(
         path="/api/v1/injections",
         name="injections",
-        summary="The latest injections, oldest first",
+        summary="Injections, newest first, in pages",
         query=InjectionsQuery,
         answers={200: answers.Injections},
     ),

@@ -1,5 +1,6 @@
 """The web server: waitress, which also says who is at the other end of a Unix socket."""
 
+import json
 import os
 import socket
 import struct
@@ -11,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import waitress
 from waitress.channel import HTTPChannel
-from waitress.task import WSGITask
+from waitress.task import ErrorTask, WSGITask
 
+from daemon.core.errors import ConfigError
 from daemon.core.settings import Tcp
+from daemon.faces.serving import problems
+from daemon.faces.serving.streaming import STREAMS_MAX
 from daemon.ports.state import socket_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+THREADS = 4  # for what is answered at once, besides one for each stream
 LOOP_S = 30
 IDLE_S = 60  # a client that says nothing for that long loses its connection
 HEAD_MAX = 16 << 10
@@ -36,10 +41,24 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress ships no types
         return environment
 
 
+class _ErrorTask(ErrorTask):  # type: ignore[misc]  # as above
+    """Answers what is no request at all, too large, or broke, in the one form of all our refusals."""
+
+    def execute(self) -> None:
+        found = self.request.error
+        body = json.dumps(problems.plain(found.code, str(found.body), str(self.request.path))).encode()
+        self.status = f"{found.code} {found.reason}"
+        self.response_headers += [("Content-Type", problems.MEDIA), ("Cache-Control", "no-store")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]  # as above
     """Asks the kernel who connected, at the moment of connecting."""
 
     task_class = _Task
+    error_task_class = _ErrorTask
 
     def __init__(self, server: Any, sock: socket.socket, *rest: Any, **more: Any) -> None:
         self.peer_uid = peer_uid(sock)
@@ -52,13 +71,14 @@ class Server:
     def __init__(self, application: "WSGIApplication", listen: Tcp | Path) -> None:
         # Its loop looks around at this interval though nothing happens; sockets wake it whenever something does.
         common: dict[str, Any] = {
-            "threads": 4,
+            "threads": THREADS + STREAMS_MAX,
             "map": {},
             "ident": "chaosd",
             "asyncore_loop_timeout": LOOP_S,
             "channel_timeout": IDLE_S,
             "max_request_header_size": HEAD_MAX,
             "max_request_body_size": BODY_MAX,
+            "channel_request_lookahead": 1,  # reads on while it streams, so that who has gone is noticed
         }
         if isinstance(listen, Tcp):
             self._server = waitress.create_server(application, host=listen.host, port=listen.port, **common)
@@ -79,6 +99,11 @@ class Server:
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether its thread still serves."""
+        return self._thread.is_alive()
 
     def close(self) -> None:
         """Stop listening; requests under way are cut off."""
@@ -108,3 +133,15 @@ def peer_uid(connection: socket.socket) -> int | None:
 def our_uids() -> frozenset[int]:
     """Return who may use the private socket: this user, and root, whom nothing keeps out anyway."""
     return frozenset((0, os.geteuid()))
+
+
+def listening(application: "WSGIApplication", address: Tcp | Path) -> Server:
+    """Return a server that listens; raises ConfigError where that is not possible."""
+    try:
+        return Server(application, address)
+    except OSError as error:
+        where = f"{address.host}:{address.port}" if isinstance(address, Tcp) else address
+        raise ConfigError(
+            f"nothing was started: cannot listen on {where}: {error.strerror or error}",
+            hint="choose another api.listen, or stop what listens there",
+        ) from error

@@ -26,6 +26,8 @@ targets:
 probes:
   - {{name: health, probe: git-health, target: clone, every: 1s}}
 steady_state: {{clone: [health]}}
+experiments:
+  - {{name: lock, fault: git-lock, target: clone, every: 12h, set: {{mode: index-lock}}}}
 sampling: {{stable_for: 500ms}}
 guard: {{max_per_day: {budget}}}
 api:

@@ -17,7 +17,7 @@ LOCK = "  - {name: lock, fault: git-lock, target: editor, every: 1h, for: 10s, s
 OTHERS = """\
   - {name: interrupt, fault: interrupt-signal, target: editor, every: 1h, for: 10s}
   - {name: corrupt, fault: git-corrupt, target: editor, every: 1h, for: 40s}
-  - {name: burst, fault: sqs-burst, target: editor, every: 1h, set: {messages: 20, rate: 10/s}, for: 40s}
+  - {name: burst, fault: sqs-burst, target: editor, every: 1h, set: {messages: 20, rate: 10/s}, for: 20s}
 """
 GOOD = {"recovered", "no-impact"}
 SEED_SCENARIOS = ("basic", "switching", "interrupt", "rapid-switching", "concurrent-users")

@@ -1,8 +1,5 @@
 """A real Prometheus, asked by the guard's own questions."""
 
-import shutil
-import socket
-import subprocess
 import time  # noqa: TID251 - bounds the wait for a real process
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,34 +13,20 @@ from daemon.core.settings import GuardSetting
 from daemon.engine.outside import Outside
 from daemon.ports.local import LocalHttp
 from tests.fakes import FakeWorld
+from tests.integration.prometheus.server import PROMETHEUS, running
 
-PROMETHEUS = shutil.which("prometheus")
 pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus on this system (Debian: prometheus)")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run Prometheus on loopback; it scrapes itself every second. Stopped by its handle."""
-    home = Path(tmp_path_factory.mktemp("prometheus"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    scrape = {"job_name": "self", "scrape_interval": "1s", "static_configs": [{"targets": [address]}]}
-    (home / "p.yml").write_text(f"scrape_configs: [{scrape}]\n")
-    words = [f"--config.file={home / 'p.yml'}", f"--storage.tsdb.path={home}", f"--web.listen-address={address}"]
-    log = (home / "log").open("wb")
-    process = subprocess.Popen([str(PROMETHEUS), *words], stdout=log, stderr=log)
-    try:
+    """Run Prometheus on loopback; it scrapes itself every second."""
+    with running(Path(tmp_path_factory.mktemp("prometheus")), {"self": ()}, {}) as found:
         over_s = time.monotonic() + 60
-        while not isinstance(stop(f"http://{address}", "up == 1"), str):
-            assert process.poll() is None, (home / "log").read_text()
-            assert time.monotonic() < over_s, (home / "log").read_text()
+        while not isinstance(stop(found.address, "up == 1"), str):
+            assert time.monotonic() < over_s
             time.sleep(0.1)
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
+        yield found.address
 
 
 def asked(rules: GuardSetting) -> Outside:

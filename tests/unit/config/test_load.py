@@ -184,6 +184,8 @@ def test_every_commented_line_of_the_starter_is_right_too(read: Read) -> None:
                 (
                     "- ",
                     "seed:",
+                    "notify:",
+                    "grafana:",
                     "aws:",
                     "region:",
                     "endpoint_url:",

@@ -13,6 +13,8 @@ from daemon.core.events import Aborted, Injection, Planned, Proposed, State, Ver
 from daemon.core.guard import Unanswered
 from daemon.core.model import Instant, Reversion, Undo
 from daemon.engine import reverter
+from daemon.engine.control import Regime
+from daemon.engine.injector import Injector
 from tests import engine_kit
 from tests.engine_kit import Kit, request
 
@@ -238,7 +240,7 @@ def test_resuming_needs_a_reason_that_is_kept(kit: Kit) -> None:
 
 def test_nobody_resumes_what_others_hold(kit: Kit) -> None:
     others = Outsiders()
-    kit.control._outside = others  # type: ignore[assignment]
+    kit.control.adopt(Regime(kit.injector, others))  # type: ignore[arg-type]
     kit.control.halt("lunch")
     for attribute, said, rule in (
         ("file", "auditors, in the halt file /x", "halted"),
@@ -271,3 +273,12 @@ def test_a_halt_that_cannot_be_kept_stops_what_runs_all_the_same(kit: Kit) -> No
     assert found.judgement.verdict is Verdict.ABORTED
     assert kit.lamp is not None
     assert kit.lamp.light == "good"
+
+
+def test_what_is_under_way_ends_under_its_own_regime_and_the_next_runs_under_the_new(kit: Kit) -> None:
+    strict = Injector(replace(kit.parts, settings=replace(kit.settings, targets={})))
+    kit.world.clock.at(1, lambda: kit.control.adopt(Regime(strict)))
+    assert kit.control.run(request()).judgement is not None
+    with pytest.raises(UsageError, match="unknown target"):
+        kit.control.run(request())
+    assert strict._admission is kit.injector._admission, "the guard admits one at a time, whatever its rules"

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from daemon.core.access import Caller
 from daemon.core.errors import ChaosdError, JournalError, UnreachableError
@@ -18,9 +19,10 @@ from daemon.engine.facts import HALT
 from daemon.engine.injector import Injector
 from daemon.engine.recorder import Recorder
 from daemon.engine.reverter import Reverter
-from daemon.faces.api import Application
 from daemon.faces.metrics import Metrics
 from daemon.faces.serving.bodies import InjectBody
+from daemon.faces.serving.controlling import Controlling
+from daemon.faces.serving.desk import Desk
 from tests.engine_kit import Kit, request
 
 FIRST, THEN = 5, 15
@@ -100,10 +102,8 @@ class Runs:
 
 
 def test_of_what_nobody_asked_the_end_of_only_the_latest_errors_are_held() -> None:
-    desk = SimpleNamespace(control=Runs())
-    application = Application(desk, None)  # type: ignore[arg-type]
+    desk: Any = SimpleNamespace(control=Runs(), runs={})
+    desk.begun = lambda run: Desk.begun(desk, run)
     for fault in ("bad", "good") * 70:
-        application._inject(InjectBody(fault=fault, target="editor"), caller=Caller(kind="token", name="t"))
-    held = list(application._runs)
-    assert held[-1] == "inj-140"
-    assert held[:-1] == [f"inj-{n}" for n in range(13, 140, 2)], "the last 64 errors"
+        Controlling(desk).inject(InjectBody(fault=fault, target="editor"), caller=Caller(kind="token", name="t"))
+    assert list(desk.runs) == [f"inj-{n}" for n in range(13, 140, 2)], "the last 64 errors"

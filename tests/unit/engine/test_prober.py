@@ -9,10 +9,10 @@ import pytest
 
 from daemon.core.errors import UnreachableError
 from daemon.core.model import Observation, Phase, Reading, Status, Target
-from daemon.engine.prober import Lookout, Prober, ThreadedWatch
+from daemon.engine.prober import FRESH_S, LOOK_MOST_S, Lookout, Prober, ThreadedWatch
 from daemon.engine.stop import StopSwitch
 from daemon.ports.clock import SystemClock
-from tests.fakes import FakeWorld
+from tests.fakes import FakeClock, FakeWorld
 
 TARGET = Target(name="t")
 
@@ -116,3 +116,83 @@ def test_the_prober_looks_again_and_again_and_leaves_a_watched_probe_alone(world
         prober.stop()
     assert {o.probe for o in published[:3]} == {"p"}
     assert prober.latest["p"].status is Status.OK
+
+
+def test_a_look_without_end_and_a_thread_that_has_ended_are_named(tmp_path: Path) -> None:
+    world = FakeWorld(str(tmp_path))
+    looking, over = threading.Event(), threading.Event()
+
+    def hang(_: int) -> Reading:
+        looking.set()
+        over.wait(10)
+        return Reading(status=Status.OK)
+
+    prober = Prober([lookout(hang)], world=world, publish=lambda _: None)
+    assert prober.ailing() == (), "not started yet"
+    prober.start()
+    assert looking.wait(10)
+    assert prober.ailing() == ()
+    world.clock.advance(LOOK_MOST_S + 1)
+    assert prober.ailing() == (f"probe p has looked for {LOOK_MOST_S + 1:.0f} s",)
+    prober.stop()
+    assert prober.ailing() == ()
+    over.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_probe_s_thread_that_broke_is_named(world: FakeWorld) -> None:
+    def broken(_: Observation) -> None:
+        raise RuntimeError("publish")
+
+    prober = Prober([lookout(lambda _: Reading(status=Status.OK))], world=world, publish=broken)
+    prober.start()
+    prober._threads[0].join(10)
+    assert prober.ailing() == ("the thread probe-p has ended",)
+    prober.stop()
+
+
+def test_a_successor_remembers_what_stays_and_forgets_the_rest(world: FakeWorld) -> None:
+    prober = Prober([lookout(lambda _: Reading(status=Status.OK))], world=world, publish=lambda _: None)
+    seen = lookout(lambda _: Reading(status=Status.OK)).look(world)
+    prober.note(seen)
+    assert prober.successor([lookout(lambda _: Reading(status=Status.OK))]).latest == {"p": seen}
+    assert prober.successor([]).latest == {}
+
+
+def test_a_look_asked_for_is_published_and_one_just_made_is_good_enough(world: FakeWorld) -> None:
+    published: list[Observation] = []
+    clock = FakeClock()
+    world.clock = clock
+    one = lookout(lambda n: Reading(status=Status.OK, measures={"n": n}))
+    prober = Prober([one], world=world, publish=published.append)
+    first = prober.look("p", 1)
+    assert prober.look("p", 1) is first
+    clock.advance(FRESH_S)
+    second = prober.look("p", 1)
+    assert second is not None
+    assert published == [first, second] == [o for o in published if o is not None]
+    assert prober.latest["p"] is second
+    with pytest.raises(KeyError):
+        prober.look("other", 1)
+
+
+def test_a_probe_is_never_asked_twice_at_once_and_the_impatient_get_nothing(world: FakeWorld) -> None:
+    free, began = threading.Event(), threading.Event()
+    inside: list[int] = []
+
+    def slow(_: int) -> Reading:
+        inside.append(1)
+        assert len(inside) == 1
+        began.set()
+        free.wait(30)
+        inside.pop()
+        return Reading(status=Status.OK)
+
+    one = lookout(slow)
+    assert one.look_within(world, 0.01) is None  # too slow, and goes on
+    assert began.wait(30)
+    assert one.look_within(world, 0.01) is None  # somebody else looks
+    free.set()
+    seen = one.look_within(world, 30)
+    assert seen is not None
+    assert seen.status is Status.OK

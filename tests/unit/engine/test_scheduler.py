@@ -136,3 +136,78 @@ def test_an_experiment_s_seeds_differ_and_repeat() -> None:
     seeds = [first.next_seed("e") for _ in range(3)]
     assert len(set(seeds)) == 3
     assert again.next_seed("e") == seeds[1] == occurrence_seed(9, "e", 1)
+
+
+def test_other_experiments_are_taken_and_what_stays_keeps_its_next_start() -> None:
+    stays, goes = experiment(Every(seconds=600), name="stays"), experiment(Every(seconds=600), name="goes")
+    scheduler = Scheduler(
+        {"stays": stays, "goes": goes}, seed=1, fire=lambda _: None, skipped=lambda *_: None, lagged=lambda _: None
+    )
+    scheduler.start()
+    before = scheduler.next_times()
+    changed = experiment(Every(seconds=1200), name="goes")
+    scheduler.adopt({"stays": stays, "goes": changed, "new": experiment(Every(seconds=5), name="new")}, seed=1)
+    after = scheduler.next_times()
+    assert after["stays"] == before["stays"]
+    assert after["goes"] > before["goes"] + 300
+    assert set(after) == {"stays", "goes", "new"}
+    with pytest.raises(ValueError, match=r".+"):
+        scheduler.adopt({"bad": experiment(Cron(expression="nonsense"), name="bad")}, seed=1)
+    assert scheduler.next_times() == after
+    scheduler.adopt({}, seed=1)
+    assert scheduler.next_times() == {}
+    scheduler.stop()
+
+
+def test_one_that_runs_is_not_started_beside_itself_although_it_was_changed() -> None:
+    going, over, skipped = threading.Event(), threading.Event(), threading.Event()
+    running: list[float] = []
+
+    def fire(due: ExperimentSetting) -> None:
+        running.append(due.misfire_grace_s)
+        going.set()
+        over.wait(10)
+
+    scheduler = Scheduler(
+        {"e": experiment(Every(seconds=0.05))},
+        seed=1,
+        fire=fire,
+        skipped=lambda _, reason: skipped.set() if reason == "overlap" else None,
+        lagged=lambda _: None,
+    )
+    scheduler.start()
+    assert going.wait(10)
+    skipped.clear()
+    scheduler.adopt({"e": experiment(Every(seconds=0.06))}, seed=1)
+    assert skipped.wait(10)
+    assert len(running) == 1
+    scheduler.stop()
+    over.set()
+
+
+def test_a_scheduler_that_stands_still_has_no_pulse() -> None:
+    now, beaten = [0.0], threading.Event()
+
+    def now_s() -> float:
+        beaten.set()
+        return now[0]
+
+    scheduler = Scheduler({}, seed=1, fire=lambda _: None, skipped=lambda *_: None, lagged=lambda _: None)
+    assert scheduler.ailing() == ()
+    scheduler.pulse(0.2, now_s)
+    scheduler.start()
+    beaten.clear()
+    assert beaten.wait(10), "its own thread beats"
+    assert scheduler.next_times() == {}
+    scheduler._scheduler.pause()
+    now[0] += 10
+    assert scheduler.ailing() == ("the scheduler does not move",)
+    beaten.clear()
+    scheduler._scheduler.resume()
+    for _ in range(1000):
+        if not scheduler.ailing():
+            break
+        beaten.clear()
+        assert beaten.wait(10)
+    assert scheduler.ailing() == ()
+    scheduler.stop()

@@ -264,6 +264,28 @@ def test_a_burst_counts_what_it_sent_or_when_that_is_not_known_what_was_found_ag
     assert value(metrics, "messages_sent_total", scenario="sqs-burst", target="editor") == sent
 
 
+def test_another_configuration_ends_the_series_of_what_it_does_not_name(metrics: Metrics, tmp_path: Path) -> None:
+    metrics.watch(halted=lambda: False, pending=lambda: 0, next_times=lambda: {"dark": 5.0, "darker": 7.0})
+    instant = Kit(tmp_path).world.clock.instant()
+    reading = Reading(status=Status.OK, measures={"lux": 3.0})
+    for probe in ("look", "canary"):
+        metrics.looked(Observation(probe=probe, target="editor", asked=instant, answered=instant, reading=reading))
+    stays, on = SETTINGS.probes[0], {"probe": "look", "target": "editor"}
+    (old,) = SETTINGS.experiments
+    metrics.adopt(replace(SETTINGS, probes=(stays,), experiments=(replace(old, name="darker"),)))
+    assert value(metrics, "probe_success", **on) == 1
+    assert value(metrics, "steady_state", target="editor") == 1
+    assert value(metrics, "probe_success", probe="canary", target="editor") is None
+    assert value(metrics, "probe_value", probe="canary", target="editor", measure="lux") is None
+    assert value(metrics, "probe_value", measure="lux", **on) == 3
+    assert value(metrics, "next_experiment_timestamp_seconds", experiment="dark") is None
+    assert value(metrics, "next_experiment_timestamp_seconds", experiment="darker") == 7
+    assert value(metrics, "experiments_started_total", experiment="darker") == 0
+    metrics.adopt(replace(SETTINGS, targets={}, probes=(), experiments=(), steady_state={}))
+    assert value(metrics, "steady_state", target="editor") is None
+    assert value(metrics, "message_seconds", target="editor") is None
+
+
 def test_a_scenario_that_broke_is_forgotten_once_it_is_swept() -> None:
     metrics = Metrics(workload_settings(), version="1")
     metrics.ran("r", OPENED)

@@ -77,10 +77,10 @@ class DaemonProcess:
         """Return the daemon's status and all injections so far."""
         try:
             status: dict[str, Any] = self._client.call("GET", "/api/v1/status")
-            found: list[dict[str, Any]] = self._client.call("GET", "/api/v1/injections?most=1000")["injections"]
+            page: dict[str, Any] = self._client.call("GET", "/api/v1/injections?limit=1000")
         except OSError as error:
             raise ChaosdError(f"the demo broke off: the daemon is silent ({error})\n{self.last_words()}") from error
-        return status, found
+        return status, page["injections"][::-1]
 
     def last_words(self) -> str:
         """Return the end of the daemon's log."""

@@ -1,0 +1,60 @@
+"""One life of the daemon as a process: signals, the state directory, and the exit code."""
+
+import faulthandler
+import signal
+from collections.abc import Callable
+
+from daemon import attendance, reload, salvage
+from daemon.core.settings import Settings
+from daemon.engine.watchman import Watchman
+from daemon.faces import logs
+from daemon.lifecycle import Daemon
+from daemon.ports import memory
+from daemon.ports.signals import Signals
+from daemon.ports.state import StateDirectory
+from daemon.ports.supervisor import Supervisor
+
+
+def serve(
+    settings: Settings,
+    state: StateDirectory,
+    watchman: Watchman,
+    *,
+    read: reload.Read | None = None,
+    supervisor: Supervisor | None = None,
+    started: Callable[[str], None] | None = None,
+) -> int:
+    """Run the daemon in the foreground until a signal; return the exit code (DESIGN §6).
+
+    ``read`` reads the configuration anew for a reload. ``started`` is told the address once it listens. Raises
+    BusyError when another engine owns the state directory, ConfigError when it cannot listen.
+    """
+    logs.configure()
+    memory.share_heaps()
+    faulthandler.enable()  # the watchdog's SIGABRT then says where every thread hangs
+    told = supervisor or Supervisor({})
+    with Signals(attendance.WATCHED) as signals, state:
+        _salvage(settings, state)
+        daemon = Daemon(settings, state, watchman, told, read)
+        daemon.start()
+        memory.settle()
+        if started is not None:
+            started(daemon.address)
+        last = attendance.attend(daemon, signals, daemon.station.world.clock, told)
+        undone = daemon.stop(f"{signal.Signals(last).name} received")
+    return 128 + last if undone else 4
+
+
+def _salvage(settings: Settings, state: StateDirectory) -> None:
+    """Undo what is active although the journal cannot be used; raises JournalError when it still cannot."""
+    rescued = salvage.prepare(settings, state)
+    if rescued.damaged is not None and rescued.salvaged is not None:
+        logs.logger().error(
+            "journal.damaged",
+            damaged=str(rescued.damaged),
+            saved=rescued.salvaged.records,
+            unaccounted=list(rescued.salvaged.unaccounted),
+            undone={i.plan.injection: i.state.value for i in rescued.found.injections},
+        )
+    if rescued.unrecorded is not None:
+        raise rescued.unrecorded

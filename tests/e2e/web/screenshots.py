@@ -1,0 +1,135 @@
+"""Take the pictures of docs/: a real daemon on the lab, with a worker that deploys before it commits.
+
+python -m tests.e2e.web.screenshots [DIRECTORY]
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from playwright.sync_api import Page, sync_playwright
+
+from daemon.core.errors import ChaosdError
+from daemon.faces.client import Client
+from daemon.lab import lab
+from tests.e2e.api.conftest import CHAOSD, listening, write_secret
+from tests.e2e.web.conftest import CHROMIUM, FLAGS, PATIENCE_MS
+
+LIST = "/api/v1/injections"
+MORE = """\
+experiments:
+  - {{name: stop-a-task, fault: ecs-task-stop, target: editor, cron: "*/30 * * * *"}}
+  - {{name: corrupt-the-clone-of-the-worker, fault: git-corrupt, target: editor, about_every: 4h,
+     set: {{mode: loose-object-truncate}}}}
+  - {{name: burst-in-working-hours, fault: sqs-burst, target: editor, every: 6h, workload: basic}}
+sampling: {{stable_for: 1s}}
+guard: {{max_active: 2, max_active_per_target: 2}}
+api: {{listen: "127.0.0.1:0", token_file: "{token}"}}
+"""
+BASIC = {"scenario": "basic", "set": {"messages": 4, "gap": "600ms"}, "strike": "1s"}
+PAST: tuple[dict[str, Any], ...] = (
+    {"fault": "git-lock", "parameters": {"mode": "index-lock"}, "duration_s": "15s"},
+    {"fault": "ecs-task-stop", "parameters": {"mode": "oldest"}, "duration_s": "10s"},
+    {"fault": "git-corrupt", "parameters": {"mode": "loose-object-truncate"}, "duration_s": "15s"},
+    {"fault": "sqs-burst", "parameters": {"mode": "spike", "messages": 20}, "duration_s": "10s"},
+    {"fault": "interrupt-signal", "parameters": {"mode": "sigterm"}, "duration_s": "5s", "workload": BASIC},
+    {"fault": "git-lock", "parameters": {"mode": "head-lock"}, "duration_s": "3s"},
+)
+BURST = {"mode": "sustained", "messages": 3000, "rate": "5/s"}
+NOW = {"fault": "sqs-burst", "parameters": BURST, "duration_s": "5m"}
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[tuple[Client, str]]:
+    """Run lab and daemon; yield the way in and the address."""
+    token = write_secret(directory / "token", "a-token-for-taking-pictures")
+    info = lab.up(directory / "lab", defect="deploy-before-commit", build_s=0.3)
+    config = info.config_yaml().split("guard:")[0] + MORE.format(token=token)  # with rules of our own
+    (directory / "chaosd.yaml").write_text(config)
+    words = [CHAOSD, "-c", str(directory / "chaosd.yaml"), "--state-dir", str(directory / "state"), "run"]
+    with (directory / "log").open("w") as log:
+        environment = {**os.environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        process = subprocess.Popen(words, stderr=log, env=environment, text=True)
+    try:
+        yield Client(directory / "state" / "control.sock"), listening(directory / "log", process)
+    finally:
+        process.terminate()
+        process.wait(120)
+        lab.down(info.directory)
+
+
+def begin(client: Client, asked: dict[str, Any]) -> str:
+    return str(client.call("POST", LIST, {"target": "editor", **asked})["id"])
+
+
+def past(client: Client) -> str:
+    """Let the past happen; return the injection whose workload broke an invariant."""
+    violated = ""
+    for asked in PAST:
+        name = begin(client, asked)
+        try:
+            while (found := client.call("GET", f"{LIST}/{name}?wait=20"))["verdict"] is None:
+                pass
+        except ChaosdError as error:
+            click.echo(f"{asked['fault']}: {error.message}")
+            continue
+        click.echo(f"{asked['fault']}: {found['verdict']} {found['reasons'][:1]}")
+        violated = name if found["verdict"] == "violated" else violated
+    return violated
+
+
+def take(page: Page, to: Path) -> None:
+    page.screenshot(path=to, full_page=True)
+    click.echo(f"{to.name} {page.evaluate('document.documentElement.scrollWidth')} px wide")
+
+
+def pictures(client: Client, address: str, to: Path) -> None:
+    violated = past(client)
+    begin(client, NOW)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=2 * PATIENCE_MS)
+
+        def look(path: str, scheme: Any = "light", width: int = 1240) -> Page:
+            size = {"width": width, "height": 900}
+            page = browser.new_context(color_scheme=scheme, viewport=size, reduced_motion="reduce").new_page()  # type: ignore[arg-type]
+            page.goto(address + path, timeout=PATIENCE_MS)
+            page.locator("#freshness.live").wait_for(timeout=PATIENCE_MS)
+            return page
+
+        page = look("/")
+        page.get_by_text(re.compile("sqs-burst/sustained")).first.wait_for(timeout=PATIENCE_MS)
+        threading.Event().wait(8)  # for the burst to be felt
+        take(page, to / "status-light.png")
+        take(look("/", "dark"), to / "status-dark.png")
+        take(look("/", width=390), to / "status-phone.png")
+        if violated:
+            take(look(f"/injections/{violated}"), to / "status-evidence.png")
+        client.call("POST", "/api/v1/halt", {"reason": "deploying release 42 of the editor until 15:00"})
+        page.locator("#halted").wait_for(timeout=PATIENCE_MS)
+        take(look("/"), to / "status-halted.png")
+        browser.close()
+
+
+def main() -> None:
+    to = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
+    directory = Path(tempfile.mkdtemp(prefix="chaosd-pictures-"))
+    try:
+        with running(directory) as (client, address):
+            click.echo(json.dumps({"address": address, "directory": str(directory)}))
+            pictures(client, address, to)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Every expression and alert as shipped, on a real Prometheus that scrapes a real daemon in the lab."""
+
+import json
+import os
+import signal
+import sys
+import time  # noqa: TID251 - the history ends now
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.lab import lab
+from tests import promql
+from tests.integration.prometheus import history
+from tests.integration.prometheus.kit import RULES, Service, Told, fires, free_port, resolves, serving, sound, until
+from tests.integration.prometheus.server import PROMETHEUS, Server, running
+
+pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus on this system (Debian: prometheus)")
+BROKEN = [sys.executable, str(Path(__file__).with_name("broken.py"))]
+CONFIG = """\
+  blackouts: []
+sampling: {{stable_for: 1s}}
+api: {{listen: "127.0.0.1:{port}"}}
+notify: [{{name: nobody, kind: webhook, url: "{refusing}"}}]
+experiments:
+  - {{name: stop, fault: ecs-task-stop, target: editor, every: {every}, for: 10s}}
+  - {{name: lock, fault: git-lock, target: editor, every: 1h, for: 1s, set: {{mode: index-lock}}}}
+  - {{name: burst, fault: sqs-burst, target: editor, every: 1h, for: 10s, set: {{messages: 20, rate: 10/s}}}}
+  - {{name: busy, fault: ecs-task-stop, target: editor, every: 1h, for: 20s, workload: basic}}
+"""
+BURST = {"fault": "sqs-burst", "parameters": {"messages": 20, "rate": "10/s"}, "duration_s": 10}
+STOP = {"fault": "ecs-task-stop", "duration_s": 10}
+LOCK = {"fault": "git-lock", "parameters": {"mode": "index-lock"}}
+BUSY = {
+    "fault": "ecs-task-stop",
+    "duration_s": 20,
+    "workload": {"scenario": "basic", "strike": 2, "set": {"messages": 6, "gap": "300ms", "settle": "14s"}},
+}
+FOR_A_DAY = {"ChaosdRecoverySlower"}  # its end cannot be waited for
+
+
+@dataclass
+class Play:
+    """The lab, its daemon and Prometheus; what was told, and the most series that each expression returned."""
+
+    server: Server
+    service: Service
+    room: Path
+    base: str
+    port: int
+    told: Told = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
+
+    def configure(self, *, every: str = "1h") -> None:
+        # Prometheus itself is the destination that refuses everything.
+        text = CONFIG.format(port=self.port, refusing=f"{self.server.address}/nowhere", every=every)
+        self.service.config.write_text(self.base + text)
+
+    def inject(self, asked: Mapping[str, object]) -> str:
+        return self.service.inject({"target": "editor", **asked})
+
+    def judged(self, injection: str) -> str:
+        def verdict() -> Any:
+            return self.service.call("GET", f"/api/v1/injections/{injection}?wait=25")["verdict"]
+
+        return str(until(f"the verdict on {injection}", verdict, within_s=600))
+
+    def victim(self, injection: str) -> Any:
+        found = self.service.call("GET", f"/api/v1/injections/{injection}")
+        return found["injection"]["victim"] if found["injection"]["injected_at"] else None
+
+    def count(self) -> None:
+        """Keep, for each expression, the most series it ever returned."""
+        loaded = {rule["name"]: rule["query"] for rule in self.server.rules()}
+        texts = {e.where: loaded[e.where] for e in promql.of_rules()}
+        texts |= {e.where: e.text for e in promql.of_dashboards()}
+        for where, text in texts.items():
+            self.asked[where] = max(self.asked.get(where, 0), len(self.server.series(text)))
+
+    def fires(self, alert: str) -> None:
+        fires(self.server, alert, self.told)
+        self.count()
+
+    def resolves(self, *alerts: str) -> None:
+        for alert in alerts:
+            resolves(self.server, alert, self.told)
+
+    def planted(self, alert: str, breaks: Callable[[], object], mends: Callable[[], object]) -> None:
+        """Break the lab, see the alert; mend it, see it go."""
+        breaks()
+        self.fires(alert)
+        mends()
+        self.resolves(alert)
+
+
+@contextmanager
+def playing(home: Path) -> Iterator[Play]:
+    info = lab.up(home / "lab", tasks=2, build_s=3.0, defect="drop-on-sigterm")
+    prometheus, room, port = home / "prometheus", home / "broken", free_port()
+    prometheus.mkdir()
+    room.mkdir()
+    try:
+        history.write(prometheus, time.time())
+        environment = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "BROKEN": str(room)}
+        service = Service(home, home / "chaosd.yaml", BROKEN, environment)
+        with running(prometheus, {"chaosd": [f"127.0.0.1:{port}"]}, RULES) as server:
+            play = Play(server, service, room, info.config_yaml(), port)
+            play.configure()
+            with serving(service):
+                until("it is scraped", lambda: server.series('up{job="chaosd"} == 1'))
+                yield play
+    finally:
+        lab.down(info.directory)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3000)
+def test_every_expression_returns_data_and_every_alert_fires_and_resolves(tmp_path: Path) -> None:
+    with playing(tmp_path) as play:
+        sound(play.server)
+        play.fires("ChaosdRecoverySlower")
+        work(play)
+        break_the_daemon(play)
+        break_the_undo(play)
+    for where, series in play.asked.items():
+        print(f"{series:4d}  {where}")  # noqa: T201  the table that this run is for
+    print(json.dumps(play.told, indent=1))  # noqa: T201
+    assert [where for where, series in play.asked.items() if series == 0] == []
+    names = {rule["alert"] for rule in promql.rules() if "alert" in rule}
+    assert set(play.told) == names
+    assert {name for name, ends in play.told.items() if "resolved" not in ends} == FOR_A_DAY
+
+
+def work(play: Play) -> None:
+    """Do what ends well, then what loses a message."""
+    burst = play.inject(BURST)
+    play.fires("ChaosdExperimentRunning")
+    play.judged(burst)
+    play.fires("ChaosdNotificationsLost")
+    play.judged(play.inject(STOP))
+    play.count()
+    play.judged(play.inject(BUSY))
+    play.fires("ChaosdInvariantViolated")
+    play.judged(play.inject({**LOCK, "duration_s": 2}))
+    play.fires("ChaosdNotRecovered")
+    play.resolves("ChaosdExperimentRunning", "ChaosdInvariantViolated", "ChaosdNotRecovered")
+
+
+def break_the_daemon(play: Play) -> None:
+    service, journal, scheduler = play.service, play.room / "journal", play.room / "scheduler"
+    play.planted("ChaosdDown", service.stop, service.start)
+    play.planted("ChaosdJournalUnavailable", journal.touch, journal.unlink)
+    service.stop()
+    play.configure(every="5s")
+    scheduler.touch()
+    play.planted("ChaosdScheduleStalled", service.start, scheduler.unlink)
+    service.stop()
+    play.configure()
+    service.start()
+    play.inject({**LOCK, "duration_s": 600})
+    until("it is seen", lambda: play.server.series("chaosd_fault_active == 1"))
+    assert service.process is not None
+    os.kill(service.process.pid, signal.SIGKILL)
+    service.process.wait(60)
+    service.process = None
+    play.fires("ChaosdDownDuringFault")
+    service.start()
+    play.resolves("ChaosdDownDuringFault")
+
+
+def break_the_undo(play: Play) -> None:
+    injection = play.inject({**LOCK, "duration_s": 3})
+    clone = Path(until("its victim is known", lambda: play.victim(injection))["repository"])
+    aside = clone.with_name(f"{clone.name}.aside")
+    clone.rename(aside)
+    assert play.judged(injection) == "undo-failed"
+    play.fires("ChaosdUndoFailed")
+    play.fires("ChaosdFaultStuck")
+    aside.rename(clone)
+    play.service.call("POST", "/api/v1/recover", {})
+    play.resolves("ChaosdFaultStuck", "ChaosdUndoFailed", "ChaosdNotificationsLost")
