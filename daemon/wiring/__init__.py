@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from daemon.core.errors import JournalError
 from daemon.core.events import Observed
 from daemon.core.model import Repository, Target
 from daemon.core.parameters import build
@@ -203,11 +204,16 @@ def open_journal(state: StateDirectory, *, readonly: bool = False) -> Journal:
 
 
 def patience_s(journal: Journal) -> float:
-    """Return how long undoing what is outstanding may take at most, one after the other. Raises JournalError."""
-    undos = [i.undo for i in journal.outstanding() if i.undo] + [
-        run.opened.undo for run in journal.scenarios.open_runs() if run.outstanding
-    ]
-    return UNDO_S + sum(undo.wait_s + undo.takes_s for undo in undos)
+    """Return how long undoing what is outstanding may take at most, one after the other.
+
+    Where the journal cannot be read, as long as one that waits for nobody: asking must keep nothing from ending.
+    """
+    try:
+        runs = [run.opened.undo for run in journal.scenarios.open_runs() if run.outstanding]
+        undos = [i.undo for i in journal.outstanding() if i.undo]
+    except JournalError:
+        return UNDO_S
+    return UNDO_S + sum(undo.wait_s + undo.takes_s for undo in (*undos, *runs))
 
 
 def settled(state: StateDirectory) -> Journal:
