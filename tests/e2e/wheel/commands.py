@@ -83,6 +83,7 @@ IN_THE_LAB = (
     Command("-c {lab}/chaosd.yaml probe", (0, 1), prints="tasks"),
     Command("-c {lab}/chaosd.yaml scenario run basic --set messages=2", (0, 1)),
     Command("-c {lab}/chaosd.yaml inject ecs-task-stop --for 5s", (0, 1)),
+    Command("-c {lab}/chaosd.yaml iam-policy", prints='"Statement"'),
     Command("lab down --dir {lab}"),
     Command("demo --minutes 0", (0, 1), prints="report"),
 )
