@@ -257,7 +257,7 @@ def test_injecting_from_the_page_tells_what_becomes_of_it(daemon: Running, visit
     page.get_by_role("button", name="Inject…").click()
     page.get_by_role("button", name="Inject now").click()
     expect(page.get_by_role("alert")).to_contain_text("That did not work.")
-    expect(page.get_by_role("alert")).to_contain_text("clone has no queue")
+    expect(page.get_by_role("alert")).to_contain_text("names no queue")
 
 
 def test_where_reading_is_closed_the_page_opens_with_a_token(closed: Running, visit: Visiting) -> None:
