@@ -34,6 +34,9 @@ class Visit:
     requests: list[Request] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
+    def asked(self, request: Request) -> None:
+        self.requests.append(request)
+
     def paths(self) -> set[str]:
         return {request.url.split("/", 3)[3].partition("?")[0] for request in self.requests}
 
@@ -75,7 +78,7 @@ def visit(browser: Browser) -> Iterator[Visiting]:
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         found = Visit(page)
-        page.on("request", lambda one: found.requests.append(one))
+        page.on("request", found.asked)
         page.on("console", lambda message: found.said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
         page.goto(url)

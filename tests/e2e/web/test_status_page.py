@@ -229,11 +229,12 @@ def test_a_page_of_another_site_cannot_halt_and_a_foreign_name_shows_nothing(
       const tried = [{mode: "no-cors", method: "POST", body}, {method: "POST", headers, body}];
       return Promise.all(tried.map((how) => fetch(url, how).then(() => "sent", String)));
     }"""
-    plain, full = seen.page.evaluate(attack, [f"{daemon.address}/api/v1/halt", CONTROL])
-    assert plain == "sent"  # a browser lets it out: the daemon must be what refuses it
-    assert "TypeError" in full
+    before = len(audit(daemon))
+    told = seen.page.evaluate(attack, [f"{daemon.address}/api/v1/halt", CONTROL])
+    assert all("TypeError" in one for one in told)  # nothing of the answers is to be seen
     assert halted(daemon) is None
-    assert [e["rule"] for e in audit(daemon) if e["outcome"] == "refused"][-1] == "origin"
+    # A browser lets the first one out without asking: what refuses it is the daemon.
+    assert [(e["verb"], e["outcome"], e["rule"]) for e in audit(daemon)[before:]] == [("halt", "refused", "origin")]
 
 
 def test_injecting_from_the_page_tells_what_becomes_of_it(daemon: Running, visit: Visiting) -> None:
@@ -241,10 +242,10 @@ def test_injecting_from_the_page_tells_what_becomes_of_it(daemon: Running, visit
     page = seen.page
     live(page)
     page.get_by_label("Token").fill(CONTROL)
-    page.get_by_label("Fault").select_option("git-lock")
+    page.get_by_label("Fault", exact=True).select_option("git-lock")
     offered = page.locator("#inject-mode option:not([disabled])").all_inner_texts()
     assert offered == ["by default", "index-lock", "ref-lock", "head-lock"]
-    page.get_by_label("Mode").select_option("ref-lock")
+    page.get_by_label("Mode", exact=True).select_option("ref-lock")
     page.get_by_label("Stays for").fill("10m")
     page.get_by_role("button", name="Inject…").click()
     expect(page.get_by_role("dialog")).to_contain_text("git-lock/ref-lock on clone for 10m")
@@ -253,7 +254,7 @@ def test_injecting_from_the_page_tells_what_becomes_of_it(daemon: Running, visit
     page.get_by_role("button", name="Undo it now").click()
     page.get_by_role("button", name="Undo now").click()
     expect(section(page, "Active now")).to_contain_text("No fault is active")
-    page.get_by_label("Fault").select_option("sqs-burst")
+    page.get_by_label("Fault", exact=True).select_option("sqs-burst")
     page.get_by_role("button", name="Inject…").click()
     page.get_by_role("button", name="Inject now").click()
     expect(page.get_by_role("alert")).to_contain_text("That did not work.")

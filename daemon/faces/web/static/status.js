@@ -75,6 +75,7 @@ function refocus(part, was) {
 
 function reveal(root) {
   for (const one of all("[data-script]", root)) one.hidden = false;
+  for (const one of all("[data-no-script]", root)) one.hidden = true;
 }
 
 async function refresh() {
