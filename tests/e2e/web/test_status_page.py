@@ -99,7 +99,7 @@ def test_everything_can_be_read_without_a_script(daemon: Running, ended: str, vi
         expect(section(page, "Timeline").get_by_role("img", name=re.compile("Impact and recovery"))).to_be_visible()
         expect(section(page, "Control")).to_contain_text("chaosd halt --reason")
         expect(page.locator("#halt-form")).to_be_hidden()
-        row = section(page, "Recent experiments").get_by_role("row", name=re.compile("git-lock/head-lock"))
+        row = section(page, "Recent experiments").get_by_role("row", name="git-lock/head-lock")
         expect(row).to_contain_text("not-recovered")
         row.get_by_role("link").click()
         expect(page).to_have_url(f"{daemon.address}/injections/{ended}")
@@ -234,7 +234,7 @@ def test_a_page_of_another_site_cannot_halt_and_a_foreign_name_shows_nothing(
     assert all("TypeError" in one for one in told)  # nothing of the answers is to be seen
     assert halted(daemon) is None
     # A browser lets the first one out without asking: what refuses it is the daemon.
-    assert [(e["verb"], e["outcome"], e["rule"]) for e in audit(daemon)[before:]] == [("halt", "refused", "origin")]
+    assert {(e["verb"], e["outcome"], e["rule"]) for e in audit(daemon)[before:]} == {("halt", "refused", "origin")}
 
 
 def test_injecting_from_the_page_tells_what_becomes_of_it(daemon: Running, visit: Visiting) -> None:
