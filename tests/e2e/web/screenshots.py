@@ -116,6 +116,7 @@ def pictures(client: Client, address: str, to: Path) -> None:
             take(look(f"/injections/{violated}"), to / "status-evidence.png")
         client.call("POST", "/api/v1/halt", {"reason": "deploying release 42 of the editor until 15:00"})
         page.locator("#halted").wait_for(timeout=PATIENCE_MS)
+        page.get_by_text("No fault is active.").wait_for(timeout=PATIENCE_MS)
         take(look("/"), to / "status-halted.png")
         browser.close()
 
