@@ -149,7 +149,7 @@ def sweep(
     stage, victim = scene()
     left += play(stage, victim, DAEMON, after(120), table)  # to its end: so long does it take here and now
     lasts_s = victim.lasts_s
-    for _ in range(3 * instants):
+    for _ in range(3 * instants + TRIES):
         stage, victim = scene()
         victim.lasts_s = lasts_s
         left += play(stage, victim, dice.choice(whole), after(dice.uniform(0, lasts_s)), table)
