@@ -11,7 +11,11 @@ CATALOGUE: Table[type[Fault]] = Table(
     {
         "ecs-task-stop": "faults.ecs:EcsTaskStop",
         "git-corrupt": "faults.git.corrupt:GitCorrupt",
+        "git-hook": "faults.git.hook:GitHook",
         "git-lock": "faults.git.lock:GitLock",
+        "git-remote": "faults.git.remote:GitRemote",
+        "git-state": "faults.git.state:GitState",
+        "git-worktree": "faults.git.worktree:GitWorktree",
         "interrupt-message": "faults.sqs.interrupt:InterruptMessage",
         "interrupt-signal": "faults.interrupt:InterruptSignal",
         "sqs-burst": "faults.sqs.burst:SqsBurst",

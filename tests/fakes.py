@@ -192,6 +192,20 @@ class FakeCommands:
         return self.answers[arguments[0]]
 
 
+class FakeHolders:
+    """Holders that are only remembered."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, tuple[str, ...]] = {}
+
+    def start(self, mark: str, what: str, arguments: Sequence[str], *, seconds: float) -> None:
+        assert seconds > 0
+        self.running[mark] = (what, *arguments)
+
+    def stop(self, mark: str) -> bool:
+        return self.running.pop(mark, None) is not None
+
+
 class FakeWorld:
     """All ports. Files and git are the real ones, in the test's own directory, when a test gives them."""
 
@@ -202,6 +216,7 @@ class FakeWorld:
         self.ecs, self.sqs = FakeEcs(self.clock), FakeSqs(self.clock)
         self.s3, self.logs = FakeS3(self.clock), FakeLogs()
         self.http, self.commands = FakeHttp(), FakeCommands()
+        self.holders = FakeHolders()
         self.private = private
         self.boot = "boot-1"
         self.own_task = ""
@@ -232,7 +247,8 @@ class Death(BaseException):
 _READS = "cat-file diff-tree for-each-ref fsck log ls-files rev-list rev-parse show show-ref status symbolic-ref"
 READS_OF_GIT = frozenset(_READS.split())
 READS: Mapping[str, frozenset[str]] = {
-    "files": frozenset({"lstat", "resolve", "read", "names", "glob"}),
+    "files": frozenset({"lstat", "resolve", "read", "names", "glob", "link_target", "free_bytes"}),
+    "holders": frozenset(),
     "processes": frozenset({"find", "alive"}),
     "git": frozenset(),
     "ecs": frozenset({"service", "tasks"}),

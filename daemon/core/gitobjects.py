@@ -214,6 +214,19 @@ def parse_config(data: bytes) -> dict[str, str]:
     return found
 
 
+def remote_url(data: bytes, name: str) -> str | None:
+    """Return the address of a remote as the configuration says it last."""
+    found, inside = None, False
+    for line in data.decode("utf-8", "surrogateescape").splitlines():
+        text = line.strip()
+        if text.startswith("["):
+            inside = text == f'[remote "{name}"]'
+        key, equals, value = text.partition("=")
+        if inside and equals and key.strip().lower() == "url":
+            found = value.strip().strip('"')
+    return found
+
+
 def is_true(text: str | None) -> bool:
     """Read a boolean of git's configuration."""
     return (text or "").lower() in ("true", "yes", "on", "1")

@@ -148,11 +148,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One way a fault can strike. ``silent``: the victim's commands succeed with wrong content."""
+    """One way a fault can strike. ``silent``: the victim's commands succeed with wrong content.
+
+    ``notes`` are what else is known of it, in words: what fails, how it is repaired.
+    """
 
     name: str
     summary: str
     silent: bool = False
+    notes: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

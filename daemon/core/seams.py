@@ -10,10 +10,29 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from daemon.core.calls import Call
+from daemon.core.filesystem import Files, FileStat, Piece
 from daemon.core.model import Instant, Mode, Order, Reading, Resource, Reversion, Target, Undo
 
 if TYPE_CHECKING:  # its records cost 8 ms to make, and a git fault needs none of them
     from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Levers, Sqs
+
+__all__ = (
+    "Clock",
+    "Commands",
+    "Completed",
+    "Fault",
+    "FileStat",
+    "Files",
+    "Flag",
+    "Git",
+    "Holders",
+    "Http",
+    "Piece",
+    "Probe",
+    "Process",
+    "ProcessTable",
+    "World",
+)
 
 
 class Flag(Protocol):
@@ -36,89 +55,6 @@ class Clock(Protocol):
 
         None waits the whole time: for a revert or a probe, which have a deadline of their own and no stop flag.
         """
-        ...
-
-
-# --- files -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileStat:
-    """What ``lstat`` says. ``kind`` is ``file``, ``directory``, ``symlink`` or ``other``.
-
-    ``ctime_ns`` cannot be set by anyone: with the inode it tells a cache that a content may be new.
-    """
-
-    kind: str
-    size: int
-    mode: int
-    mtime_ns: int
-    uid: int
-    gid: int
-    inode: int
-    links: int
-    ctime_ns: int = 0
-    device: int = 0
-
-
-class Files(Protocol):
-    """The file system. Paths are absolute strings; every change is durable (fsynced) when the call returns.
-
-    What changes something takes real paths: a symbolic link or ``..`` on the way is a RefusedError (rule
-    ``changed``), and a directory that is swapped for a link meanwhile is not followed.
-    """
-
-    def lstat(self, path: str) -> FileStat | None: ...
-    def resolve(self, path: str) -> str:
-        """Return the real path, all symlinks followed; parts that do not exist are kept."""
-        ...
-
-    def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30, straight: bool = False) -> bytes:
-        """Return at most ``limit`` bytes of a regular file from ``offset``, never following a symlink.
-
-        ``straight``: nor one on the way to it, which then is a RefusedError; for what is kept or put back.
-        Raises TargetAbsentError when it is absent, unreadable or no regular file.
-        """
-        ...
-
-    def names(self, directory: str) -> tuple[str, ...]:
-        """Return the sorted names in a directory; empty when it is absent."""
-        ...
-
-    def glob(self, pattern: str) -> tuple[str, ...]:
-        """Return the existing paths that match, sorted."""
-        ...
-
-    def put(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> None:
-        """Replace or create ``path`` atomically with mode, owner and mtime of ``like``.
-
-        Writes ``temporary`` (same directory) first and renames it, so other hard links keep the old content.
-        A ``temporary`` left by a crash is overwritten.
-        """
-        ...
-
-    def create(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> bool:
-        """Create ``path`` atomically and only if it is absent; False when something is there already."""
-        ...
-
-    def remove(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
-        """Unlink; False when it was not there.
-
-        ``directory_mtime_ns`` is given back to the directory in the same step: whoever finds the file gone and
-        that mtime knows that chaosd removed it, not somebody else.
-        """
-        ...
-
-    def make_directory(self, path: str, like: FileStat) -> bool:
-        """Make one directory with mode, owner and mtime of ``like``; False when something is there already."""
-        ...
-
-    def remove_directory(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
-        """Remove an empty directory (``directory_mtime_ns`` as for ``remove``); False when absent or not empty."""
-        ...
-
-    def set_mtime(self, path: str, mtime_ns: int) -> None:
-        """Set the mtime of a file or directory; the atime stays."""
         ...
 
 
@@ -153,6 +89,21 @@ class ProcessTable(Protocol):
 
         False when it is gone. Raises RefusedError without permission, or when the group is our own.
         """
+        ...
+
+
+class Holders(Protocol):
+    """Small processes of chaosd's own that hold something for a fault: a file, or a port that answers badly."""
+
+    def start(self, mark: str, what: str, arguments: Sequence[str], *, seconds: float) -> None:
+        """Start one and wait until it holds; it ends by itself after ``seconds``, whatever becomes of chaosd.
+
+        ``mark`` stands in its command line. Raises RefusedError when it cannot hold what it should.
+        """
+        ...
+
+    def stop(self, mark: str) -> bool:
+        """End every process that bears the mark, and wait until it is gone; False when there was none."""
         ...
 
 
@@ -218,6 +169,8 @@ class World(Protocol):
     def files(self) -> Files: ...
     @property
     def processes(self) -> ProcessTable: ...
+    @property
+    def holders(self) -> Holders: ...
     @property
     def git(self) -> Git: ...
     @property

@@ -148,7 +148,7 @@ def fault(kind: type[Fault]) -> dict[str, Any]:
     return {
         "name": kind.name,
         "summary": kind.summary,
-        "modes": [{"name": m.name, "summary": m.summary, "silent": m.silent} for m in kind.modes],
+        "modes": [{"name": m.name, "summary": m.summary, "silent": m.silent, **m.notes} for m in kind.modes],
         "parameters": describe(kind),
     }
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.core.seams import Commands, Files, Git, Http, ProcessTable
+from daemon.core.seams import Commands, Files, Git, Holders, Http, ProcessTable
 from daemon.core.settings import Aws
 from daemon.ports.clock import SystemClock
 from daemon.ports.files import LocalFiles
@@ -66,6 +66,12 @@ class LocalWorld:
 
         # A `pgrep -f` that a command probe runs carries the worker's name in its own command line.
         return LocalProcesses(spare=self._commands.pids)
+
+    @cached_property
+    def holders(self) -> Holders:
+        from daemon.ports.marked import LocalHolders
+
+        return LocalHolders(self.clock, self.processes)
 
     @cached_property
     def git(self) -> Git:

@@ -33,9 +33,21 @@ def clones(files: Files, repository: Repository) -> tuple[list[Clone], list[Find
             if _absent(files, path):
                 absent.append(Finding("repository-absent", f"{path} is no git repository"))
             else:
-                clone = open_clone(files, path)
-                found[clone.root] = clone
+                try:
+                    clone = open_clone(files, path)
+                except TargetAbsentError:
+                    if not _points_nowhere(files, path):
+                        raise
+                    absent.append(Finding("repository-absent", f"{path}: its .git file points nowhere"))
+                else:
+                    found[clone.root] = clone
     return list(found.values()), absent
+
+
+def _points_nowhere(files: Files, path: str) -> bool:
+    """Tell whether ``.git`` is a file: a linked work tree or a submodule whose repository is gone."""
+    stat = files.lstat(posixpath.join(files.resolve(path), ".git"))
+    return stat is not None and stat.kind == "file"
 
 
 def _absent(files: Files, path: str) -> bool:

@@ -18,6 +18,7 @@ OPERATIONS: Mapping[str, str] = {
     "BISECT_LOG": "bisect",
 }
 _REFS_MAX = 20_000
+_LOCKED_IN = ("logs", "objects/info", "objects/pack")
 _REFLOG_TAIL_BYTES = 8192
 
 Key: TypeAlias = bytes
@@ -41,6 +42,10 @@ def signature(files: Files, clone: Clone) -> dict[str, FileStat]:
                 found[path] = stat
                 if stat.kind == "directory":
                     todo.append(path)
+    for directory in _LOCKED_IN:
+        path = clone.path(directory)
+        locks = (f"{path}/{name}" for name in files.names(path) if name.endswith(".lock"))
+        found |= {lock: stat for lock in locks if (stat := files.lstat(lock)) is not None}
     for path in (clone.path("objects", "pack"), clone.path("logs", "refs", "stash")):
         if (stat := files.lstat(path)) is not None:
             found[path] = stat

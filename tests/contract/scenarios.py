@@ -28,6 +28,7 @@ from daemon.core.seams import Completed
 from daemon.ports.files import LocalFiles
 from daemon.ports.git import LocalGit
 from tests.fakes import FakeWorld
+from tests.integration.git.yard import build_small
 
 INPUT, DEAD, INTERRUPTS = "http://queue/input", "http://queue/dead", "http://queue/interrupts"
 SITE = "http://site/"
@@ -162,10 +163,58 @@ def all_workers(root: Path) -> Scene:
     return Scene(world=scene.world, target=scene.target, state=scene.state, parameters={"pick": "all"})
 
 
+@cache
+def _rich_template() -> Path:
+    root = Path(mkdtemp(prefix="chaosd-contract-git-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    build_small(root)
+    return root
+
+
+def rich_clone(root: Path) -> Scene:
+    """A real clone that has everything git faults may strike, and its remote; every byte of both is watched."""
+    shutil.copytree(_rich_template(), root, symlinks=True, dirs_exist_ok=True)
+    repository = Repository(worktree=(str(root / "clone"),), remote="origin")
+    world = _world(root)
+
+    def state() -> object:
+        return tree(root / "clone"), tree(root / "remote.git"), dict(world.holders.running)
+
+    return Scene(world=world, target=Target(name="editor", repository=repository), state=state)
+
+
+SAMPLES: Mapping[str, frozenset[str]] = {
+    "git-corrupt": frozenset(
+        (
+            "loose-object-truncate",
+            "loose-object-missing",
+            "loose-object-directory",
+            "pack-bitflip",
+            "pack-truncate",
+            "index-truncate",
+            "index-skip-worktree",
+            "head-garbage",
+            "ref-empty",
+            "ref-other-vanished",
+            "stash-missing",
+            "config-garbage",
+        )
+    ),
+    "git-hook": frozenset(("pre-commit-fail", "pre-push-hang")),
+    "git-lock": frozenset(("index-lock", "index-lock-directory", "index-lock-live")),
+    "git-remote": frozenset(("gone", "diverged", "pre-receive-reject", "http-hang")),
+    "git-state": frozenset(("merge-conflict", "rebase-merge", "bisect")),
+    "git-worktree": frozenset(("all-deleted", "git-missing", "link-loop", "git-readonly", "nested-repository")),
+}
+
 FAULTS: Mapping[str, Maker] = {
     "ecs-task-stop": ecs_service,
-    "git-corrupt": clone,
-    "git-lock": clone,
+    "git-corrupt": rich_clone,
+    "git-hook": rich_clone,
+    "git-lock": rich_clone,
+    "git-remote": rich_clone,
+    "git-state": rich_clone,
+    "git-worktree": rich_clone,
     "interrupt-message": queues,
     "interrupt-signal": all_workers,
     "sqs-burst": burst,
@@ -237,6 +286,7 @@ PROBES: Mapping[str, Maker] = {
     "ecs-service": ecs_service,
     "git-fsck": clone,
     "git-health": clone,
+    "git-integrity": clone,
     "http": address,
     "log-errors": quiet_logs,
     "pipeline-canary": whole_pipeline,

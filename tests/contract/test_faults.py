@@ -18,11 +18,19 @@ from daemon.core.model import Order, Outcome, Resource, Target, Undo
 from daemon.core.parameters import build, declared, describe
 from daemon.core.seams import Fault
 from faults import CATALOGUE
-from tests.contract.scenarios import FAULTS, Scene, make
+from tests.contract.scenarios import FAULTS, SAMPLES, Scene, make
 from tests.fakes import Death, Mortal, Switch
 
 MOMENTS_MOST = 24  # of a fault with more side effects than this, every so many moments are tried
-PAIRS = [(name, mode.name) for name, kind in CATALOGUE.items() if name in FAULTS for mode in kind.modes]
+# Of a fault whose modes are hundreds of rows of one table, one mode for each way of making and undoing an edit;
+# all of them die in tests/integration/git/test_git_catalogue.
+PAIRS = [
+    (name, mode.name)
+    for name, kind in CATALOGUE.items()
+    if name in FAULTS
+    for mode in kind.modes
+    if name not in SAMPLES or mode.name in SAMPLES[name]
+]
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 every_mode = pytest.mark.parametrize(("name", "mode"), PAIRS)

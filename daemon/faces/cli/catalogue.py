@@ -67,13 +67,28 @@ def show_fault(session: Session, name: str) -> int:
         return 0
     from daemon.faces.cli import tables
 
-    rows = [[m["name"], m["summary"] + (" (silent)" if m["silent"] else "")] for m in found["modes"]]
+    rows = [[m["name"], _told(m)] for m in found["modes"]]
     tables.show(
         f"{found['name']}: {found['summary']}",
         tables.table([tables.Column("mode", whole=True), "what it does"], rows),
         _parameters(found["parameters"]),
     )
     return 0
+
+
+_NOTES = {
+    "fails": "then",
+    "repair": "repair",
+    "seen": "probes say",
+    "fsck": "git fsck sees it",
+    "often": "in real life",
+}
+
+
+def _told(mode: Mapping[str, Any]) -> str:
+    """Return all that is known of a mode, a line each."""
+    lines = [mode["summary"] + (" (silent)" if mode["silent"] else "")]
+    return "\n".join([*lines, *(f"{word}: {mode[key]}" for key, word in _NOTES.items() if key in mode)])
 
 
 @probes.command("list")

@@ -174,11 +174,16 @@ class Observations(TypedDict):
 
 
 class Mode(TypedDict):
-    """One way of a fault."""
+    """One way of a fault; of git's, also what then fails, how it is repaired, who sees it, and how common it is."""
 
     name: str
     summary: str
     silent: bool
+    fails: NotRequired[str]
+    repair: NotRequired[str]
+    fsck: NotRequired[str]
+    seen: NotRequired[str]
+    often: NotRequired[str]
 
 
 class Fault(TypedDict):

@@ -66,17 +66,35 @@ def test_a_bare_repository(fault: Any, mode: str, where: str, clone: Path, world
 
 
 @each_fault
-def test_a_linked_work_tree(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
+def test_a_linked_work_tree_is_struck_where_its_own_files_are(
+    fault: Any, mode: str, clone: Path, world: FakeWorld
+) -> None:
     git(clone, "worktree", "add", "-q", "../linked", "main")
-    error = refusal(fault(mode=mode), order_of(clone.parent / "linked"), world, clone.parent)
-    assert (error.exit_code, "linked work tree" in error.message) == (5, True)
+    undo = (
+        fault(mode=mode).prepare(order_of(clone.parent / "linked"), world)
+        if mode != "loose-object-truncate"
+        else None
+    )
+    if undo is not None:
+        assert "/.git/worktrees/linked" in str(undo.data["git_dir"])
 
 
 @each_fault
-def test_a_submodule(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
-    git(clone, "submodule", "add", "-q", str(clone.parent / "remote.git"), "sub")
-    error = refusal(fault(mode=mode), order_of(clone / "sub"), world, clone.parent)
-    assert (error.exit_code, "submodule" in error.message) == (5, True)
+def test_a_linked_work_tree_whose_repository_is_not_allowed(
+    fault: Any, mode: str, clone: Path, world: FakeWorld
+) -> None:
+    git(clone, "worktree", "add", "-q", "../linked", "main")
+    linked = clone.parent / "linked"
+    error = refusal(fault(mode=mode), order_of(linked, allow=(str(linked),)), world, clone.parent)
+    assert (error.exit_code, getattr(error, "rule", "")) == (77, "allow-list")
+
+
+@each_fault
+def test_a_git_file_that_points_nowhere(fault: Any, mode: str, tmp_path: Path, world: FakeWorld) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/.git").write_text("gitdir: /nonexistent\n")
+    error = refusal(fault(mode=mode), order_of(tmp_path / "plain"), world, tmp_path)
+    assert (error.exit_code, "names no repository" in error.message) == (5, True)
 
 
 @each_fault
@@ -285,8 +303,10 @@ def test_somebody_elses_object_in_our_own_directory_is_not_deleted(template: Pat
 def test_an_unknown_mode_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'loose-object-bitflip'"):
         build(GitCorrupt, {"mode": "loose-object-bitflop"}, where="x")
-    assert set(describe(GitCorrupt)) == {"mode", "object"}
-    assert set(describe(GitLock)) == {"mode"}
+    with pytest.raises(ConfigError, match="neither one of any, commit, tree, blob nor a full object id"):
+        build(GitCorrupt, {"object": "blub"}, where="x")
+    assert set(describe(GitCorrupt)) == {"mode", "object", "depth", "least_bytes", "most_bytes"}
+    assert set(describe(GitLock)) == {"mode", "hold"}
 
 
 def test_a_commit_that_is_new_is_found(clone: Path, world: FakeWorld) -> None:

@@ -1,0 +1,65 @@
+"""Small processes of chaosd's own that hold something for a fault, found by the mark in their command line."""
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from daemon.core.errors import RefusedError
+from daemon.core.seams import Clock, ProcessTable
+
+_PROGRAM = str(Path(__file__).with_name("holding.py"))
+_WORD = "chaosd-holder"
+_READY_S, _END_S, _STEP_S = 10.0, 2.0, 0.02
+
+
+class LocalHolders:
+    """Implements ``Holders``. A holder is in a session of its own: no signal to chaosd's group reaches it."""
+
+    def __init__(self, clock: Clock, processes: ProcessTable) -> None:
+        self._clock = clock
+        self._processes = processes
+
+    def start(self, mark: str, what: str, arguments: Sequence[str], *, seconds: float) -> None:
+        command = [sys.executable, "-I", "-S", _PROGRAM, _WORD, mark, f"{seconds:g}", what, *arguments]
+        reading, writing = os.pipe()
+        try:
+            null = os.open(os.devnull, os.O_RDWR)
+            actions = [
+                (os.POSIX_SPAWN_DUP2, null, 0),
+                (os.POSIX_SPAWN_DUP2, writing, 1),
+                (os.POSIX_SPAWN_DUP2, null, 2),
+            ]
+            os.posix_spawn(sys.executable, command, {"LC_ALL": "C"}, file_actions=actions, setsid=True)
+            os.close(null)
+            os.close(writing)
+            writing = -1
+            told, _, _ = select.select([reading], [], [], _READY_S)
+            if not told or os.read(reading, 16) != b"ready\n":
+                self.stop(mark)
+                raise RefusedError(
+                    f"not injected: a process that should hold {what} {' '.join(arguments)} could not",
+                    rule="holder",
+                    hint="the port or the file is somebody else's; try again",
+                )
+        finally:
+            os.close(reading)
+            if writing >= 0:
+                os.close(writing)
+
+    def stop(self, mark: str) -> bool:
+        found = [p for p in self._processes.find(match=f"{_WORD} {mark} ") if _PROGRAM in p.command]
+        for process in found:
+            self._processes.signal(process, signal.SIGTERM)
+            for _ in range(int(_END_S / _STEP_S)):
+                if not self._processes.alive(process):
+                    break
+                self._clock.wait(None, _STEP_S)
+            else:
+                self._processes.signal(process, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(process.pid, os.WNOHANG)
+        return bool(found)

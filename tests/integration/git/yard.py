@@ -1,0 +1,220 @@
+"""One mode on one repository: it strikes, git and the probes notice, and every byte comes back."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daemon.core.errors import RefusedError
+from daemon.core.model import Outcome, Undo
+from faults.git.entry import Entry
+from tests.fakes import FakeWorld, Switch
+from tests.integration.git.shed import ENVIRONMENT, commit, git, order_of, picture, through_json, write
+
+SOMEBODY = 12345  # another user than the one to whom modes give files
+HANGS_S, MOST_S = 1.5, 60.0  # for a command that is to hang; for any other, on a busy machine
+
+
+def build_small(directory: Path, *, object_format: str = "sha1") -> Path:
+    """Make a remote and a clone with everything that a mode may strike.
+
+    Packed history with a commit-graph and packed-refs; on top of it loose commits, a second thread with a blob of
+    its own, three stash entries, a remote that is named relatively, so that a copy of both stands alone.
+    """
+    remote, clone = directory / "remote.git", directory / "clone"
+    git(directory, "init", "-q", "--bare", f"--object-format={object_format}", str(remote))
+    git(directory, "init", "-q", f"--object-format={object_format}", str(clone))
+    git(clone, "remote", "add", "origin", "../remote.git")
+    git(clone, "config", "user.name", "W")
+    git(clone, "config", "user.email", "w@example.com")
+    long = "".join(f"line {n} of a longer file\n" for n in range(60))
+    commit(clone, "one", README_md="# site\n", src__app_js="let a = 1;\n" * 40, docs__guide_md=long)
+    commit(clone, "two", src__util_js="export const u = 2;\n" * 50, docs__guide_md=long + "more\n")
+    git(clone, "branch", "thread-old")
+    git(clone, "push", "-q", "-u", "origin", "main", "thread-old")
+    git(remote, "repack", "-adq")
+    git(clone, "checkout", "-q", "-b", "thread-a")
+    commit(
+        clone,
+        "three",
+        src__app_js="let a = 3;\n" * 40,
+        src__pages__index_md="hello\n" * 20,
+        docs__guide_md=long + "x\n",
+    )
+    git(clone, "push", "-q", "-u", "origin", "thread-a")
+    git(clone, "gc", "-q")
+    git(clone, "commit-graph", "write", "--reachable")
+    commit(clone, "four", docs__guide_md="guide four\n" * 30)
+    git(clone, "checkout", "-q", "-b", "thread-b", "main")
+    commit(clone, "b", src__b_js="only b\n" * 30)
+    git(clone, "checkout", "-q", "thread-a")
+    for number in range(3):
+        write(clone, "README.md", f"# stashed {number}\n")
+        git(clone, "stash", "push", "-q", "-m", f"entry {number}")
+    commit(clone, "five", src__app_js="let a = 5;\n" * 40)
+    git(clone, "status")
+    return clone
+
+
+NEEDS = {
+    "midx-": ("multi-pack-index", "write"),
+    "ref-packed-stale": ("pack-refs", "--all", "--no-prune"),
+    "bitmap-": ("-C", "../remote.git", "repack", "-adbq"),
+    "pack-delta-base": ("repack", "-adfq", "--depth=50"),
+}
+
+
+def equip(clone: Path, mode: str) -> None:
+    """Give the clone what some modes need to find something to strike."""
+    for prefix, command in NEEDS.items():
+        if mode.startswith(prefix):
+            git(clone, *command)
+    if mode == "ref-packed-stale":
+        commit(clone, "newer than packed-refs", README_md="# newer\n")
+    if mode.endswith("-of-root"):  # root could not tell that these are root's now
+        subprocess.run(["chown", "-R", str(SOMEBODY), str(clone.parent)], check=True)
+    if mode == "not-executable":
+        hook = clone / ".git/hooks/pre-commit"
+        hook.write_text("#!/bin/sh\nexit 0\n")
+        hook.chmod(0o755)
+    if mode == "alternates-lost":
+        (clone / ".git/objects/info/alternates").write_text("../../../lender/objects\n")
+        shutil.copytree(clone / ".git", clone.parent / "lender")
+        for name in ("commit-graph", "packs"):
+            (clone / ".git/objects/info" / name).unlink(missing_ok=True)
+        shutil.rmtree(clone / ".git/objects/pack")
+        (clone / ".git/objects/pack").mkdir()
+    if mode in ("shallow-lost", "shallow-empty", "shallow-lock"):
+        shutil.rmtree(clone)
+        git(
+            clone.parent,
+            "clone",
+            "-q",
+            "--depth=1",
+            "--branch=thread-a",
+            f"file://{clone.parent}/remote.git",
+            str(clone),
+        )
+        git(clone, "remote", "set-url", "origin", "../remote.git")
+
+
+@dataclass(slots=True)
+class Said:
+    """What a command answered; ``code`` None: it had to be stopped."""
+
+    code: int | None
+    text: str
+
+
+def ask(
+    clone: Path, line: str, victim: dict[str, Any], *, user: int | None = None, timeout_s: float = MOST_S
+) -> Said:
+    """Run a git command in a copy of the clone and its remote, which is then thrown away."""
+    copy = clone.parent.parent / f"{clone.parent.name}-asked"
+    shutil.rmtree(copy, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(clone.parent), str(copy)], check=True)
+    there = copy / clone.name
+    if user is not None:
+        copy.chmod(0o755)
+        if copy.lstat().st_uid == 0:
+            _give_away(copy, user)
+    words = line.format_map({"branch": "thread-b", **victim}).split()
+    try:
+        done = subprocess.run(
+            ["git", *words],
+            cwd=there if there.is_dir() else copy,
+            env=ENVIRONMENT
+            | {
+                "GIT_CONFIG_COUNT": "3",  # without safe.directory: the worker has no reason to trust others
+                "GIT_CEILING_DIRECTORIES": str(copy),
+                "GIT_OPTIONAL_LOCKS": "0",
+                "GIT_TERMINAL_PROMPT": "0",
+            },
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            user=user,
+            group=user,
+            extra_groups=() if user is not None else None,
+        )
+    except subprocess.TimeoutExpired:
+        return Said(None, "")
+    finally:
+        subprocess.run(["rm", "-rf", str(copy)], check=False)
+    return Said(done.returncode, (done.stdout + done.stderr).replace(str(copy), "@"))
+
+
+def _give_away(root: Path, user: int) -> None:
+    """Let everything belong to a plain user, except what the fault gave to somebody else."""
+    for directory, folders, files in os.walk(root):
+        for name in (".", *folders, *files):
+            path = Path(directory, name)
+            if path.lstat().st_uid == 0:
+                os.chown(path, user, user, follow_symlinks=False)
+
+
+def complaint(entry: Entry, before: Said, after: Said) -> str | None:
+    """Say what is wrong with how a fault shows itself; None when it shows as its entry promises."""
+    if entry.says == "HANGS":
+        return None if after.code is None and before.code is not None else f"it does not hang: {after}"
+    if entry.says not in after.text:
+        return f"git does not say {entry.says!r}: {after}"
+    if entry.harmless:
+        return None
+    return _not_silent(before, after) if entry.silent else _not_loud(before, after)
+
+
+def _not_silent(before: Said, after: Said) -> str | None:
+    if after.code not in (0, before.code):
+        return f"it is not silent: {after}"
+    return None if before.text != after.text else f"nothing is different: {after}"
+
+
+def _not_loud(before: Said, after: Said) -> str | None:
+    if after.code == 0:
+        return f"the command succeeds: {after}"
+    return (
+        None if before.code == 0 or before.text != after.text else f"the command fails without the fault: {before}"
+    )
+
+
+def try_out(kind: Any, entry: Entry, clone: Path, world: FakeWorld, *, probes: Any = None) -> str:
+    """Strike and take back; returns how it went, in a word, and raises AssertionError when it went wrong."""
+    user = SOMEBODY if entry.rights else None
+    root = clone.parent
+    look = probes() if probes else None
+    if look is not None:
+        look(clone, world)
+    before = picture(root)
+    try:
+        undo: Undo = through_json(kind(mode=entry.name).prepare(order_of(clone), world))
+    except RefusedError as refusal:
+        assert picture(root) == before
+        return f"refused: {refusal.message}"
+    assert picture(root) == before, "prepare touched something"
+    healthy = ask(clone, entry.tells, dict(undo.victim), user=user) if entry.tells else Said(0, "")
+    kind.inject(undo, world, Switch())
+    try:
+        assert picture(root) != before or "hold" in str(undo.data), "inject did nothing"
+        if entry.tells:
+            patience = HANGS_S if entry.says == "HANGS" else MOST_S
+            said = ask(clone, entry.tells, dict(undo.victim), user=user, timeout_s=patience)
+            problem = complaint(entry, healthy, said)
+            assert problem is None, f"{entry.name}: {entry.tells}: {problem}"
+        if look is not None:
+            found = look(clone, world)
+            assert entry.seen in found, f"{entry.name}: no probe says {entry.seen}, but {sorted(found)}"
+    finally:
+        reversion = kind.revert(undo, world)
+    after = picture(root)
+    wrong = {
+        k: (before.get(k), after.get(k)) for k in before.keys() | after.keys() if before.get(k) != after.get(k)
+    }
+    assert not wrong, f"{entry.name}: not as before: {wrong}"
+    assert reversion.outcome is Outcome.RESTORED, reversion
+    return "ok"
