@@ -116,6 +116,7 @@ class Hands(Protocol):
     def ended(self, pid: int) -> int | None: ...
     def end(self, pid: int) -> None: ...
     def say(self, text: str) -> None: ...
+    def let_readers_go(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +248,10 @@ class Guardian:
             self._kill(first)  # only its death makes it let go of the journal
             return
         if not last:
+            if not self._daemon_lives and self._failures == 1:
+                text = "not finished yet: goes on trying in the background"
+                self._say("guardian.keeps_trying", text, *tried.injections)
+                self._hands.let_readers_go()
             pause_s = min(PAUSE_MOST_S, PAUSE_S * 2**self._failures)
             self._not_before_s = self._post.now_s() + pause_s
             return

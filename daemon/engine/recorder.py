@@ -91,7 +91,7 @@ class Recorder:
         return injection in self._lost
 
     def tell(self, injection: str, *happened: Event) -> None:
-        """Publish what another process has journalled meanwhile."""
+        """Publish what another process has journalled, or what was done though the journal does not take it."""
         self._publish(injection, happened, self._listeners)
 
     def unrecorded(self, error: JournalError) -> None:

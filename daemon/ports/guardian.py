@@ -10,6 +10,7 @@ import fcntl
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -227,6 +228,12 @@ class Den:
         """Tell whoever reads the daemon's standard error."""
         with suppress(OSError):
             os.write(2, f"{text}\n".encode())
+
+    def let_readers_go(self) -> None:
+        """Say nothing more into a pipe: who reads it (``chaosd inject | tee``) waits for its end. Idempotent."""
+        with suppress(OSError):  # started without a standard error
+            if stat.S_ISFIFO(os.fstat(2).st_mode):
+                os.dup2(0, 2, inheritable=True)  # /dev/null since ``settled``
 
 
 def _hold(pid: int) -> int | None:

@@ -114,6 +114,8 @@ def test_an_undo_that_cannot_be_recorded_is_said_with_exit_4(tmp_path: Path) -> 
         broken.control.run(request())
     assert caught.value.exit_code == 4
     assert "reverted" in caught.value.message
+    # Else the guardian, which knows of a fault and of no undo, would keep at it for as long as the disk is full.
+    assert [event for _, event in broken.watchman.heard].count("Reverted") == 1
     assert broken.lamp is not None
     assert broken.lamp.light == "good"
 

@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time  # noqa: TID251 - bounds the waits for real processes
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +68,28 @@ def stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
+def stop_outside_of_a_write(daemon: Chaosd) -> bool:
+    """Stop the daemon; let it go on and return False where it holds the journal: there only its death helps."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    wait_for("its standing still", lambda: stopped(daemon.process.pid))
+    with closing(sqlite3.connect(daemon.state / "journal.sqlite", timeout=0, isolation_level=None)) as db:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            daemon.process.send_signal(signal.SIGCONT)
+            return False
+        db.execute("ROLLBACK")
+    return True
+
+
 def hang(stage: Stage, daemon: Chaosd, repository: Path, *, hold_s: float, stopped_s: float) -> None:
     """Stop the daemon while a fault is active, and wake it up long after the fault's deadline."""
     before, lock = look(repository), repository / ".git/index.lock"
     injection = inject(daemon, hold_s)
-    wait_for("the fault", lambda: stage.has("injected", 0))
+    wait_for("the guardian's knowing", lambda: "fault.injected" in daemon.said.read_text())  # it is told first
     assert lock.exists()
     struck_s = time.monotonic()
-    daemon.process.send_signal(signal.SIGSTOP)
+    wait_for("a stop that does not keep the journal", lambda: stop_outside_of_a_write(daemon))
     wait_for("the guardian's undo", lambda: not lock.exists(), hold_s + 200)  # an interpreter must start
     undone_s = time.monotonic() - struck_s
     assert hold_s + 2 <= undone_s + 0.5, "before the deadline it is the daemon's to undo"

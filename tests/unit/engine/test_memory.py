@@ -25,7 +25,7 @@ from daemon.faces.serving.controlling import Controlling
 from daemon.faces.serving.desk import Desk
 from tests.engine_kit import Kit, request
 
-FIRST, THEN = 5, 15
+FIRST, THEN, ROUNDS = 5, 15, 3
 AT = Instant(1, 1)
 SEEN = Observation(probe="look", target="editor", asked=AT, answered=AT, reading=Reading(status=Status.OK))
 
@@ -63,12 +63,15 @@ def test_an_experiment_leaves_nothing_in_memory_when_it_is_over(tmp_path: Path) 
     control = control_of(kit)
     for _ in range(FIRST):
         one_of_each(kit, control)
-    before, threads = blocks(), threading.active_count()
-    for _ in range(THEN):
-        one_of_each(kit, control)
+    threads, more = threading.active_count(), []
+    for _ in range(ROUNDS):
+        before = blocks()
+        for _ in range(THEN):
+            one_of_each(kit, control)
+        more.append(blocks() - before)
     assert threading.active_count() <= threads
-    # Whatever remembers an experiment needs a piece for its id at least.
-    assert blocks() - before < THEN
+    # Whatever remembers an experiment needs a piece for its id at least, in every round; a cache is filled in one.
+    assert min(more) < THEN, more
 
 
 class Failing:
