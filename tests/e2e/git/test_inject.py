@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from faults import CATALOGUE
-from tests.e2e.git.tree import changed, git, look, make_repository
+from tests.e2e.git.tree import MODES, changed, git, look, make_repository
 from tests.e2e.guardian.kit import guardian_of
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
-MODES = [(name, mode.name) for name in ("git-corrupt", "git-lock") for mode in CATALOGUE[name].modes]
 SAMPLE, FULL = 2, 50
 # The git command that must fail while the mode is active, on the repository of `make_repository`.
 FAILS: dict[str, tuple[str, ...]] = {

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faults import CATALOGUE
-from tests.e2e.git.tree import changed, look, make_repository
+from tests.e2e.git.tree import MODES, changed, look, make_repository
 from tests.e2e.guardian.kit import (
     BOTH,
     DAEMON,
@@ -28,8 +27,7 @@ from tests.e2e.guardian.kit import (
     wait_for,
 )
 
-FAULTS = ("git-corrupt", "git-lock")
-MODES = [(name, mode.name) for name in FAULTS for mode in CATALOGUE[name].modes]
+FAULTS = sorted({fault for fault, _ in MODES})
 # Every step and every victim, each with some of the others; the whole table is the torture's.
 SOME = [*((step, WHOM[n % 3]) for n, step in enumerate(STEPS)), ("planned", BOTH), ("injected", BOTH)]
 LATE = str(Path(__file__).parent / "late_journal.py")
@@ -95,7 +93,7 @@ def test_a_short_sweep_counts_what_it_killed(tmp_path: Path) -> None:
 @pytest.mark.timeout(6 * 3600)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_at_every_step_and_at_random_instants_nothing_is_left(tmp_path: Path, fault: str) -> None:
-    modes = [mode.name for mode in CATALOGUE[fault].modes]
+    modes = [mode for name, mode in MODES if name == fault]
     table, left = Table(), []
     try:
         for mode in modes:

@@ -1,6 +1,6 @@
-"""Both probes' findings of a clone, by name; one pair of probes that remembers the healthy clone."""
+"""Both probes' findings of a clone, by name, as probes find them that remember the healthy clone."""
 
-from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 from daemon.core.errors import ChaosdError
@@ -10,17 +10,22 @@ from tests.fakes import FakeWorld
 from tests.integration.git.shed import target_of
 
 
-def glance() -> Callable[[Path, FakeWorld], set[str]]:
-    """Return a look at a clone that names what both probes find."""
-    health, integrity = GitHealth(lock_age=0.0), GitIntegrity()
+class Glance:
+    """A pair of probes that has looked at the healthy clone once; each look is as if it were the next one."""
 
-    def look(clone: Path, world: FakeWorld) -> set[str]:
+    def __init__(self, clone: Path, world: FakeWorld) -> None:
+        self._probes = (GitHealth(lock_age=0.0), GitIntegrity())
+        self.before = self._look(self._probes, clone, world)
+
+    def look(self, clone: Path, world: FakeWorld) -> set[str]:
+        return self._look(deepcopy(self._probes), clone, world)
+
+    @staticmethod
+    def _look(probes: tuple[GitHealth, GitIntegrity], clone: Path, world: FakeWorld) -> set[str]:
         found: set[str] = set()
-        for probe in (health, integrity):
+        for probe in probes:
             try:
                 found |= {finding.name for finding in probe.observe(target_of(clone), world).findings}
             except ChaosdError as error:
                 found.add(f"unknown: {error.message}")
         return found
-
-    return look
