@@ -4,6 +4,7 @@ from daemon.config import guarding, notifying, schema
 from daemon.config.scalars import LONE_TOKEN, read_address
 from daemon.core import levers, model, settings
 from daemon.core.calendar import Blackout, Window
+from daemon.core.moments import Moment
 
 
 def freeze(root: schema.Root) -> settings.Settings:
@@ -79,7 +80,12 @@ def _experiment(e: schema.Experiment, targets: dict[str, model.Target]) -> setti
         misfire_grace_s=e.misfire_grace,
         parameters=dict(e.parameters),
         workload=_workload(e.workload) if e.workload else None,
+        when=_when(e.when) if e.when else None,
     )
+
+
+def _when(w: schema.When) -> Moment:
+    return Moment(event=w.event, matching=w.matching or "", within_s=w.within)
 
 
 def _workload(w: schema.Workload) -> settings.WorkloadSetting:

@@ -13,6 +13,7 @@ from daemon.config.problems import NOTHING, Path, Problem, key_path
 from daemon.config.scalars import LONE_TOKEN, read_address
 from daemon.config.schema import TRIGGERS
 from daemon.config.shape import keys_at
+from daemon.config.whens import problems_in_when
 from daemon.core.errors import ConfigError
 from daemon.core.model import Resource
 from daemon.core.parameters import build, declared, nearest
@@ -43,6 +44,7 @@ def problems_in(data: Data, plugins: Plugins) -> Iterator[Problem]:
     for path, entry in _list(data, "experiments"):
         yield from _trigger(path, entry, plugins.check_cron)
         yield from _workload(path, entry, targets)
+        yield from problems_in_when(path, entry, targets)
     probes = {e["name"]: e.get("target") for _, e in _list(data, "probes") if isinstance(e.get("name"), str)}
     yield from _steady_state(data, targets, probes)
     yield from problems_in_guard(_mapping(data.get("guard")), probes)

@@ -29,6 +29,7 @@ from daemon.config.scalars import (
 from daemon.core import model as core
 from daemon.core import settings
 from daemon.core.calendar import zone
+from daemon.core.moments import EVENTS, Moment
 
 TRIGGERS = ("cron", "every", "about_every")
 
@@ -153,6 +154,16 @@ class Workload(Part):
     )
 
 
+class When(Part):
+    """The event on which a fault strikes; `EVENT` or `EVENT:PATTERN` stands for all of it."""
+
+    event: Text = Field(description=f"one of {', '.join(EVENTS)}")
+    matching: Text | None = Field(default=None, description="pattern for a branch, a path or a log line")
+    within: Interval = Field(
+        default=default(Moment, "within_s"), description="how long it is waited for; then nothing is injected"
+    )
+
+
 class Experiment(Part):
     """One experiment; exactly one of `cron`, `every`, `about_every`."""
 
@@ -186,6 +197,9 @@ class Experiment(Part):
         default=None, description="how long to wait for recovery; unset: limits.recover"
     )
     parameters: dict[str, Any] = Field(default={}, alias="set", description="the fault's parameters")
+    when: When | None = Field(
+        default=None, description="the event to strike on, once due", json_schema_extra=_or_a_name
+    )
     workload: Workload | None = Field(
         default=None, description="messages sent meanwhile, and judged", json_schema_extra=_or_a_name
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from daemon.core.events import Plan
 from daemon.core.model import Instant, Json, Target
+from daemon.core.moments import Moment
 from daemon.core.parameters import duration
 from daemon.core.settings import Sampling, WorkloadSetting
 
@@ -24,6 +25,7 @@ class Request:
     experiment: str | None = None
     recover_s: float | None = None
     workload: WorkloadSetting | None = None
+    when: Moment | None = None
 
 
 def workload(asked: Json) -> WorkloadSetting | None:
@@ -71,6 +73,7 @@ def make(  # noqa: PLR0913  each is one fact from outside
         origin=request.origin,
         by=request.by,
         workload=request.workload,
+        when=request.when,
     )
 
 

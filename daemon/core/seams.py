@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from daemon.core.calls import Call
 from daemon.core.filesystem import Files, FileStat, Piece
 from daemon.core.model import Instant, Mode, Order, Reading, Resource, Reversion, Target, Undo
+from daemon.core.watching import FileEvents
 
 if TYPE_CHECKING:  # its records cost 8 ms to make, and a git fault needs none of them
     from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Levers, Sqs
@@ -78,6 +79,13 @@ class ProcessTable(Protocol):
         self, *, match: str | None = None, pid_file: str | None = None, port: int | None = None
     ) -> tuple[Process, ...]:
         """Return the processes that fit every criterion given, oldest first."""
+        ...
+
+    def commands(self, name: str, *, below: Sequence[str]) -> tuple[Process, ...]:
+        """Return the processes of a program that work below one of the directories; quick, for use on events.
+
+        Where a process works that belongs to somebody else may be hidden from us: it is returned all the same.
+        """
         ...
 
     def alive(self, process: Process) -> bool:
@@ -173,6 +181,8 @@ class World(Protocol):
     def holders(self) -> Holders: ...
     @property
     def git(self) -> Git: ...
+    @property
+    def events(self) -> FileEvents: ...
     @property
     def ecs(self) -> "Ecs": ...
     @property

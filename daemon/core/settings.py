@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from daemon.core.calendar import Blackout, Window
 from daemon.core.levers import ErrorBudget, Lever, StopCondition
 from daemon.core.model import Target
+from daemon.core.moments import Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class ExperimentSetting:
     recovery is waited for, the target's ``limits.recover`` when the file does not say. ``first_after_s`` is when
     an interval's first occurrence comes, None after one interval. ``jitter_s`` moves each
     start by up to that much; a start missed by more than ``misfire_grace_s`` is skipped. ``parameters`` (key
-    ``set``) are the fault's.
+    ``set``) are the fault's. ``when`` is the event on which it strikes once it is due; None: at once.
     """
 
     name: str
@@ -93,6 +94,7 @@ class ExperimentSetting:
     misfire_grace_s: float = 60.0
     parameters: Mapping[str, object] = field(default_factory=dict)
     workload: WorkloadSetting | None = None
+    when: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from daemon.core.model import Bracket, Outcome, Phase, Status
 from daemon.core.recovery import Edges, edges
 
 GOOD = frozenset({Verdict.RECOVERED, Verdict.NO_IMPACT})
+UNTOUCHED = frozenset({Verdict.REFUSED, Verdict.NOT_TRIGGERED})  # nothing was injected: nothing was tried
 FINAL = frozenset({Verdict.UNDO_FAILED, Verdict.ABORTED})
 STILL_THERE = "steady around it: what chaosd had changed was still there when chaosd took it back"
 
@@ -21,6 +22,9 @@ def judge(injection: Injection) -> Judgement:
         return injection.judgement  # without its looks the same question would get another answer
     if injection.refused is not None:
         return Judgement(verdict=Verdict.REFUSED, reasons=(injection.refused.reason,))
+    if injection.undo is None and _waited_in_vain(injection):
+        reason = f"nothing was injected: no {injection.plan.when} within {_within(injection)}"
+        return Judgement(verdict=Verdict.NOT_TRIGGERED, reasons=(reason,))
     if injection.undo is None:
         return Judgement(verdict=Verdict.INCONCLUSIVE, reasons=_why_not_injected(injection))
     found = _edges(injection)
@@ -36,6 +40,14 @@ def judge(injection: Injection) -> Judgement:
         healed_by=healed_by,
         violations=injection.checked.violations if injection.checked else (),
     )
+
+
+def _waited_in_vain(injection: Injection) -> bool:
+    return injection.armed is not None and injection.fired is None and injection.aborted is None
+
+
+def _within(injection: Injection) -> str:
+    return f"{injection.plan.when.within_s:g} s" if injection.plan.when else "its time"
 
 
 def _with_messages(

@@ -15,6 +15,7 @@ import msgspec
 from daemon.core import events
 from daemon.core.errors import JournalDamagedError, JournalError, JournalFullError
 from daemon.core.events import Event
+from daemon.core.moments import Armed, Fired
 
 Connection: TypeAlias = sqlite3.Connection
 Row: TypeAlias = tuple[Any, ...]
@@ -24,6 +25,8 @@ KINDS: Mapping[str, type[Event]] = {
     "proposed": events.Proposed,
     "refused": events.Refused,
     "observed": events.Observed,
+    "armed": Armed,
+    "fired": Fired,
     "planned": events.Planned,
     "injected": events.Injected,
     "aborted": events.Aborted,

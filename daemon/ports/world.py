@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.seams import Commands, Files, Git, Holders, Http, ProcessTable
 from daemon.core.settings import Aws
+from daemon.core.watching import FileEvents
 from daemon.ports.clock import SystemClock
 from daemon.ports.files import LocalFiles
 from daemon.ports.state import boot_id
@@ -78,6 +79,12 @@ class LocalWorld:
         from daemon.ports.git import LocalGit
 
         return LocalGit()
+
+    @cached_property
+    def events(self) -> FileEvents:
+        from daemon.ports.watching import InotifyEvents
+
+        return InotifyEvents()
 
     @cached_property
     def http(self) -> Http:

@@ -28,6 +28,7 @@ TONES: Mapping[str, str] = {
     "undo-failed": "bad",
     "aborted": "warn",
     "inconclusive": "warn",
+    "not-triggered": "warn",
     "refused": "mute",
     "none yet": "mute",
     "ok": "good",

@@ -16,6 +16,7 @@ OUTCOMES: Mapping[str, str] = {
     **dict.fromkeys(words.DEVIATED, "failure"),
     "aborted": "error",
     "inconclusive": "error",
+    "not-triggered": "error",
     "refused": "skipped",
     "none yet": "error",
 }

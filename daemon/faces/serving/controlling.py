@@ -5,6 +5,7 @@ from werkzeug.wrappers import Request, Response
 from daemon.core import plan
 from daemon.core.access import Caller
 from daemon.core.errors import BusyError, UsageError
+from daemon.core.moments import moment
 from daemon.core.parameters import duration
 from daemon.core.redact import redact
 from daemon.faces import shapes
@@ -31,6 +32,7 @@ class Controlling:
                 by=_by(caller, body.by),
                 seed=body.seed,
                 workload=plan.workload(body.workload),
+                when=moment(body.when),
             )
         except ValueError as error:
             raise UsageError(f"not injecting: the request is malformed: {error}") from error
