@@ -217,6 +217,7 @@ class FakeWorld:
         self.s3, self.logs = FakeS3(self.clock), FakeLogs()
         self.http, self.commands = FakeHttp(), FakeCommands()
         self.holders = FakeHolders()
+        self.events: Any = None  # the real ones, when a test gives them
         self.private = private
         self.boot = "boot-1"
         self.own_task = ""

@@ -4,7 +4,7 @@ Every call that has a side effect outside the state directory goes through here,
 program die at each of them. Foreign exceptions never cross a seam: ports translate them to ``errors``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -81,10 +81,10 @@ class ProcessTable(Protocol):
         """Return the processes that fit every criterion given, oldest first."""
         ...
 
-    def commands(self, name: str, *, below: Sequence[str]) -> tuple[Process, ...]:
-        """Return the processes of a program that work below one of the directories; quick, for use on events.
+    def commands(self, name: str, *, below: Sequence[str]) -> Iterator[Process]:
+        """Yield the processes of a program that work below one of the directories, newest first, without delay.
 
-        Where a process works that belongs to somebody else may be hidden from us: it is returned all the same.
+        Where a process of another user works may be hidden from us: it is yielded all the same.
         """
         ...
 

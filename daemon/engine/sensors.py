@@ -80,8 +80,7 @@ class Committed(_InClone):
     def look(self, changes: Sequence[Change]) -> Hit | None:
         for change in changes:
             name = posixpath.relpath(change.path, self.clone.common) if change.path else self._checked_out()
-            moved = change.what in _WRITTEN or change.what is Happened.MADE
-            if moved and name.startswith(_HEADS) and not name.endswith(".lock"):
+            if change.what in _WRITTEN and name.startswith(_HEADS) and not name.endswith(".lock"):
                 branch = name.removeprefix(_HEADS)
                 if self._fits(branch) and (made := self._commit(name)):
                     return self._hit(f"commit {made[:12]} on {branch}")
@@ -176,18 +175,21 @@ class Locked(_InClone):
 class Pushing(_InClone):
     """Every git command opens HEAD first; when somebody does, it is seen whether that is a ``git push``."""
 
+    def __post_init__(self) -> None:
+        self._push()  # the first look loads what the others need at once
+
     @property
     def spots(self) -> tuple[Spot, ...]:
         return (Spot(path=self.clone.git_dir, opening=True),)
 
     def look(self, changes: Sequence[Change]) -> Hit | None:
         head = self.clone.path("HEAD")
-        if any(change.path in (head, "") for change in changes):
-            found = self.world.processes.commands("git", below=(self.clone.root, self.clone.git_dir))
-            for process in found:
-                if _verb(process.command) == "push":
-                    return self._hit(f"git push (pid {process.pid})")
-        return None
+        return self._push() if any(change.path in (head, "") for change in changes) else None
+
+    def _push(self) -> Hit | None:
+        found = self.world.processes.commands("git", below=(self.clone.root, self.clone.git_dir))
+        push = next((process for process in found if _verb(process.command) == "push"), None)
+        return self._hit(f"git push (pid {push.pid})") if push else None
 
 
 @dataclass(slots=True)
@@ -219,7 +221,7 @@ _OF_CLONES: Mapping[str, Callable[[Moment, Clone, World], Sensor]] = {
 def _last_line(world: World, path: str) -> str | None:
     """Return the last line of a reflog; None when there is none."""
     stat = world.files.lstat(path)
-    if stat is None or not stat.size:
+    if stat is None:
         return None
     tail = world.files.read(path, offset=max(0, stat.size - _LOG_TAIL_BYTES))
     return tail.decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]

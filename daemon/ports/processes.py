@@ -57,10 +57,12 @@ class LocalProcesses:
         kept = [p for p in found if p is not None and p.command != ours]
         return tuple(sorted(kept, key=lambda p: (p.started_s, p.pid)))
 
-    def commands(self, name: str, *, below: Sequence[str]) -> tuple[Process, ...]:
+    def commands(self, name: str, *, below: Sequence[str]) -> Iterator[Process]:
         """Read from /proc alone: psutil takes ten times as long, and the program may be over by then."""
-        found = (_at_work(int(entry), name, below) for entry in os.listdir("/proc") if entry.isdecimal())  # noqa: PTH208  quick
-        return tuple(process for process in found if process is not None)
+        for pid in sorted(map(int, filter(str.isdecimal, os.listdir("/proc"))), reverse=True):  # noqa: PTH208  quick
+            found = _at_work(pid, name, below)
+            if found is not None:
+                yield found
 
     def alive(self, process: Process) -> bool:
         return _running_since(process.pid, process.started_s)

@@ -59,7 +59,8 @@ class InotifyWatch:
         path = posixpath.join(directory, event.name)
         if event.mask & flags.ISDIR:
             if spot.deep and event.mask & (flags.CREATE | flags.MOVED_TO) and self._add(path, spot):
-                yield from (Change(found, Happened.MADE) for found in self._below(path, spot))
+                # Made before we watched, and perhaps written to its end: nobody will tell.
+                yield from (Change(found, Happened.MOVED_HERE) for found in self._below(path, spot))
             return
         for flag, meaning in _MEANS:
             if event.mask & flag:
