@@ -137,7 +137,7 @@ def walk_loose(files: Files, clone: Clone, start: str, *, lookups: int, known: N
     """
     known = Names() if known is None else known
     prefixes = frozenset(files.names(clone.path("objects")))
-    shallow = _shallow(files, clone)
+    shallow = border(files, clone)
     todo = deque([Named(start, "commit", "HEAD")])
     seen = {start, object_id(clone.algorithm, "tree", b"")}  # the empty tree need not exist as a file
     loose, elsewhere, damaged = [], [], []
@@ -164,7 +164,7 @@ def walk_loose(files: Files, clone: Clone, start: str, *, lookups: int, known: N
     return Walk(tuple(loose), tuple(elsewhere), tuple(damaged))
 
 
-def _shallow(files: Files, clone: Clone) -> frozenset[str]:
+def border(files: Files, clone: Clone) -> frozenset[str]:
     """Return the commits whose parents were left out on purpose."""
     path = clone.path("shallow")
     return frozenset(files.read(path).decode("ascii", "replace").split()) if files.lstat(path) else frozenset()

@@ -14,6 +14,7 @@ from daemon.core.parameters import parameter
 from daemon.core.seams import World
 from probes.git import conditions, setlooks, worklooks
 from probes.git.clones import clones, repository_of
+from probes.git.history import History
 from probes.git.reflooks import Refs, read_refs
 from probes.git.setlooks import Settings
 from probes.git.stores import Stores, borrowed
@@ -50,7 +51,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.stores, self.refs, self.work, self.settings = Stores(), Refs(), Work(), Settings()
-        self.others = Others()
+        self.others, self.history = Others(), History()
 
     def look(self, world: World, clone: Clone, remote: str) -> list[Finding]:
         files = world.files
@@ -59,6 +60,7 @@ class Watch:
             lambda: worklooks.rights(files, clone),
             lambda: self.stores.look(files, clone, commit),
             lambda: borrowed(files, clone),
+            lambda: self.history.look(files, clone, commit),
             lambda: self.refs.look(files, clone),
             lambda: _no_commit(world, clone, branch, commit),
             lambda: _stash_parts(world, clone),

@@ -183,6 +183,7 @@ def rich_clone(root: Path) -> Scene:
     return Scene(world=world, target=Target(name="editor", repository=repository), state=state)
 
 
+# Of a fault whose modes are rows of a table, those that between them change things in every way there is.
 SAMPLES: Mapping[str, frozenset[str]] = {
     "git-corrupt": frozenset(
         (
@@ -193,18 +194,31 @@ SAMPLES: Mapping[str, frozenset[str]] = {
             "pack-truncate",
             "index-truncate",
             "index-skip-worktree",
-            "head-garbage",
-            "ref-empty",
+            "ref-other-empty",
             "ref-other-vanished",
             "stash-missing",
+            "stash-hijack",
+            "exclude-all",
+            "alternates-dangling",
             "config-garbage",
         )
     ),
-    "git-hook": frozenset(("pre-commit-fail", "pre-push-hang")),
+    "git-hook": frozenset(("pre-push-hang",)),
     "git-lock": frozenset(("index-lock", "index-lock-directory", "index-lock-live")),
-    "git-remote": frozenset(("gone", "diverged", "pre-receive-reject", "http-hang")),
-    "git-state": frozenset(("merge-conflict", "rebase-merge", "bisect")),
-    "git-worktree": frozenset(("all-deleted", "git-missing", "link-loop", "git-readonly", "nested-repository")),
+    "git-remote": frozenset(("gone", "diverged", "http-hang")),
+    "git-state": frozenset(("rebase-merge",)),
+    "git-worktree": frozenset(
+        (
+            "all-deleted",
+            "git-missing",
+            "file-deleted",
+            "fifo",
+            "huge-file",
+            "link-loop",
+            "git-readonly",
+            "owner-git",
+        )
+    ),
 }
 
 FAULTS: Mapping[str, Maker] = {

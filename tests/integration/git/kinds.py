@@ -28,15 +28,22 @@ def build_kind(which: str, directory: Path) -> Path:
         url = f"file://{directory}/remote.git"
         git(directory, "clone", "-q", option, "--branch=thread-a", url, str(directory / which))
         git(directory / which, "remote", "set-url", "origin", "../remote.git")
+        _name(directory / which)
         commit(directory / which, "on top", src__app_js="let a = 8;\n" * 20)
         return directory / which
     if which == "submodule":
         git(clone, "submodule", "add", "-q", "../remote.git", "sub")
         git(clone, "commit", "-q", "-m", "with a submodule")
+        _name(clone / "sub")
         git(clone / "sub", "checkout", "-q", "-b", "thread-sub")
         commit(clone / "sub", "in the submodule", src__app_js="let a = 9;\n" * 20)
         return clone / "sub"
     return clone
+
+
+def _name(clone: Path) -> None:
+    git(clone, "config", "user.name", "W")
+    git(clone, "config", "user.email", "w@example.com")
 
 
 def _packed(directory: Path) -> Path:
@@ -61,8 +68,7 @@ def _packed(directory: Path) -> Path:
     )
     git(clone, "reset", "-q", "--hard")
     git(clone, "remote", "add", "origin", "../remote.git")
-    git(clone, "config", "user.name", "W")
-    git(clone, "config", "user.email", "w@example.com")
+    _name(clone)
     git(clone, "branch", "thread-b", "main~3")
     git(clone, "push", "-q", "-u", "origin", "main")
     git(clone, "repack", "-adq")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -50,11 +51,17 @@ every_mode = pytest.mark.parametrize(("family", "entry"), CASES, ids=NAMES)
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("small")
-    for directory in (root, *root.parents):
-        if str(directory).startswith(str(tmp_path_factory.getbasetemp().parent)):
-            directory.chmod(0o755)  # another user looks at what is below
+def open_directory() -> Iterator[Path]:
+    """Return a directory into which another user can look; pytest keeps its own to itself."""
+    with TemporaryDirectory(prefix="chaosd-git-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def small(open_directory: Path) -> Path:
+    root = open_directory / "small"
+    root.mkdir()
     build_small(root)
     return root
 
@@ -70,25 +77,26 @@ def fresh(small: Path, directory: Path, mode: str) -> Path:
     here = directory / "here"
     subprocess.run(["cp", "-a", str(small), str(here)], check=True)
     directory.chmod(0o755)
+    git(here / "clone", "status")  # before everything may be given to another user: status writes the index anew
     equip(here / "clone", mode)
-    git(here / "clone", "status")
     return here / "clone"
 
 
 class Lender:
     """Lends the same stall for as long as every mode leaves it as it was: a copy costs more than a mode."""
 
-    def __init__(self, small: Path, factory: pytest.TempPathFactory) -> None:
-        self._small, self._factory = small, factory
+    def __init__(self, small: Path, directory: Path) -> None:
+        self._small, self._directory, self._made = small, directory, 0
         self._stall: Stall | None = None
 
     @contextmanager
     def lend(self, mode: str) -> Iterator[tuple[Stall, FakeWorld]]:
         stall, self._stall = self._stall, None
         if stall is None or needs_its_own(mode):
-            directory = self._factory.mktemp("stall")
-            made = fresh(self._small, directory, mode)
-            lent = Stall(made, full_world(directory))
+            self._made += 1
+            directory = self._directory / f"stall-{self._made}"
+            directory.mkdir()
+            lent = Stall(fresh(self._small, directory, mode), full_world(directory))
         else:
             lent = stall
         yield lent, full_world(lent.root)  # not lent again after a failure
@@ -96,8 +104,8 @@ class Lender:
 
 
 @pytest.fixture(scope="session")
-def lender(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Lender:
-    return Lender(small, tmp_path_factory)
+def lender(small: Path, open_directory: Path) -> Lender:
+    return Lender(small, open_directory)
 
 
 def full_world(directory: Path, files: Any = None) -> FakeWorld:
@@ -147,14 +155,16 @@ def test_the_contract_suite_dies_in_every_way_of_changing_something(lender: Lend
             tried |= ways
         else:
             others |= dict.fromkeys(ways, f"{family}:{entry.name}")
-    assert not {name: which for name, which in others.items() if name not in tried}
+    missing = {name: which for name, which in others.items() if name not in tried}
+    assert not missing, missing
 
 
 def way(edit: Edit) -> str:
     """Name the way in which an edit is made and taken back."""
     match edit:
         case FileEdit():
-            what = "create" if edit.before is None else edit.recipe.action
+            unlinked = "unlink" if edit.recipe.action == "unlink" else "replace"
+            what = "create" if edit.before is None else unlinked
             flags = ("guarded " * edit.guarded, "immutable " * edit.immutable, edit.merge)
             return f"file {what} {''.join(flags)}".strip()
         case Make():
@@ -166,7 +176,7 @@ def way(edit: Edit) -> str:
         case Dress():
             return "chown" if edit.before.uid != edit.after.uid else "chmod"
         case Hold():
-            return f"hold {edit.what}"
+            return "hold files" if edit.what == "files" else "hold a port"
 
 
 def undone(family: str, entry: Entry, clone: Path, tmp_path: Path, dies_in: str, moment: int) -> bool:

@@ -80,6 +80,7 @@ def equip(clone: Path, mode: str) -> None:
             git(clone, *command)
     if mode == "ref-packed-stale":
         commit(clone, "newer than packed-refs", README_md="# newer\n")
+    git(clone, "status")
     if mode.endswith("-of-root"):  # root could not tell that these are root's now
         subprocess.run(["chown", "-R", str(SOMEBODY), str(clone.parent)], check=True)
     if mode == "not-executable":
@@ -132,7 +133,7 @@ def ask(
         done = subprocess.run(
             ["git", *words],
             cwd=there if there.is_dir() else copy,
-            env=ENVIRONMENT
+            env={name: value for name, value in ENVIRONMENT.items() if not name.endswith(("_NAME", "_EMAIL"))}
             | {
                 "GIT_CONFIG_COUNT": "3",  # without safe.directory: the worker has no reason to trust others
                 "GIT_CEILING_DIRECTORIES": str(copy),
