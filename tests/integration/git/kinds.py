@@ -1,4 +1,4 @@
-"""Repositories of other kinds, built by plain git: packed, linked, shallow, sha256, submodule, partial."""
+"""Repositories built by plain git, each with a bare remote: small, packed, linked, shallow, sha256, submodule, partial."""
 
 import subprocess
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.integration.git.shed import ENVIRONMENT, commit, git
 from tests.integration.git.yard import build_small
 
-KINDS = ("packed", "linked", "shallow", "sha256", "submodule", "partial")
+KINDS = ("small", "packed", "linked", "shallow", "sha256", "submodule", "partial")
 _COMMITS, _FILES = 200, 98  # with a tree for each commit, about 20,000 objects
 
 
