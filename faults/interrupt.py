@@ -12,7 +12,12 @@ from daemon.core.model import Mode, Order, Outcome, Processes, Resource, Reversi
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, Process, World
 
-_FIRST = {"sigint": signal.SIGINT, "sigterm": signal.SIGTERM, "spot-reclaim": signal.SIGTERM}
+_FIRST = {
+    "sigint": signal.SIGINT,
+    "sigterm": signal.SIGTERM,
+    "sigkill": signal.SIGKILL,
+    "spot-reclaim": signal.SIGTERM,
+}
 _STEP_S = 0.1
 _SETTLE_S = 1.0  # whoever has no handler dies of the signal well within this; until then "it lives" means nothing
 _COMMAND_MOST = 200  # characters of a command line worth keeping in the journal
@@ -28,10 +33,13 @@ class InterruptSignal:
     """
 
     name: ClassVar[str] = "interrupt-signal"
-    summary: ClassVar[str] = "Interrupts the worker with SIGINT, SIGTERM, or a spot reclaim's SIGTERM then SIGKILL"
+    summary: ClassVar[str] = (
+        "Interrupts the worker with SIGINT, SIGTERM, SIGKILL, or a spot reclaim's SIGTERM then SIGKILL"
+    )
     modes: ClassVar[tuple[Mode, ...]] = (
         Mode("sigint", "SIGINT, as Ctrl-C sends it"),
         Mode("sigterm", "SIGTERM, as a supervisor sends it to stop a service"),
+        Mode("sigkill", "SIGKILL, as the OOM killer sends it: nothing can be tidied up"),
         Mode("spot-reclaim", "SIGTERM, then SIGKILL to whatever still lives after the grace time"),
     )
     touches: ClassVar[Resource] = Resource.PROCESS

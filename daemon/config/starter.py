@@ -137,6 +137,7 @@ experiments:                    # `chaosd faults list` names the kinds; each has
   #   about_every: 4h           # random: exponential gaps with this mean
   #   for: 30s                  # then it is reverted, whatever happens
   #   set: {mode: loose-object-truncate}
+  #   when: commit              # strikes on an event of the target, waited for at most 60s; see the guide
   #   workload: basic           # a scenario sent meanwhile; the verdict says what became of every message
   # - {name: stop-a-task, fault: ecs-task-stop, target: @target@, cron: "*/30 9-17 * * mon-fri", timezone: UTC}
 

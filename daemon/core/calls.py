@@ -52,6 +52,9 @@ SCENARIO = (
 )
 """What a scenario and its observer ask, whatever its messages are."""
 
+WHEN = {"message": calls(On.INPUT, "sqs.facts"), "log": calls(On.LOGS, "logs.events")}
+"""What waiting for an event asks; the others are told by the file system."""
+
 MONITOR = (
     *calls(On.SERVICE, "ecs.service"),
     *calls(On.INPUT, "sqs.facts"),

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
-from daemon.core.calls import SCENARIO, Call, On, calls
+from daemon.core.calls import SCENARIO, WHEN, Call, On, calls
 from daemon.core.levers import Alarm, Parameter, SafetyLever
 from daemon.core.model import Json, Resource, Target
 from daemon.core.settings import Settings
@@ -95,7 +95,9 @@ def _asked(settings: Settings, faults: Plugins, probes: Plugins, maker: "_Maker"
     for experiment in settings.experiments:
         target, kind = settings.targets[experiment.target], faults[experiment.fault]
         found = (*maker.declared(experiment.fault, kind), *_guarding(settings, kind.touches))
-        yield from ((target, call) for call in (*found, *(SCENARIO if experiment.workload else ())))
+        beside = SCENARIO if experiment.workload else ()
+        waiting = WHEN.get(experiment.when.event, ()) if experiment.when else ()
+        yield from ((target, call) for call in (*found, *beside, *waiting))
     for target in settings.targets.values():
         yield from ((target, call) for call in maker.role.calls)
 

@@ -35,6 +35,9 @@ DEFAULT_S = 30.0
     help="A repository on this machine instead of a target.",
 )
 @click.option("--set", "settings", type=SETTING, multiple=True, metavar="K=V", help="A parameter of the fault.")
+@click.option(
+    "--object", "wanted", metavar="ID", help="The object a git fault strikes, or its kind; as --set object=."
+)
 @click.option("--for", "duration_s", type=DURATION, default=DEFAULT_S, metavar="30s", help="How long it stays.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Repeats the choices of an earlier injection.")
 @click.option(
@@ -99,21 +102,25 @@ def _asked(words: Mapping[str, Any]) -> dict[str, Json]:
         raise UsageError("not injecting: --within needs --when")
     if words["when"] is not None and words["strike"] is not None:
         raise UsageError("not injecting: --when and --strike exclude each other")
-    parameters = dict(words["settings"])
-    if words["mode"] is not None:
-        if parameters.get("mode", words["mode"]) != words["mode"]:
-            raise UsageError("not injecting: --mode and --set mode= say different things")
-        parameters["mode"] = words["mode"]
     return {
         "fault": words["fault"],
         "target": words["target"],
-        "parameters": parameters,
+        "parameters": _parameters(words),
         "duration_s": words["duration_s"],
         "seed": words["seed"],
         "by": who(),
         "workload": _workload(words),
         "when": _when(words),
     }
+
+
+def _parameters(words: Mapping[str, Any]) -> dict[str, Json]:
+    """Return what --set says, and the options that stand for a parameter."""
+    parameters = dict(words["settings"])
+    for name, word in (("mode", words["mode"]), ("object", words["wanted"])):
+        if word is not None and parameters.setdefault(name, word) != word:
+            raise UsageError(f"not injecting: --{name} and --set {name}= say different things")
+    return parameters
 
 
 def _when(words: Mapping[str, Any]) -> Json:

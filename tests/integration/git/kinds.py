@@ -1,4 +1,4 @@
-"""Repositories built by plain git, each with a bare remote: small, packed, linked, shallow, sha256, submodule, partial."""
+"""Repositories built by plain git, each with a bare remote: small, packed, linked, shallow, sha256, and others."""
 
 import subprocess
 from pathlib import Path
