@@ -12,7 +12,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 from rich.console import Console
 
-from tests.benchmarks import burst, corruption, health, idle, journaling, lag, report, startup
+from tests.benchmarks import burst, corruption, health, idle, journaling, lag, report, startup, triggers
 from tests.benchmarks.harness import Bench, Row
 
 BENCHMARKS: Mapping[str, Callable[[Bench], Sequence[Row]]] = {
@@ -30,6 +30,8 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Sequence[Row]]] = {
     "burst": burst.efficiency,
     "pace": burst.pace,
     "schedule": lag.schedule,
+    "trigger": triggers.reaction,
+    "trigger-hits": triggers.hits,
 }
 
 FILE_WIDTH = 150
