@@ -8,6 +8,7 @@ from daemon.core.calls import SCENARIO
 from daemon.core.iam import NEVER, Role, policy
 from daemon.core.levers import Alarm, Parameter, SafetyLever
 from daemon.core.model import Deployment, EcsService, Logs, Queue, Repository, Target
+from daemon.core.moments import Moment
 from daemon.core.settings import (
     Aws,
     Every,
@@ -81,6 +82,10 @@ def test_each_probe_and_fault_is_granted_what_it_declares_on_its_target_alone() 
         replace(BASE, experiments=(experiment("git-lock", workload=WorkloadSetting(scenario="basic")),))
     )
     assert played == granted(BASE, Role(calls=SCENARIO))
+    for event, action in (("message", "sqs:GetQueueAttributes"), ("log", "logs:FilterLogEvents")):
+        waits = replace(BASE, experiments=(experiment("git-lock", when=Moment(event=event, matching="x")),))
+        assert action in granted(waits)
+    assert granted(replace(BASE, experiments=(experiment("git-lock", when=Moment(event="commit")),))) == {}
 
 
 def test_a_cluster_a_tag_and_the_levers_bind_the_grants() -> None:
