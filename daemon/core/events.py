@@ -1,6 +1,6 @@
 """The history of an injection and its fold: state is read from events, never kept beside them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
@@ -214,7 +214,10 @@ class Injection:
         return self.state in {State.PLANNED, State.INJECTED, State.REVERT_FAILED}
 
 
-def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911, PLR0912  one arm an event
+_KEPT_AS: Mapping[type, str] = {Armed: "armed", Fired: "fired", Aborted: "aborted", Checked: "checked"}
+
+
+def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911  one arm an event
     """Return the injection after one more event."""
     match event:
         case Proposed():
@@ -223,16 +226,13 @@ def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911,
             return replace(so_far, refused=event, state=State.REFUSED)
         case Observed():
             return replace(so_far, observed=(*so_far.observed, event))
-        case Armed():
-            return replace(so_far, armed=event)
-        case Fired():
-            return replace(so_far, fired=event)
+        case Armed() | Fired() | Aborted() | Checked():
+            kept: Json = {_KEPT_AS[type(event)]: event}
+            return replace(so_far, **kept)
         case Planned():
             return replace(so_far, undo=event.undo, boot=event.boot, deadline=event.deadline, state=State.PLANNED)
         case Injected():
             return replace(so_far, injected=event, state=State.INJECTED)
-        case Aborted():
-            return replace(so_far, aborted=event)
         case Reverted():
             superseded = event.reversion.outcome is Outcome.SUPERSEDED
             state = State.SUPERSEDED if superseded else State.REVERTED
@@ -249,8 +249,6 @@ def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911,
             )
         case Settled():
             return replace(so_far, settled=event, state=State.SETTLED)
-        case Checked():
-            return replace(so_far, checked=event)
         case Judged():
             state = State.DROPPED if so_far.state is State.PROPOSED else so_far.state
             return replace(so_far, judgement=event.judgement, state=state)

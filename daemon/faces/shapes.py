@@ -36,29 +36,9 @@ def document(**content: Any) -> dict[str, Any]:
 
 def injection(found: Injection) -> dict[str, Any]:
     """Return one injection with its verdict, as ``inject`` and ``show`` print it."""
-    judged, plan = found.judgement, found.plan
-    reverted = found.reverted
+    judged = found.judgement
     return {
-        "injection": {
-            "id": plan.injection,
-            "experiment": plan.experiment,
-            "fault": plan.fault,
-            "mode": found.undo.mode if found.undo else plan.mode,
-            "target": plan.target,
-            "seed": plan.seed,
-            "state": found.state.value,
-            "planned_at": when(plan.planned_at),
-            "for": plan.duration_s,
-            "recover": plan.recover_s,
-            "injected_at": when(found.injected.started) if found.injected else None,
-            "injecting_took": _took(found),
-            "reverted_at": when(reverted.finished) if reverted else None,
-            "origin": plan.origin,
-            "by": plan.by,
-            "workload": plan.workload.scenario if plan.workload else None,
-            "when": str(plan.when) if plan.when else None,
-            "victim": dict(found.undo.victim) if found.undo else {},
-        },
+        "injection": _head(found),
         "verdict": judged.verdict.value if judged else None,
         "reasons": list(judged.reasons) if judged else [],
         "impact": {
@@ -74,6 +54,30 @@ def injection(found: Injection) -> dict[str, Any]:
         "violations": [dict(v) for v in judged.violations] if judged else [],
         "workload": _workload(found),
         "trigger": _trigger(found),
+    }
+
+
+def _head(found: Injection) -> dict[str, Any]:
+    plan, reverted = found.plan, found.reverted
+    return {
+        "id": plan.injection,
+        "experiment": plan.experiment,
+        "fault": plan.fault,
+        "mode": found.undo.mode if found.undo else plan.mode,
+        "target": plan.target,
+        "seed": plan.seed,
+        "state": found.state.value,
+        "planned_at": when(plan.planned_at),
+        "for": plan.duration_s,
+        "recover": plan.recover_s,
+        "injected_at": when(found.injected.started) if found.injected else None,
+        "injecting_took": _took(found),
+        "reverted_at": when(reverted.finished) if reverted else None,
+        "origin": plan.origin,
+        "by": plan.by,
+        "workload": plan.workload.scenario if plan.workload else None,
+        "when": str(plan.when) if plan.when else None,
+        "victim": dict(found.undo.victim) if found.undo else {},
     }
 
 

@@ -13,7 +13,7 @@ from daemon.core.seams import Clock, ProcessTable
 
 _PROGRAM = str(Path(__file__).with_name("holding.py"))
 _WORD = "chaosd-holder"
-_READY_S, _END_S, _STEP_S = 10.0, 2.0, 0.02
+_READY_S, _END_S, _STEP_S = 30.0, 2.0, 0.02  # a busy machine is slow to start a process
 
 
 class LocalHolders:

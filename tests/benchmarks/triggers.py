@@ -23,7 +23,7 @@ from tests.benchmarks.harness import Bench, MeasurementError, Row, Samples, at_l
 from tests.benchmarks.lag import Unwatched
 
 ROUNDS, TRIES = 30, 100
-POLL_S, PUSH_S, PATIENCE_S = 0.1, 0.2, 60.0
+POLL_S, PUSH_S, PATIENCE_S = 0.1, 0.2, 300.0
 NAMES = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@localhost"}
 NAMES |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@localhost"}
 

@@ -89,6 +89,7 @@ def test_the_document_is_versioned_json_with_each_verdict_once(everything: dict[
         "i-aborted": "aborted",
         "i-inconclusive": "inconclusive",
         "i-refused": "refused",
+        "i-not-triggered": "not-triggered",
     }
 
 
@@ -187,6 +188,7 @@ def test_junit_fails_what_deviated_errs_on_the_unknown_and_skips_the_refused(eve
         "i-aborted": ["error"],
         "i-inconclusive": ["error"],
         "i-refused": ["skipped"],
+        "i-not-triggered": ["error"],
     }
     assert {n: suite.attrib[n] for n in ("tests", "failures", "errors", "skipped")} == {
         "tests": "9",
