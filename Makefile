@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers check truth accuracy soak bench torture screenshots image fmt made lock clean
+.PHONY: help demo test lint types layers check coverage truth accuracy soak bench torture screenshots image fmt made lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -34,9 +34,14 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
+# Most tests wait for a process, a lab or a lock: one more than there are cores keeps the cores busy.
+TESTERS ?= $(shell echo $$(( 1 + $$(getconf _NPROCESSORS_ONLN) )))
 check: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
+
+coverage: $(VENV)/.dev  ## the tests again, slower, and which lines none of them reaches
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
+	$(BIN)/coverage run -m pytest -n $(TESTERS) --dist loadfile
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

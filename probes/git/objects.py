@@ -9,8 +9,8 @@ from daemon.core.model import Finding
 from daemon.core.seams import Files, World
 from probes.git.conditions import Key, key
 
-_LOOKUPS = 2000
-_MORE = 500  # than the last look met: a worker goes back and forth between branches
+_LOOKUPS = 600  # the latest 150 to 200 commits of a worker; what lies deeper is git-fsck's business
+_MORE = 200  # than the last look met: a worker goes back and forth between branches
 _VERIFIED_BYTES_MAX = 64 << 20  # beyond that a look would take too long: git-fsck's business
 
 

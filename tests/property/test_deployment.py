@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.evidence import Standing
@@ -91,7 +91,6 @@ def stages_of(work: Work, works: tuple[Work, ...], looks: tuple[int, ...]) -> St
 
 
 #: The days of a model are nothing large; only a busy machine makes them slow.
-HONEST = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LOOKS = st.sets(st.integers(1, EVENING + 10), max_size=25)
 
 
@@ -99,7 +98,6 @@ def looking(some: set[int], *moments: int) -> tuple[int, ...]:
     return tuple(sorted({*some, *moments, EVENING + 11}))
 
 
-@HONEST
 @given(days(), LOOKS)
 def test_a_worker_that_deploys_whatever_it_pushed_is_held_whenever_one_looks(
     works: tuple[Work, ...], looks: set[int]
@@ -107,7 +105,6 @@ def test_a_worker_that_deploys_whatever_it_pushed_is_held_whenever_one_looks(
     assert deployment_fresh(ledger_of(works, looking(looks)), Limits()).standing is Standing.HELD
 
 
-@HONEST
 @given(days(), st.sampled_from(OURS), LOOKS)
 def test_our_last_work_without_its_deployment_is_not_held_when_one_looked_before_it(
     works: tuple[Work, ...], thread: int, looks: set[int]
@@ -121,7 +118,6 @@ def test_our_last_work_without_its_deployment_is_not_held_when_one_looked_before
         assert found.standing is Standing.VIOLATED
 
 
-@HONEST
 @given(days(), LOOKS)
 def test_a_site_that_stays_behind_of_other_work_is_named(works: tuple[Work, ...], looks: set[int]) -> None:
     others = (Work(0, 3, EVENING + 1, EVENING + 2), Work(0, 3, EVENING + 4, None))

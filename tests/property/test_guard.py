@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.calendar import Blackout, Window
@@ -12,7 +12,6 @@ from daemon.core.settings import Allow, GuardSetting
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 UNANSWERED = Unanswered("nobody answered")
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a machine with other work
 
 facts = st.builds(
     Facts,
@@ -43,7 +42,6 @@ rules = st.builds(
 )
 
 
-@UNHURRIED
 @given(facts, rules)
 def test_a_permit_means_that_no_rule_is_exceeded(given_facts: Facts, given_rules: GuardSetting) -> None:
     if not isinstance(check(given_facts, given_rules), Permit):
@@ -71,7 +69,6 @@ def test_a_permit_means_that_no_rule_is_exceeded(given_facts: Facts, given_rules
         assert given_facts.queue == "http://h/1/edit-input"
 
 
-@UNHURRIED
 @given(facts, rules)
 def test_a_refusal_names_its_rule_and_that_rule_really_objects(
     given_facts: Facts, given_rules: GuardSetting
@@ -82,7 +79,6 @@ def test_a_refusal_names_its_rule_and_that_rule_really_objects(
         assert RULES[answer.rule](given_facts, given_rules) is not None
 
 
-@UNHURRIED
 @given(facts, rules)
 def test_what_cannot_be_answered_is_a_refusal(given_facts: Facts, given_rules: GuardSetting) -> None:
     tags = given_rules.require_tag is not None or given_rules.protect_tag is not None

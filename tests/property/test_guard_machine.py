@@ -18,7 +18,7 @@ from daemon.core.settings import Allow, GuardSetting
 from tests.property.guarded import Guarded
 
 CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-HONEST = settings(max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=CHECKS)
+HONEST = settings(max_examples=100, stateful_step_count=40, suppress_health_check=CHECKS)
 # Finding a planted mistake is enough: no shrinking. The seed is fixed, so that a variant is found every time.
 PLANTED = settings(HONEST, max_examples=300, phases=[Phase.generate], derandomize=True, database=None)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.git.tree import MODES, changed, look, make_repository
-from tests.e2e.guardian.kit import (
+from tests.e2e.guardian.killing import (
     BOTH,
     DAEMON,
     INSTANT,
@@ -18,14 +18,14 @@ from tests.e2e.guardian.kit import (
     STEPS,
     WHOM,
     Moment,
-    Stage,
     Table,
     Victim,
     at_step,
+    kill_once,
     play,
     sweep,
-    wait_for,
 )
+from tests.e2e.guardian.kit import Stage, wait_for
 
 FAULTS = sorted({fault for fault, _ in MODES})
 # Every step and every victim, each with some of the others; the whole table is the torture's.
@@ -53,19 +53,19 @@ def always(scene: tuple[Stage, Victim]) -> Callable[[], tuple[Stage, Victim]]:
 
 @pytest.mark.parametrize(("step", "whom"), SOME)
 def test_killed_at_a_step_nothing_is_left(tmp_path: Path, step: str, whom: str) -> None:
-    left = play(Stage(tmp_path), victim_of(tmp_path, "git-lock", "index-lock"), whom, at_step(step), Table())
-    assert left == []
+    victim = victim_of(tmp_path, "git-lock", "index-lock")
+    assert kill_once(Stage(tmp_path), victim, whom, at_step(step)) == []
 
 
 @pytest.mark.parametrize(("fault", "mode"), MODES)
 def test_the_guardian_alone_restores_every_mode(tmp_path: Path, fault: str, mode: str) -> None:
     """Nobody runs `chaosd recover`: what is whole afterwards, the guardian made whole."""
-    assert play(Stage(tmp_path), victim_of(tmp_path, fault, mode), DAEMON, at_step("injected"), Table()) == []
+    assert kill_once(Stage(tmp_path), victim_of(tmp_path, fault, mode), DAEMON, at_step("injected")) == []
 
 
 def test_a_reverter_killed_half_way_is_followed_by_another(tmp_path: Path) -> None:
     victim = victim_of(tmp_path, "git-corrupt", "head-garbage")
-    assert play(Stage(tmp_path), victim, REVERTER, at_step("injected"), Table()) == []
+    assert kill_once(Stage(tmp_path), victim, REVERTER, at_step("injected")) == []
 
 
 def test_the_harness_catches_a_journal_that_is_written_after_the_injection(tmp_path: Path) -> None:

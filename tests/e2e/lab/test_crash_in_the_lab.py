@@ -9,7 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.guardian.kit import BOTH, DAEMON, INSTANTS, STEP, Moment, Stage, Table, Victim, at_step, play, sweep
+from tests.e2e.guardian.killing import (
+    BOTH,
+    DAEMON,
+    INSTANTS,
+    STEP,
+    Moment,
+    Table,
+    Victim,
+    at_step,
+    kill_once,
+    play,
+    sweep,
+)
+from tests.e2e.guardian.kit import Stage
 from tests.e2e.journal.stage import fill, small_disk, truncate
 from tests.e2e.lab.conftest import CREDENTIALS, Bench, wait_for
 
@@ -70,7 +83,7 @@ def scene(bench: Bench, lonely: str, tmp_path: Path) -> Scene:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_guardian_alone_takes_it_back(scene: Scene, fault: str) -> None:
     stage, victim = scene(fault)
-    assert play(stage, victim, DAEMON, at_step("injected"), Table()) == []
+    assert kill_once(stage, victim, DAEMON, at_step("injected")) == []
 
 
 def test_a_burst_cut_off_in_the_middle_leaves_no_message(scene: Scene) -> None:

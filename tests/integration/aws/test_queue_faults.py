@@ -71,9 +71,12 @@ def test_a_burst_keeps_its_rate_and_every_message_is_there_and_marked(
     url, _ = queue()
     watched = WatchedWorld(world)
     undo = prepared(SqsBurst(messages=400, rate=200.0, duplicates=0.1, malformed=0.05), url, world)
+    began_s = world.clock.instant().mono_s
     SqsBurst.inject(undo, watched, Event())  # type: ignore[arg-type]
-    (first_s, _), *_, (last_s, last) = watched.sqs.sent
-    assert (400 - last) / (last_s - first_s) == pytest.approx(200, rel=0.05)
+    sent = 0
+    for at_s, size in watched.sqs.sent:  # a busy machine is late and catches up, but never early
+        assert at_s - began_s >= sent / 200
+        sent += size
     found = drained(client, url)
     assert len(found) == 400
     assert {m["MessageAttributes"][RUN_ATTRIBUTE]["StringValue"] for m in found} == {"inj-1"}

@@ -133,13 +133,13 @@ def _bench(directory: Path, **wanted: Any) -> Iterator[Bench]:
         lab.down(directory)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # an idle lab would slow down all the tests that follow
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Two quick workers."""
     yield from _bench(tmp_path_factory.mktemp("lab") / "two")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slow_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """One worker that takes a second for each message: there is time to disturb it."""
     yield from _bench(tmp_path_factory.mktemp("lab") / "slow", tasks=1, build_s=1.0)
