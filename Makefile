@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers check coverage truth accuracy soak bench torture screenshots image fmt made lock clean
+.PHONY: help demo test lint types layers check coverage truth accuracy soak bench torture screenshots image fmt made lock \
+  clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'

@@ -83,13 +83,14 @@ def attend(
     clock: Clock,
     supervisor: Supervisor,
     *,
+    in_terminal: bool,
     has_terminal: Callable[[], bool] = terminal,
 ) -> int:
     """Retry what could not be undone, halt and reload when told to, until a signal to end; return which.
 
-    SIGHUP asks for a reload, unless it says that the terminal we were started from is gone.
+    SIGHUP asks for a reload, unless it says that the terminal we were started from (``in_terminal``) is gone.
     """
-    in_terminal, retries = has_terminal(), Retries(daemon.retry, clock)
+    retries = Retries(daemon.retry, clock)
     feed_s = supervisor.watchdog_s / FEEDS if supervisor.watchdog_s else RETRY_S
     while True:
         number = signals.wait(min(retries.poll(), feed_s))

@@ -184,6 +184,7 @@ class Daemon:
                     wanted = self._read()
                     reload.check(self._settings, wanted)
                     tokens = credentials.load(wanted.api, os.environ)
+                    staff = self._heralds.staff(wanted)
                     station = wiring.renewed(self.station, wanted)
             except ConfigError as error:
                 self._metrics.reloaded(None)
@@ -192,6 +193,7 @@ class Daemon:
                 raise
             self._adopt(wanted, station)
             self._keyring.replace(tokens)
+            self._heralds.adopt(staff)
             self._supervisor.ready(self._line.reloaded(""))
         self._log.info("config.reloaded", experiments=len(wanted.experiments), probes=len(wanted.probes))
         self._note()

@@ -17,8 +17,6 @@ Reload: TypeAlias = Callable[[], Settings]
 WHY: Mapping[str, str] = {
     "aws": "what is active must be taken back where it was injected",
     "api": "its sockets are open already; the tokens alone may change",
-    "notify": "its couriers still hold what is to be told",
-    "grafana": "its courier still holds what is to be drawn",
 }
 
 
@@ -27,8 +25,6 @@ def check(now: Settings, wanted: Settings) -> None:
     same = {
         "aws": now.aws == wanted.aws,
         "api": _but_tokens(now.api) == _but_tokens(wanted.api),
-        "notify": now.notify == wanted.notify,
-        "grafana": now.grafana == wanted.grafana,
     }
     problems = [f"{key}: {WHY[key]}" for key, unchanged in same.items() if not unchanged]
     if problems:

@@ -10,7 +10,7 @@ from daemon.engine.watchman import Watchman
 from daemon.faces import logs
 from daemon.lifecycle import Daemon
 from daemon.ports import memory
-from daemon.ports.signals import Signals
+from daemon.ports.signals import Signals, terminal
 from daemon.ports.state import StateDirectory
 from daemon.ports.supervisor import Supervisor
 
@@ -34,13 +34,14 @@ def serve(
     faulthandler.enable()  # the watchdog's SIGABRT then says where every thread hangs
     told = supervisor or Supervisor({})
     with Signals(attendance.WATCHED) as signals, state:
+        in_terminal = terminal()  # from here on a hang-up is a signal to us; asked later, it may be gone already
         _salvage(settings, state)
         daemon = Daemon(settings, state, watchman, told, read)
         daemon.start()
         memory.settle()
         if started is not None:
             started(daemon.address)
-        last = attendance.attend(daemon, signals, daemon.station.world.clock, told)
+        last = attendance.attend(daemon, signals, daemon.station.world.clock, told, in_terminal=in_terminal)
         undone = daemon.stop(f"{signal.Signals(last).name} received")
     return 128 + last if undone else 4
 

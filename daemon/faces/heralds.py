@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from daemon.core.errors import ConfigError
 from daemon.core.events import Event, Injection
 from daemon.core.notices import Mark, Notice, NoticeReader
-from daemon.core.settings import DestinationSetting, Settings
+from daemon.core.settings import DestinationSetting, GrafanaSetting, Settings
 from daemon.faces import letters
 from daemon.ports.courier import Courier, Outcome, Pace
 from daemon.ports.posting import Annotations, Post, Sending, post_to
@@ -20,6 +21,17 @@ _FORMS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "slack": letters.slack,
     "cloudevents": letters.cloud_event,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staff:
+    """Who carries what to whom under one configuration. The threads of the new ones do not run yet."""
+
+    news: Mapping[DestinationSetting, Courier[Notice]]
+    marks: Mapping[GrafanaSetting, Courier[Mark]]
+
+    def couriers(self) -> tuple[Courier[Any], ...]:
+        return (*self.news.values(), *self.marks.values())
 
 
 class Heralds:
@@ -41,24 +53,42 @@ class Heralds:
     ) -> None:
         self._reader = NoticeReader()
         self._order = threading.Lock()
-        self._source = source
-        self._posts: dict[str, Post] = {d.name: post_to(d, http, environment) for d in settings.notify}
-        self._wants = {d.name: frozenset(d.on) for d in settings.notify}
-        self._news: dict[str, Courier[Notice]] = {
-            d.name: Courier(d.name, self._speaks(d), told=_by_key(told), pace=pace) for d in settings.notify
-        }
-        self._marks: Courier[Mark] | None = None
-        if settings.grafana is not None:
-            drawn = Annotations(settings.grafana, http, environment)
-            self._posts[GRAFANA] = drawn.post
-            self._marks = Courier(
-                GRAFANA, lambda mark: drawn.deliver(mark, letters.annotation(mark)), told=_by_key(told), pace=pace
-            )
-        _check(self._posts)
+        self._http, self._environment = http, environment
+        self._source, self._told, self._pace = source, told, pace
+        self._staff = Staff(news={}, marks={})
+        self._leaving: tuple[Courier[Any], ...] = ()
+        self._staff = self.staff(settings)
 
     def start(self) -> None:
-        for courier in self._couriers():
+        for courier in self._staff.couriers():
             courier.start()
+
+    def staff(self, settings: Settings) -> Staff:
+        """Return who is needed under these settings, nothing changed yet; raises ConfigError.
+
+        A destination that stays as it was keeps its courier, with what waits there.
+        """
+        now = self._staff
+        posts = {d: post_to(d, self._http, self._environment) for d in settings.notify}
+        drawn = {g: Annotations(g, self._http, self._environment) for g in (settings.grafana,) if g is not None}
+        _check([(d.name, post) for d, post in posts.items()] + [(GRAFANA, a.post) for a in drawn.values()])
+        return Staff(
+            news={d: now.news.get(d) or self._courier(d.name, self._speaks(d, post)) for d, post in posts.items()},
+            marks={g: now.marks.get(g) or self._courier(GRAFANA, _draws(a)) for g, a in drawn.items()},
+        )
+
+    def adopt(self, staff: Staff) -> None:
+        """Let others carry from the next notice on; who is not needed any more gives what waits one last try."""
+        before = self._staff.couriers()
+        for courier in staff.couriers():
+            if courier not in before:
+                courier.start()
+        with self._order:
+            self._staff = staff
+        gone = tuple(courier for courier in before if courier not in staff.couriers())
+        for courier in gone:
+            courier.end()
+        self._leaving = (*(courier for courier in self._leaving if courier.alive), *gone)
 
     def resume(self, outstanding: Iterable[Injection]) -> None:
         """Take over what an earlier life of the daemon left."""
@@ -67,37 +97,45 @@ class Heralds:
     def __call__(self, injection: str, event: Event) -> None:
         """Take one event; never waits for anybody."""
         with self._order:
-            worth = self._reader.take(injection, event)
-            for one in worth:
+            for one in self._reader.take(injection, event):
                 if isinstance(one, Notice):
                     self._announce(one)
-                elif self._marks is not None:
-                    self._marks.take(one)
+                else:
+                    for courier in self._staff.marks.values():
+                        courier.take(one)
 
     def _announce(self, notice: Notice) -> None:
-        for name, courier in self._news.items():
-            if not self._wants[name] or notice.news in self._wants[name]:
+        for destination, courier in self._staff.news.items():
+            if not destination.on or notice.news in destination.on:
                 courier.take(notice)
 
     def close(self, within_s: float = LAST_WORDS_S) -> None:
         """Give what waits one last try, all destinations at the same time; what is left then is dropped."""
-        for courier in self._couriers():
+        couriers = (*self._staff.couriers(), *self._leaving)
+        for courier in couriers:
             courier.end()
         patience_s = within_s
-        for courier in self._couriers():
+        for courier in couriers:
             if not courier.wait(patience_s):
                 patience_s = 0.0  # the others had the same time meanwhile
 
-    def _couriers(self) -> tuple[Courier[Any], ...]:
-        return (*self._news.values(), *([self._marks] if self._marks else []))
+    def _courier(self, name: str, deliver: Callable[[Any], None]) -> Courier[Any]:
+        return Courier(name, deliver, told=_by_key(self._told), pace=self._pace)
 
-    def _speaks(self, destination: DestinationSetting) -> Callable[[Notice], None]:
-        form, post = _FORMS[destination.kind], self._posts[destination.name]
+    def _speaks(self, destination: DestinationSetting, post: Post) -> Callable[[Notice], None]:
+        form = _FORMS[destination.kind]
 
         def deliver(notice: Notice) -> None:
             post(form(notice, source=self._source))
 
         return deliver
+
+
+def _draws(annotations: Annotations) -> Callable[[Mark], None]:
+    def deliver(mark: Mark) -> None:
+        annotations.deliver(mark, letters.annotation(mark))
+
+    return deliver
 
 
 def _by_key(told: Told) -> Callable[[str, Outcome, Notice | Mark, str], None]:
@@ -107,9 +145,9 @@ def _by_key(told: Told) -> Callable[[str, Outcome, Notice | Mark, str], None]:
     return tell
 
 
-def _check(posts: Mapping[str, Post]) -> None:
+def _check(posts: Iterable[tuple[str, Post]]) -> None:
     problems = []
-    for name, post in posts.items():
+    for name, post in posts:
         try:
             post.check()
         except ValueError as error:

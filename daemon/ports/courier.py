@@ -78,6 +78,11 @@ class Courier(Generic[T]):
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Tell whether its thread runs."""
+        return self._thread.is_alive()
+
     def take(self, thing: T) -> None:
         """Accept one thing, or drop it when as many wait as may; never waits."""
         with self._door:
@@ -102,7 +107,7 @@ class Courier(Generic[T]):
             self._waiting.clear()
         for thing in left:
             self._told(self.name, Outcome.DROPPED, thing, "chaosd ended")
-        return not self._thread.is_alive()
+        return not self.alive
 
     def _work(self) -> None:
         while True:

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,11 +61,12 @@ class Daemon:
 
 
 def attended(
-    daemon: Daemon, told: Told, *numbers: int | None, terminals: Callable[[], bool] = lambda: False
+    daemon: Daemon, told: Told, *numbers: int | None, terminals: tuple[bool, bool] = (False, False)
 ) -> tuple[int, Script]:
     clock = FakeClock()
     script = Script(clock, list(numbers))
-    found = attend(daemon, script, clock, told, has_terminal=terminals)  # type: ignore[arg-type]
+    began, now = terminals
+    found = attend(daemon, script, clock, told, in_terminal=began, has_terminal=lambda: now)  # type: ignore[arg-type]
     return found, script
 
 
@@ -98,10 +98,10 @@ def test_a_refused_reload_and_a_halt_end_nothing() -> None:
     assert daemon.calls == ["reload", "halt: SIGUSR1 received"]
 
 
-@pytest.mark.parametrize(("there", "ends"), [([True, False], True), ([True, True], False), ([False], False)])
-def test_a_hang_up_ends_it_only_when_its_terminal_is_gone(there: list[bool], ends: bool) -> None:
+@pytest.mark.parametrize(("there", "ends"), [((True, False), True), ((True, True), False), ((False, False), False)])
+def test_a_hang_up_ends_it_only_when_its_terminal_is_gone(there: tuple[bool, bool], ends: bool) -> None:
     daemon = Daemon()
-    found, _ = attended(daemon, Told(), signal.SIGHUP, signal.SIGTERM, terminals=lambda: there.pop(0))
+    found, _ = attended(daemon, Told(), signal.SIGHUP, signal.SIGTERM, terminals=there)
     assert found == (signal.SIGHUP if ends else signal.SIGTERM)
     assert (daemon.calls == []) is ends
 

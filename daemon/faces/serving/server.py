@@ -45,8 +45,8 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]  # as above
     """Answers what is no request at all, too large, or broke, in the one form of all our refusals."""
 
     def execute(self) -> None:
-        found = self.request.error
-        body = json.dumps(problems.plain(found.code, str(found.body), str(self.request.path))).encode()
+        found, path = self.request.error, getattr(self.request, "path", "")  # it may have none that can be read
+        body = json.dumps(problems.plain(found.code, str(found.body), path)).encode()
         self.status = f"{found.code} {found.reason}"
         self.response_headers += [("Content-Type", problems.MEDIA), ("Cache-Control", "no-store")]
         self.set_close_on_finish()

@@ -82,11 +82,11 @@ def _active(found: Injection, now_s: float) -> dict[str, Any]:
     plan, deadline = found.plan, found.deadline
     begun_s = found.injected.started.wall_s if found.injected else None
     ends_s = None
-    if found.outstanding:
+    if found.outstanding and found.aborted is None:
         ends_s = begun_s + plan.duration_s if begun_s is not None else deadline.wall_s if deadline else None
     document = shapes.injection(found)
     return document | {
-        "what": STATES[found.state],
+        "what": _doing(found),
         "tone": "bad" if found.state is State.REVERT_FAILED else "calm",
         "outstanding": found.outstanding,
         "actions": list(found.undo.actions) if found.undo else [],
@@ -94,6 +94,13 @@ def _active(found: Injection, now_s: float) -> dict[str, Any]:
         "left": None if ends_s is None else max(0.0, ends_s - now_s),
         "failures": found.failures,
     }
+
+
+def _doing(found: Injection) -> str:
+    """Return what is going on with it, in words."""
+    if found.aborted is not None and found.state in (State.PLANNED, State.INJECTED):
+        return f"being undone: {found.aborted.reason}"
+    return STATES[found.state]
 
 
 def _looks(settings: Settings, latest: Mapping[str, Observation]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Times and figures in words, for the status page."""
 
+import math
 from collections.abc import Mapping
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
@@ -18,7 +19,17 @@ def span(seconds: float) -> str:
 
 def measures(found: Mapping[str, float]) -> str:
     """Return a look's figures in one line."""
-    return ", ".join(f"{name} {value:g}" for name, value in found.items())
+    return ", ".join(f"{_words(name)} {_figure(name, value)}" for name, value in found.items())
+
+
+def _words(name: str) -> str:
+    return name.removesuffix("_seconds").replace("_", " ")
+
+
+def _figure(name: str, value: float) -> str:
+    if name.endswith("_seconds") and math.isfinite(value):
+        return span(value)
+    return f"{value:.2f}".removesuffix("0").removesuffix(".0") if abs(value) >= 1 else f"{value:.3g}"
 
 
 def time_of_day(stamp: str) -> str:

@@ -56,6 +56,7 @@ def test_every_refusal_has_the_one_form(
     ("text", "status"),
     [
         (b"GET /\x01 HTTP/1.1\r\nHost: localhost\r\nBad Header: x\r\n\r\n", 400),
+        (b"nonsense\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * (16 << 10), 431),
         (b"POST /api/v1/halt HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", 400),
     ],

@@ -14,6 +14,7 @@ import pytest
 from daemon.faces.client import Client
 from tests.e2e.daemon.test_daemon import CHAOSD, await_event, get, post
 from tests.e2e.git.tree import changed, look, make_repository
+from tests.receiver import receiving
 
 CONFIG = """
 version: 1
@@ -27,7 +28,9 @@ experiments:
 guard: {{max_active: {active}}}
 sampling: {{stable_for: 200ms}}
 api: {{listen: "127.0.0.1:{port}", token_file: {token}}}
+{more}
 """
+NOTIFY = "notify: [{{name: them, kind: webhook, {url}, on: [injected], timeout: 50s}}]"
 
 
 @dataclass
@@ -46,8 +49,9 @@ class Running:
         return Client(self.directory / "state" / "control.sock")
 
     def write(self, text: str | None = None, **given: object) -> None:
-        words = {"probe": "health", "experiment": "lock", "active": 1, "port": 0, "token": self.directory / "token"}
-        filled = CONFIG.format(repository=self.directory / "clone", **{**words, **given})
+        words = {"probe": "health", "experiment": "lock", "active": 1, "port": 0, "more": ""}
+        places = {"repository": self.directory / "clone", "token": self.directory / "token"}
+        filled = CONFIG.format(**{**words, **places, **given})
         (self.directory / "chaosd.yaml").write_text(filled if text is None else text)
 
     def reload(self, event: str) -> dict[str, object]:
@@ -109,10 +113,21 @@ def test_a_reload_takes_the_whole_new_configuration(daemon: Running) -> None:
     assert post(halt, {}, Authorization="Bearer another-token-of-the-test")[0] == 200
 
 
+def test_a_reload_tells_others_from_then_on(daemon: Running) -> None:
+    with receiving() as them:
+        daemon.write(more=NOTIFY.format(url=f"url: {them.address}"))
+        daemon.reload("config.reloaded")
+        assert daemon.metric('chaosd_notifications_total{destination="them",outcome="delivered"}') == 0
+        asked = {"fault": "git-lock", "target": "clone", "duration_s": 0}
+        name = daemon.client.call("POST", "/api/v1/injections", asked)["id"]
+        assert them.next().body["id"] == f"{name}/injected"
+
+
 REFUSED: list[tuple[dict[str, object], str]] = [
     ({"text": "version: 1\ntargets: {clone: {repositry: 1}}\nnonsense: 2\n"}, "unknown key"),
     ({"port": 1}, "api: its sockets are open already"),
     ({"token": "/nowhere/token"}, "/nowhere/token cannot be read"),
+    ({"more": NOTIFY.format(url="url_file: /nowhere/url")}, "them: /nowhere/url cannot be read"),
 ]
 
 

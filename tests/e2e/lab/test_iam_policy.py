@@ -21,12 +21,18 @@ experiments:
   - {name: burst, fault: sqs-burst, target: editor, every: 9h}
 """
 TAGS = {TAG_KEY: TAG_VALUE}
+pytestmark = pytest.mark.timeout(900)  # a run is five commands, one after the other, on a machine that may be busy
+PATIENCE_S = 300.0
+
+
+def answered(here: Bench, *words: str, state: str = "iam") -> tuple[int, dict[str, Any]]:
+    return here.answer(*words, state=state, timeout_s=PATIENCE_S)
 
 
 def generated(bench: Bench, *words: str) -> dict[str, Any]:
     """Return the policy of the lab's configuration, as a user gets it."""
     command = [CHAOSD, "-c", str(bench.config), "iam-policy", "--account", ACCOUNT, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "nothing to be known besides"
     return dict(json.loads(done.stdout))
@@ -56,16 +62,16 @@ def through(bench: Bench, gate: Enforcer, state: str) -> Bench:
 
 def test_every_call_of_a_run_is_allowed(bench: Bench, gate: Enforcer) -> None:
     here = through(bench, gate, "through")
-    told = here.answer("probe", state="iam")[1]
+    told = answered(here, "probe")[1]
     assert "denied" not in json.dumps(told).lower(), told
-    code, told = here.answer("inject", "ecs-task-stop", "--target", "editor", "--for", "1s", state="iam")
+    code, told = answered(here, "inject", "ecs-task-stop", "--target", "editor", "--for", "1s")
     assert (code, told["injection"]["state"]) == (0, "reverted"), told
     words = ("--set", "messages=12", "--set", "rate=50/s", "--for", "1s")
-    code, told = here.answer("inject", "sqs-burst", "--target", "editor", *words, state="iam")
+    code, told = answered(here, "inject", "sqs-burst", "--target", "editor", *words)
     assert told["injection"]["state"] == "reverted", told
-    code, told = here.answer("scenario", "run", "basic", "--set", "messages=2", state="iam")
+    code, told = answered(here, "scenario", "run", "basic", "--set", "messages=2")
     assert code == 0, told
-    assert here.answer("monitor", state="iam")[0] == 0
+    assert answered(here, "monitor")[0] == 0
     assert gate.denied == set()
     assert gate.actions() == {
         *("ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask"),
@@ -118,7 +124,9 @@ def test_a_role_that_may_not_stop_tasks_is_told_so_and_nothing_is_stopped(
     before = bench.pids()
     with enforcing(less, bench.info.endpoint_url, TAGS) as gate:
         here = through(bench, gate, "less")
-        told = here.answer("inject", "ecs-task-stop", "--target", "editor", "--for", "1s", state=tmp_path.name)[1]
+        told = answered(here, "inject", "ecs-task-stop", "--target", "editor", "--for", "1s", state=tmp_path.name)[
+            1
+        ]
     assert {one.action for one in gate.denied} == {"ecs:StopTask"}
     assert "ecs:StopTask" in json.dumps(told)
     assert bench.pids() == before

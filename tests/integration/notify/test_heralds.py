@@ -220,12 +220,62 @@ def test_retry_after_is_honoured_within_bounds(bench: Bench) -> None:
         bench.tell(replace(bench.kit.settings, notify=(to(them, on=("injected",)),)))
         pauses: list[float] = []
         assert bench.heralds is not None
-        courier = bench.heralds._news["them"]
+        (courier,) = bench.heralds._staff.couriers()
         right = courier._pause_s
         courier._pause_s = lambda state: pauses.append(right(state)) or 0.0  # type: ignore[method-assign,func-returns-value]
         bench.run()
         assert bench.end()[1] is Outcome.DELIVERED
     assert pauses == [1.0]
+
+
+# --- another configuration ---------------------------------------------------------------------------------
+
+
+def adopting(bench: Bench, *destinations: DestinationSetting, grafana: GrafanaSetting | None = None) -> None:
+    assert bench.heralds is not None
+    bench.heralds.adopt(bench.heralds.staff(replace(bench.kit.settings, notify=destinations, grafana=grafana)))
+
+
+def test_another_configuration_tells_others_and_who_stays_keeps_what_waits(bench: Bench) -> None:
+    with receiving(hold=True) as stays, receiving(503) as goes, receiving() as comes:
+        staying, going = to(stays, on=("injected",)), to(goes, name="goes", on=("injected",))
+        bench.tell(replace(bench.kit.settings, notify=(staying, going)), Pace(tries=2, first_s=600, longest_s=600))
+        bench.run()
+        bench.run()
+        assert stays.next().body["id"] == "inj-0/injected"  # held; another one waits behind it
+        assert goes.next().body["id"] == "inj-0/injected"  # refused; the courier pauses, another one waits
+        adopting(bench, staying, to(comes, name="comes", on=("injected",)))
+        assert [bench.end()[:3] for _ in range(2)] == [
+            ("goes", Outcome.FAILED, "inj-0/injected"),
+            ("goes", Outcome.FAILED, "inj-1/injected"),
+        ]
+        bench.run()
+        assert comes.next().body["id"] == "inj-2/injected"
+        stays.hold.set()
+        assert [stays.next().body["id"] for _ in range(2)] == ["inj-1/injected", "inj-2/injected"]
+
+
+def test_a_secret_that_cannot_be_used_changes_nothing(bench: Bench) -> None:
+    with receiving() as them:
+        telling(bench, to(them, on=("injected",)))
+        with pytest.raises(ConfigError, match="who is to be told"):
+            adopting(bench, to("", name="other", url=SecretSetting(file="/nowhere/url")))
+        bench.run()
+        assert them.next().body["event"] == "injected"
+
+
+def test_what_began_in_another_grafana_is_a_region_in_the_new_one(bench: Bench) -> None:
+    bench.run(broken="revert")
+    with receiving() as old, receiving() as new:
+        telling(bench, grafana=GrafanaSetting(url=old.address, timeout_s=50))
+        assert bench.heralds is not None
+        bench.heralds.resume(bench.kit.journal.outstanding())
+        adopting(bench, grafana=GrafanaSetting(url=new.address, timeout_s=50))
+        bench.kit.control.settle("inj-0", by="me", because="looked")
+        over = new.next()
+        assert old.heard.empty()
+    assert (over.method, over.path) == ("POST", "/api/annotations")
+    assert over.body["timeEnd"] > over.body["time"]
 
 
 # --- secrets -------------------------------------------------------------------------------------------------

@@ -1,0 +1,31 @@
+"""What the status page says of an injection under way."""
+
+import math
+from functools import reduce
+from pathlib import Path
+
+from daemon.core.events import Aborted, Injected, Injection, Planned, Proposed, apply
+from daemon.faces.web.view import _active
+from daemon.faces.web.words import measures
+from tests.engine_kit import Kit, request
+
+
+def test_what_was_aborted_is_being_undone_and_counts_down_no_more(tmp_path: Path) -> None:
+    kit = Kit(tmp_path)
+    kit.control.run(request(duration_s=30))
+    events = [event for event in kit.events if isinstance(event, (Proposed, Planned, Injected))]
+    (proposed,) = [event for event in events if isinstance(event, Proposed)]
+    active = reduce(apply, events, Injection(plan=proposed.plan))
+    assert active.injected is not None
+    at = active.injected.started
+    shown = _active(active, at.wall_s + 10)
+    assert (shown["what"], shown["left"]) == ("active", 20)
+    shown = _active(apply(active, Aborted(at=at, reason="halted: Lunch")), at.wall_s + 10)
+    assert (shown["what"], shown["left"], shown["ends_at"]) == ("being undone: halted: Lunch", None, None)
+
+
+def test_figures_are_written_as_people_read_them() -> None:
+    found = {"in_flight": 2.0, "visible": 1_234_567.0, "oldest_age_seconds": 133.801, "age_seconds": 0.51357}
+    assert measures(found) == "in flight 2, visible 1234567, oldest age 2 min 14 s, age 0.51 s"
+    rest = {"share": 0.00125, "lag": 1.5, "load": 2.25, "none": 0.0, "lost": math.nan, "late_seconds": math.inf}
+    assert measures(rest) == "share 0.00125, lag 1.5, load 2.25, none 0, lost nan, late inf"
