@@ -22,8 +22,8 @@ Every way of the six families in which a clone, its remote or its work tree is b
 
 What the objects' modes choose: `--object commit|tree|blob|ID` (or `--set object=`), `--set depth=N`,
 `--set least_bytes=N`, `--set most_bytes=N`; by default any object near the checked-out commit. Packs are damaged
-in place, and only the bytes touched are kept in the undo record; a pack that others share by hard links is replaced by a damaged
-copy instead.
+in place, and only the bytes touched are kept in the undo record; a pack that others share by hard links is replaced
+by a damaged copy instead.
 
 A file or directory that is taken away is renamed to `.chaosd-...-kept`, in `.git` or beside it, and renamed
 back. If the worker has put something else in its place, that stays, and the original stays under the other
