@@ -160,10 +160,19 @@ def _look(pid: int, match: str | None) -> Process | None:
     command = _command(pid)
     if command is None or (match is not None and match not in command):
         return None
-    started, group = _started_s(pid), _group(pid)
-    if started is None or group is None or not _running_since(pid, started):
+    import psutil  # noqa: PLC0415
+
+    group = _group(pid)
+    try:
+        process = psutil.Process(pid)  # one for both questions: a fault that waits for an event has no time to lose
+        with process.oneshot():
+            started, dead = (
+                float(process.create_time()),
+                process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD),
+            )
+    except (psutil.Error, OSError, ValueError, OverflowError):
         return None
-    return Process(pid=pid, started_s=started, group=group, command=command)
+    return None if dead or group is None else Process(pid=pid, started_s=started, group=group, command=command)
 
 
 def _at_work(pid: int, name: str, below: Sequence[str]) -> Process | None:
@@ -188,12 +197,11 @@ def _at_work(pid: int, name: str, below: Sequence[str]) -> Process | None:
 
 def _command(pid: int) -> str | None:
     """Return the command line; None for a kernel thread, a zombie, or one we may not see."""
-    import psutil  # noqa: PLC0415
-
     try:
-        return " ".join(psutil.Process(pid).cmdline()).strip() or None
-    except (psutil.Error, OSError, OverflowError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()  # psutil says the same, and takes ten times as long
+    except OSError:
         return None
+    return os.fsdecode(words.replace(b"\0", b" ")).strip() or None
 
 
 def _started_s(pid: int) -> float | None:
