@@ -48,7 +48,8 @@ FIRST = {
     "interrupt-signal": ("--for=20s",),
     "git-lock": ("--for=20s",),
     "git-corrupt": ("--for=20s",),
-    "sqs-burst": ("--for=60s", "--set=messages=50", "--set=rate=10/s"),
+    # More than two workers do in that time: it is looked at for longer than any experiment of the half hour.
+    "sqs-burst": ("--for=90s", "--set=messages=300", "--set=rate=20/s"),
 }
 
 

@@ -76,14 +76,18 @@ def test_every_call_of_a_run_is_allowed(bench: Bench, gate: Enforcer) -> None:
     assert gate.actions() == {
         *("ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask"),
         *("sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:SendMessage", "sqs:ReceiveMessage"),
-        *("sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "s3:GetObject", "logs:FilterLogEvents"),
+        *("sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "s3:GetObject", "s3:ListBucket"),
+        "logs:FilterLogEvents",
     } - unused(gate)
     print(sorted(f"{one.action} {one.resource}" for one in gate.passed))  # noqa: T201  for the report, with -s
 
 
 def unused(gate: Enforcer) -> set[str]:
-    """Return what a run needs only now and then: releasing what others sent, tags where a rule asks for them."""
-    return {"sqs:ChangeMessageVisibility", "sqs:ListQueueTags"} - gate.actions()
+    """Return what a run needs only now and then.
+
+    Releasing what others sent, tags where a rule asks for them, whether a page is missing while none is deployed.
+    """
+    return {"sqs:ChangeMessageVisibility", "sqs:ListQueueTags", "s3:ListBucket"} - gate.actions()
 
 
 def test_what_the_configuration_does_not_name_is_denied(bench: Bench, gate: Enforcer) -> None:

@@ -62,7 +62,7 @@ def active(running: Running) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def ended(daemon: Running) -> str:
     """An injection with a verdict and its proof."""
-    name = inject(daemon, "1s", mode="head-lock")
+    name = inject(daemon, "5s", mode="head-lock")  # a busy machine has to see a lock that is a second old
     assert over(daemon, name)["undo"]["proved"]
     return name
 
