@@ -106,7 +106,7 @@ def test_a_censored_run_is_followed_for_a_time_and_recovered_at_none(everything:
 def test_the_page_holds_every_experiment_with_its_facts(everything: dict[str, Any]) -> None:
     page = Page(html.render(everything))
     experiments = [r for r in page.rows if len(r) == 8 and r[1].startswith("git-lock")]
-    assert len(experiments) == 9
+    assert len(experiments) == 10
     assert [c.strip() for c in experiments[0][2:]] == [
         "editor",
         "recovered",
@@ -191,9 +191,9 @@ def test_junit_fails_what_deviated_errs_on_the_unknown_and_skips_the_refused(eve
         "i-not-triggered": ["error"],
     }
     assert {n: suite.attrib[n] for n in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "9",
+        "tests": "10",
         "failures": "4",
-        "errors": "2",
+        "errors": "3",
         "skipped": "1",
     }
     names = [c.attrib["name"] for c in cases]
