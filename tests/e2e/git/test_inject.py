@@ -81,6 +81,15 @@ def look_safely(root: Path) -> object:
         return look_safely(root)
 
 
+def copied(root: Path) -> Path:
+    """Copy a repository beside itself, anew when a temporary file went away meanwhile: chaosd is at work in it."""
+    for number in range(10):
+        copy = root.parent / f"broken-{number}"
+        if subprocess.run(["cp", "-a", str(root), str(copy)], check=False, capture_output=True).returncode == 0:
+            return copy
+    raise AssertionError("not copied")
+
+
 @pytest.mark.parametrize(("fault", "mode"), MODES)
 def test_the_fault_is_really_there_and_then_the_tree_is_as_before(
     repository: Path, chaosd: Callable[..., subprocess.Popen[str]], fault: str, mode: str
@@ -90,8 +99,7 @@ def test_the_fault_is_really_there_and_then_the_tree_is_as_before(
     process = chaosd(*inject(repository, fault, mode, "60s"))
     await_damage(repository, dry, process)
     # The command runs on a copy: even a failing git may write, and the copy is broken just the same.
-    broken = repository.parent / "broken"
-    subprocess.run(["cp", "-a", str(repository), str(broken)], check=True)
+    broken = copied(repository)
     process.send_signal(signal.SIGINT)  # however long the copy took, the fault was there meanwhile
     out, err = process.communicate(timeout=60)
     assert git(broken, *command).returncode != 0, f"git {' '.join(command)} works although {mode} is active"

@@ -37,23 +37,24 @@ def over(running: Running, name: str) -> dict[str, Any]:
     raise AssertionError(f"{name} does not end")
 
 
-def await_failing(running: Running) -> None:
-    """Wait, bounded, until the fault is felt."""
+def await_look(running: Running, status: str) -> None:
+    """Wait, bounded, until the latest look says so."""
     pause = threading.Event()
     for _ in range(1200):
         found = json.loads(call(running, "GET", "/api/v1/observations")[2])["observations"]
-        if [one["status"] for one in found] == ["failing"]:
+        if [one["status"] for one in found] == [status]:
             return
         pause.wait(0.05)
-    raise AssertionError("the fault is not felt")
+    raise AssertionError(f"not {status}: {found}")
 
 
 @contextmanager
 def active(running: Running) -> Iterator[str]:
     """Have a fault active, and taken back afterwards."""
+    await_look(running, "ok")  # else the last look may be one at an earlier fault
     name = inject(running, "10m")
     try:
-        await_failing(running)
+        await_look(running, "failing")
         yield name
     finally:
         call(running, "POST", f"{LIST}/{name}/revert", {}, token=CONTROL)
