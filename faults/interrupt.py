@@ -177,10 +177,8 @@ def _proved(undo: Undo, running: Sequence[Process], living: Sequence[Process]) -
     new = [p.pid for p in running if (p.pid, p.started_s) not in known]
     alive = [p.pid for p in living]
     gone = [p.pid for p in _struck(undo) if p.pid not in alive]
-    detail = f"{len(gone)} gone, {len(new)} new"
-    if alive:
-        lives = "handled the signal and lives, or drains still"
-        detail = f"{detail}, {len(alive)} {lives}" if gone else lives
+    # From outside a worker that handled the signal looks like one that will end of it a moment later.
+    doubt = f"{len(alive)} handled the signal and live, or drain still" if alive else ""
     return Reversion(
         outcome=Outcome.RESTORED,
         proof={
@@ -190,7 +188,8 @@ def _proved(undo: Undo, running: Sequence[Process], living: Sequence[Process]) -
             "matching_before": len(undo.data["running"]),
             "matching_now": len(running),
         },
-        detail=detail,
+        detail=f"{len(gone)} gone, {len(new)} new",
+        doubt=doubt,
     )
 
 

@@ -37,6 +37,7 @@ class Story:
     abort_s: float | None = None
     broken_undo: bool = False
     outcome: Outcome = Outcome.SUPERSEDED
+    doubt: str = ""
     victim: Mapping[str, Any] | None = None
     finding: Finding = STALE
     violations: tuple[dict[str, Any], ...] = ()
@@ -94,7 +95,7 @@ def _ending(story: Story) -> Iterable[Event]:
         )
         return
     proof = {"before": "sha256:aa", "after": "sha256:aa"}
-    reversion = Reversion(outcome=story.outcome, proof=proof, detail="the lock was gone")
+    reversion = Reversion(outcome=story.outcome, proof=proof, detail="the lock was gone", doubt=story.doubt)
     yield events.Reverted(started=at(story, began_s), finished=at(story, began_s + 0.05), reversion=reversion)
 
 

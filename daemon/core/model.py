@@ -209,12 +209,19 @@ class Reversion:
     """The result of one revert. ``proof`` holds digests or ids a person can check, before and after.
 
     RESTORED: it is again as it was. SUPERSEDED: the worker had repaired or replaced it; its version was left
-    alone. UNTOUCHED: the injection had had no effect.
+    alone. UNTOUCHED: the injection had had no effect. ``doubt`` says what could not be told: such a revert is not
+    proved.
     """
 
     outcome: Outcome
     proof: Mapping[str, Json] = field(default_factory=dict)
     detail: str = ""
+    doubt: str = ""
+
+    @property
+    def told(self) -> str:
+        """Return detail and doubt in one line."""
+        return "; ".join(part for part in (self.detail, self.doubt and f"not proved: {self.doubt}") if part)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", redact(self.detail))

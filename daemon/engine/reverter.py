@@ -241,8 +241,9 @@ class Reverter:
             self._recorder.record(found.plan.injection, event)
         except JournalError as error:
             self._recorder.unrecorded(error)
-            # Else the guardian would take back once more, for as long as the journal takes nothing.
-            self._recorder.tell(found.plan.injection, event)
+            if isinstance(event, Reverted | RevertFailed):
+                # Else the guardian would take back once more, for as long as the journal takes nothing.
+                self._recorder.tell(found.plan.injection, event)
             self._unrecorded.found[found.plan.injection] = (after, error)
         return after
 

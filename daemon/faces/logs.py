@@ -130,7 +130,7 @@ def _facts(event: Event) -> dict[str, Any]:  # noqa: C901, PLR0911  one arm an e
             return {"reason": event.reason}
         case Reverted(reversion=reversion):
             took_s = _span(event.started, event.finished)
-            return {"outcome": reversion.outcome.value, "detail": reversion.detail, "took_s": took_s}
+            return {"outcome": reversion.outcome.value, "detail": reversion.told, "took_s": took_s}
         case Settled():
             return {"by": event.by, "because": event.because}
         case RevertFailed():

@@ -74,7 +74,7 @@ def _settings() -> Settings:
 def _detail(found: Injection) -> str:
     if found.outstanding:
         return found.last_error or ""
-    return found.reverted.reversion.detail if found.reverted else "nothing was injected"
+    return found.reverted.reversion.told if found.reverted else "nothing was injected"
 
 
 def _say(voice: str, injection: str, state: str, detail: str) -> None:

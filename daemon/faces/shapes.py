@@ -93,8 +93,11 @@ def _workload(found: Injection) -> dict[str, Any] | None:
 
 def _undo(found: Injection) -> dict[str, Any]:
     reverted = found.reverted
+    undone = reverted is not None and found.state in {State.REVERTED, State.SUPERSEDED}
+    doubt = reverted.reversion.doubt if reverted else ""
     return {
-        "proved": reverted is not None and found.state in {State.REVERTED, State.SUPERSEDED},
+        "proved": undone and not doubt,
+        "doubt": doubt,
         "superseded": found.state is State.SUPERSEDED,
         "detail": reverted.reversion.detail if reverted else (found.last_error or ""),
         "proof": dict(reverted.reversion.proof) if reverted else {},

@@ -64,6 +64,8 @@ def undo(document: Mapping[str, Any]) -> str:
         text = "superseded: repaired by somebody else, left alone"
     elif found["proved"]:
         text = "reverted and proved"
+    elif found["doubt"]:
+        text = f"reverted, not proved: {found['doubt']}"
     elif state == "revert-failed":
         text = "FAILED, residue may remain"
     elif found["settled"]:

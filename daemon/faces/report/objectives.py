@@ -162,8 +162,10 @@ def _broken(runs: Sequence[Run], invariant: str) -> Measured:
 
 
 def _undone(runs: Sequence[Run]) -> Measured:
-    good = sum(1 for r in runs if r.injection.state in {State.REVERTED, State.SUPERSEDED})
-    return Measured(source="journal", said=of(good, len(runs), "injections"), good=good, known=len(runs))
+    undone = [r.injection for r in runs if r.injection.state in {State.REVERTED, State.SUPERSEDED}]
+    doubted = sum(1 for i in undone if i.reverted and i.reverted.reversion.doubt)
+    good, known = len(undone) - doubted, len(runs) - doubted
+    return Measured(source="journal", said=of(good, known, "injections"), good=good, known=known, unknown=doubted)
 
 
 def _last(run: Run, *measures: str) -> Observation | None:

@@ -67,6 +67,8 @@ def undo(experiment: Mapping[str, Any]) -> str:
         return "superseded"
     if found["proved"]:
         return "proved"
+    if found["doubt"]:
+        return f"not proved, {found['doubt']}"
     if state == "settled":
         return f"FAILED, settled by {found['settled']['by']}"
     return "FAILED" if state == "revert-failed" else "pending" if state in {"planned", "injected"} else "-"

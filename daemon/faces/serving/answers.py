@@ -45,6 +45,7 @@ class Undone(TypedDict):
     """How the fault was taken back."""
 
     proved: bool
+    doubt: str
     superseded: bool
     detail: str
     proof: dict[str, Any]

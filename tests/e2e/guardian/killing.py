@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from tests.e2e.guardian.kit import Chaosd, Stage, children, gone, wait_for
+from tests.e2e.guardian.kit import Chaosd, Stage, children, gone
+from tests.waiting import wait_for
 
 STEPS = ("proposed", "observed", "planned", "injected", "aborted", "reverted", "judged")
 DAEMON, GUARDIAN, BOTH, REVERTER = "daemon", "guardian", "both", "daemon, then the reverter"
@@ -72,7 +73,7 @@ def at_step(step: str) -> Moment:
     """Return the moment at which the journal has an event of that kind."""
 
     def reached(stage: Stage, chaosd: Chaosd, since: int, kind: str = step) -> None:
-        wait_for(f"a {kind} event", lambda: stage.has(kind, since) or chaosd.over, 120, pause_s=0.002)
+        wait_for(f"a {kind} event", lambda: stage.has(kind, since) or chaosd.over, 120, 0.002)
 
     def interrupted(stage: Stage, chaosd: Chaosd, since: int) -> None:
         reached(stage, chaosd, since, "injected")

@@ -9,27 +9,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-import time  # noqa: TID251 - bounds the waits for real processes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from daemon.ports.journal import Journal
+from tests.waiting import wait_for
 
 CHAOSD = (str(Path(sys.executable).parent / "chaosd"),)
 COMM = "chaosd-guardian"
-
-
-def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 60.0, pause_s: float = 0.005) -> Any:
-    """Wait, bounded, until ``condition`` returns something true and return that."""
-    deadline_s, pause = time.monotonic() + timeout_s, threading.Event()
-    while not (found := condition()):
-        assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s: {what}"
-        pause.wait(pause_s)
-    return found
 
 
 def comm(pid: int) -> str:

@@ -26,7 +26,8 @@ from tests.e2e.guardian.killing import (
     play,
     sweep,
 )
-from tests.e2e.guardian.kit import Stage, wait_for
+from tests.e2e.guardian.kit import Stage
+from tests.waiting import wait_for
 
 FAULTS = ("git-corrupt", "git-lock")
 MODES = [(name, mode.name) for name in FAULTS for mode in CATALOGUE[name].modes]

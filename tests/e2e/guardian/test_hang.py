@@ -16,7 +16,8 @@ import pytest
 
 from daemon.faces.client import Client
 from tests.e2e.git.tree import changed, look, make_repository
-from tests.e2e.guardian.kit import COMM, Chaosd, Stage, comm, gone, guardian_of, wait_for
+from tests.e2e.guardian.kit import COMM, Chaosd, Stage, comm, gone, guardian_of
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(900)  # for machines that have other things to do
 CONFIG = """

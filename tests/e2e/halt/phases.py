@@ -14,6 +14,7 @@ from typing import Any
 
 from daemon.faces.client import Client
 from tests.e2e.git.tree import changed, look, make_repository
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[3]
 PHASES = ("steady-before", "prepare", "inject", "observing", "reverting", "recovering")
@@ -49,11 +50,13 @@ class Life:
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait, bounded, until it holds."""
-        over_s = time.monotonic() + WAIT_S
-        while not condition():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < over_s, f"no {what}:\n{self.log.read_text()}"
-            time.sleep(0.005)
+
+        def held() -> bool:
+            found = bool(condition())
+            assert found or self.process.poll() is None, self.log.read_text()
+            return found
+
+        wait_for(what, held, WAIT_S, 0.005)
 
 
 @dataclass(frozen=True)

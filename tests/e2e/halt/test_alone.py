@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time  # noqa: TID251 - bounds the wait for a real process
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.e2e.git.tree import changed, look, make_repository
 from tests.e2e.halt.phases import ROOT, WAIT_S
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(5 * WAIT_S)
 
@@ -54,11 +54,9 @@ def inject(state: Path, repository: Path) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "NO_COLOR": "1"},
     )
-    over_s = time.monotonic() + WAIT_S
-    while not (repository / ".git" / "index.lock").exists():
-        assert process.poll() is None
-        assert time.monotonic() < over_s
-        time.sleep(0.01)
+    lock = repository / ".git" / "index.lock"
+    wait_for("the fault", lambda: lock.exists() or process.poll() is not None, WAIT_S, 0.01)
+    assert lock.exists(), "it has ended"
     return process
 
 

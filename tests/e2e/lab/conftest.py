@@ -4,9 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time  # noqa: TID251 - bounds the waits for real processes
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,6 @@ from daemon.lab.provision import Clients, clients
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-
-
-def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
-    """Wait, bounded, until ``condition`` returns something true and return that."""
-    deadline_s, pause = time.monotonic() + timeout_s, threading.Event()
-    while not (found := condition()):
-        assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s: {what}"
-        pause.wait(0.02)
-    return found
 
 
 @dataclass

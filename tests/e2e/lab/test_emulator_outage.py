@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from daemon.lab import lab
-from tests.e2e.lab.conftest import CHAOSD, CREDENTIALS, wait_for
+from tests.e2e.lab.conftest import CHAOSD, CREDENTIALS
+from tests.waiting import wait_for
 
 EXPERIMENTS = """\
 experiments:

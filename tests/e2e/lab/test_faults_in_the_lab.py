@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from daemon.core.messages import token, tokens
-from tests.e2e.lab.conftest import Bench, wait_for
+from tests.e2e.lab.conftest import Bench
+from tests.waiting import wait_for
 
 FAST_S = 0.25
 

@@ -14,7 +14,8 @@ import time  # noqa: TID251 - bounds the waits for a real terminal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.e2e.lab.conftest import CHAOSD, CREDENTIALS, Bench, wait_for
+from tests.e2e.lab.conftest import CHAOSD, CREDENTIALS, Bench
+from tests.waiting import wait_for
 
 ENTER, LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
 HIDE, SHOW = b"\x1b[?25l", b"\x1b[?25h"

@@ -10,7 +10,8 @@ import pytest
 
 from daemon.lab import lab
 from daemon.lab.provision import clients
-from tests.e2e.lab.conftest import Bench, wait_for
+from tests.e2e.lab.conftest import Bench
+from tests.waiting import wait_for
 
 
 def run(bench: Bench, *words: str) -> tuple[int, dict[str, dict[str, Any]]]:

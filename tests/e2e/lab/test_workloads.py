@@ -13,7 +13,8 @@ from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.lab import lab
 from daemon.lab.provision import clients
 from daemon.ports.journal import Journal
-from tests.e2e.lab.conftest import Bench, wait_for
+from tests.e2e.lab.conftest import Bench
+from tests.waiting import wait_for
 
 
 @pytest.fixture

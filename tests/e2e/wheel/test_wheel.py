@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time  # noqa: TID251 - bounds the wait for a real process
 import urllib.request
 import venv
 import zipfile
@@ -20,6 +19,7 @@ import pytest
 from daemon.faces.cli import program
 from tests.e2e.git.tree import make_repository
 from tests.e2e.wheel.commands import ALONE, BESIDE_A_DAEMON, BY_HAND, ELSEWHERE, EVERY, IN_THE_LAB, Command
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[3]
 LAB = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -142,12 +142,12 @@ def daemon(shell: Shell) -> Iterator[str]:
         words = ["chaosd", "run", "--listen", "127.0.0.1:0"]
         process = subprocess.Popen(words, cwd=shell.home, env=shell.environment, stderr=err)
     try:
-        over_s = time.monotonic() + 120
-        while not (found := re.search(r'"listen": "(http://[^"]+)"', log.read_text())):
+
+        def listening() -> re.Match[str] | None:
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < over_s, log.read_text()
-            time.sleep(0.1)
-        yield found[1]
+            return re.search(r'"listen": "(http://[^"]+)"', log.read_text())
+
+        yield wait_for("its address", listening, 120, 0.1)[1]
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 128 + signal.SIGTERM, log.read_text()
     finally:

@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time  # noqa: TID251 - bounds the wait for a real process
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -17,6 +16,7 @@ import pytest
 
 from daemon.ports.aws import AwsPort
 from daemon.ports.clock import SystemClock
+from tests.waiting import wait_for
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -53,11 +53,8 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         [sys.executable, "-m", "ministack"], cwd=home, env={**os.environ, **said}, stdout=log, stderr=log
     )
     try:
-        until_s = time.monotonic() + READY_S
-        while not ready(port):
-            assert process.poll() is None, (home / "log").read_text()
-            assert time.monotonic() < until_s, "the emulator does not answer"
-            time.sleep(0.05)
+        wait_for("the emulator's answer", lambda: ready(port) or process.poll() is not None, READY_S, 0.05)
+        assert process.poll() is None, (home / "log").read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import threading
-import time  # noqa: TID251 - bounds the waits for real processes
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,23 +19,10 @@ from daemon.lab.worker.gitcli import Git
 from daemon.lab.worker.message import Command
 from daemon.lab.worker.repair import Repairer
 from daemon.lab.worker.slots import Slot, claim
+from tests.waiting import wait_for
 
 WAIT_S = 25.0
-POLL_S = 0.02
 _numbers = count(1)
-
-
-def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = WAIT_S) -> Any:
-    """Wait until ``condition`` returns something true and return that; fail when it does not in time."""
-    deadline_s = time.monotonic() + timeout_s
-    pause = threading.Event()
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > deadline_s:
-            pytest.fail(f"not within {timeout_s:g} s: {what}")
-        pause.wait(POLL_S)
 
 
 def git(directory: Path, *arguments: str, check: bool = True) -> str:
@@ -143,11 +129,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def slow_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """One worker that takes a second for each message: there is time to disturb it."""
     yield from _bench(tmp_path_factory.mktemp("lab") / "slow", tasks=1, build_s=1.0)
-
-
-@pytest.fixture(scope="session", name="wait_for")
-def wait_for_fixture() -> Callable[..., Any]:
-    return wait_for
 
 
 @pytest.fixture(scope="session", name="git")

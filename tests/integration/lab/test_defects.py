@@ -20,6 +20,7 @@ from daemon.lab.worker.pipeline import Pipeline
 from daemon.lab.worker.queues import Queues
 from daemon.lab.worker.settings import Settings
 from daemon.lab.worker.site import Site
+from tests.waiting import wait_for
 
 INVARIANTS = {
     "no-lost-instruction",
@@ -291,7 +292,7 @@ def test_deploy_once_ignore_failure_answers_for_a_site_that_is_not_there(stage: 
 
 @with_and_without(Defect.ORPHAN_CHILDREN_KEEP_WRITING)
 def test_orphan_children_keep_writing_after_the_message_is_done_by_another(
-    stage: Stage, broken: bool, desks: Any, git: Any, wait_for: Any
+    stage: Stage, broken: bool, desks: Any, git: Any
 ) -> None:
     clone = desks[0].slot.clone
     stage.meanwhile.append(stage.stop.set)

@@ -9,9 +9,10 @@ import psutil
 import pytest
 
 from daemon.lab.worker.queues import Queues
+from tests.waiting import wait_for
 
 
-def _begun(bench: Any, wait_for: Any, message: dict[str, Any]) -> Path:
+def _begun(bench: Any, message: dict[str, Any]) -> Path:
     """Wait until the worker has begun to edit for ``message``; return its clone."""
 
     def look() -> Path | None:
@@ -30,13 +31,11 @@ def _clean(git: Any, clone: Path) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_task_that_ends_at_work_loses_nothing(
-    slow_bench: Any, wait_for: Any, git: Any, number: signal.Signals
-) -> None:
+def test_a_task_that_ends_at_work_loses_nothing(slow_bench: Any, git: Any, number: signal.Signals) -> None:
     message = slow_bench.message(slow_bench.thread)
     other = slow_bench.message(slow_bench.thread)
     slow_bench.send(message)
-    clone = _begun(slow_bench, wait_for, message)
+    clone = _begun(slow_bench, message)
     (pid,) = slow_bench.pids().values()
     os.kill(pid, number)
     slow_bench.send(other)
@@ -49,10 +48,10 @@ def test_a_task_that_ends_at_work_loses_nothing(
     assert _clean(git, clone)
 
 
-def test_a_task_stopped_through_the_api_hands_its_message_back_at_once(slow_bench: Any, wait_for: Any) -> None:
+def test_a_task_stopped_through_the_api_hands_its_message_back_at_once(slow_bench: Any) -> None:
     message = slow_bench.message(slow_bench.thread)
     slow_bench.send(message)
-    _begun(slow_bench, wait_for, message)
+    _begun(slow_bench, message)
     (arn,) = slow_bench.pids()
     slow_bench.aws.ecs.stop_task(cluster=slow_bench.info.cluster, task=arn)
     # Well within the visibility timeout of 10 s: it was handed back, it did not expire.
@@ -60,10 +59,10 @@ def test_a_task_stopped_through_the_api_hands_its_message_back_at_once(slow_benc
     assert slow_bench.effects(message["instruction"]) == {f"thread-{message['chatThreadId']}": 1}
 
 
-def test_an_interrupting_message_goes_first_and_the_work_goes_on(slow_bench: Any, wait_for: Any, git: Any) -> None:
+def test_an_interrupting_message_goes_first_and_the_work_goes_on(slow_bench: Any, git: Any) -> None:
     message, urgent = (slow_bench.message(slow_bench.thread) for _ in range(2))
     slow_bench.send(message)
-    clone = _begun(slow_bench, wait_for, message)
+    clone = _begun(slow_bench, message)
     (clone / "notes.txt").write_text("untracked, and nobody's to commit\n")
     slow_bench.send(urgent, slow_bench.info.interrupt_queue_url)
     slow_bench.answer_to(urgent["commandId"])
@@ -89,7 +88,7 @@ def test_a_long_work_keeps_its_message_invisible(bench: Any) -> None:
     assert queues.receive(url, wait_s=3) is not None
 
 
-def test_a_stale_lock_is_removed_and_the_work_goes_on(bench: Any, wait_for: Any) -> None:
+def test_a_stale_lock_is_removed_and_the_work_goes_on(bench: Any) -> None:
     locks = [clone / ".git" / "index.lock" for clone in bench.clones()]
     for lock in locks:
         lock.touch()
@@ -100,9 +99,7 @@ def test_a_stale_lock_is_removed_and_the_work_goes_on(bench: Any, wait_for: Any)
 
 
 @pytest.mark.parametrize("broken", ["HEAD", "index", "object", "folder"])
-def test_a_broken_clone_heals_and_the_next_message_gets_through(
-    bench: Any, wait_for: Any, git: Any, broken: str
-) -> None:
+def test_a_broken_clone_heals_and_the_next_message_gets_through(bench: Any, git: Any, broken: str) -> None:
     for clone in bench.clones():
         _break(clone, broken)
     message = bench.message(bench.thread)

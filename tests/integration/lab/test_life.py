@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -19,6 +18,7 @@ from daemon.lab import lab
 from daemon.lab.directory import PROCESSES, claim_directory
 from daemon.lab.model import LabError, LabInfo
 from daemon.lab.processes import ProcessTable, is_alive, record_of
+from tests.waiting import wait_for
 
 HOLDER = """
 import signal, sys
@@ -80,9 +80,7 @@ def test_down_leaves_no_process_no_port_and_no_file(directory: Path) -> None:
     assert not lab.down(directory)
 
 
-def test_everything_dies_with_a_killed_supervisor_and_the_next_up_starts_clean(
-    directory: Path, wait_for: Any
-) -> None:
+def test_everything_dies_with_a_killed_supervisor_and_the_next_up_starts_clean(directory: Path) -> None:
     lab.up(directory, tasks=1)
     status = lab.status(directory)
     assert status is not None
@@ -120,7 +118,7 @@ def test_a_lab_in_the_foreground_ends_with_its_block(tmp_path: Path) -> None:
     assert not deep.exists()
 
 
-def test_a_lab_in_the_foreground_ends_when_its_caller_is_killed(directory: Path, wait_for: Any) -> None:
+def test_a_lab_in_the_foreground_ends_when_its_caller_is_killed(directory: Path) -> None:
     root = str(Path(__file__).parents[3])
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(directory)],
@@ -134,7 +132,7 @@ def test_a_lab_in_the_foreground_ends_when_its_caller_is_killed(directory: Path,
     wait_for("no directory", lambda: not directory.exists(), timeout_s=2.0)
 
 
-def test_a_killed_emulator_comes_back_on_the_same_port(directory: Path, wait_for: Any) -> None:
+def test_a_killed_emulator_comes_back_on_the_same_port(directory: Path) -> None:
     info = lab.up(directory, tasks=1)
     (emulator,) = [p for p in processes_of(directory) if "ministack" in p]
     os.kill(int(emulator.split()[0]), signal.SIGKILL)

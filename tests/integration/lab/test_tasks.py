@@ -6,6 +6,8 @@ from typing import Any
 
 import psutil
 
+from tests.waiting import wait_for
+
 
 def _task(bench: Any, arn: str) -> dict[str, Any]:
     found: dict[str, Any] = bench.aws.ecs.describe_tasks(cluster=bench.info.cluster, tasks=[arn])["tasks"][0]
@@ -18,7 +20,7 @@ def _replaced(bench: Any, arn: str) -> bool:
     return arn not in listed and len(running) == 2 == len(bench.pids())
 
 
-def test_a_stopped_task_ends_its_process_and_another_takes_over_its_clone(bench: Any, wait_for: Any) -> None:
+def test_a_stopped_task_ends_its_process_and_another_takes_over_its_clone(bench: Any) -> None:
     clones = bench.clones()
     arn, pid = next(iter(bench.pids().items()))
     bench.aws.ecs.stop_task(cluster=bench.info.cluster, task=arn, reason="test")
@@ -33,7 +35,7 @@ def test_a_stopped_task_ends_its_process_and_another_takes_over_its_clone(bench:
     assert bench.clones() == clones
 
 
-def test_a_killed_process_is_an_exited_task_with_its_real_exit_code(bench: Any, wait_for: Any) -> None:
+def test_a_killed_process_is_an_exited_task_with_its_real_exit_code(bench: Any) -> None:
     arn, pid = next(iter(bench.pids().items()))
     os.kill(pid, signal.SIGKILL)
     wait_for("a replacement", lambda: _replaced(bench, arn))
@@ -42,7 +44,7 @@ def test_a_killed_process_is_an_exited_task_with_its_real_exit_code(bench: Any, 
     assert stopped["containers"][0]["exitCode"] == 128 + signal.SIGKILL
 
 
-def test_a_process_that_ignores_sigterm_is_killed_after_the_stop_timeout(bench: Any, wait_for: Any) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_after_the_stop_timeout(bench: Any) -> None:
     arn, pid = next(iter(bench.pids().items()))
     os.kill(pid, signal.SIGSTOP)  # a stopped process keeps SIGTERM pending for ever
     bench.aws.ecs.stop_task(cluster=bench.info.cluster, task=arn)
@@ -50,7 +52,7 @@ def test_a_process_that_ignores_sigterm_is_killed_after_the_stop_timeout(bench: 
     wait_for("a replacement", lambda: _replaced(bench, arn))
 
 
-def test_scaling_the_service_starts_and_stops_processes(bench: Any, wait_for: Any) -> None:
+def test_scaling_the_service_starts_and_stops_processes(bench: Any) -> None:
     service = {"cluster": bench.info.cluster, "service": bench.info.service}
     bench.aws.ecs.update_service(**service, desiredCount=0)
     wait_for("no processes", lambda: not bench.pids())

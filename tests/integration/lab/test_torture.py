@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import wait_for
+
 SEED = 20_260_101
 
 
@@ -49,7 +51,7 @@ def _disturb(bench: Any, dice: random.Random) -> None:
 
 @pytest.mark.torture
 @pytest.mark.timeout(400)
-def test_nothing_is_lost_or_done_twice_whatever_happens(bench: Any, wait_for: Any) -> None:
+def test_nothing_is_lost_or_done_twice_whatever_happens(bench: Any) -> None:
     dice, pause = random.Random(SEED), threading.Event()
     threads = [bench.thread for _ in range(5)]
     messages = []

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import wait_for
+
 
 def test_a_message_becomes_a_commit_a_deployment_and_an_answer_and_is_deleted(bench: Any, git: Any) -> None:
     message = bench.message(bench.thread)
@@ -75,9 +77,7 @@ def test_threads_do_not_mix(bench: Any, git: Any) -> None:
     ],
     ids=["text", "array", "path", "branch", "oversize"],
 )
-def test_a_message_nobody_can_work_on_is_refused_and_ends_in_the_dead_letter_queue(
-    bench: Any, wait_for: Any, body: str
-) -> None:
+def test_a_message_nobody_can_work_on_is_refused_and_ends_in_the_dead_letter_queue(bench: Any, body: str) -> None:
     marked = body if not body.startswith("{") else json.dumps(json.loads(body) | {"commandId": f"p{len(body)}"})
     before = sum(bench.counts(bench.info.dead_letter_queue_url))
     bench.send(marked)
@@ -91,7 +91,7 @@ def test_a_message_nobody_can_work_on_is_refused_and_ends_in_the_dead_letter_que
     assert bench.answer_to(good["commandId"])["status"] == "success"
 
 
-def test_what_the_worker_logs_reaches_the_log_group(bench: Any, wait_for: Any) -> None:
+def test_what_the_worker_logs_reaches_the_log_group(bench: Any) -> None:
     message = bench.message(bench.thread)
     bench.send(message)
     bench.answer_to(message["commandId"])

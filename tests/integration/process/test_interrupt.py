@@ -94,7 +94,7 @@ def test_a_worker_that_handles_the_signal_lives(world: Any, mark: str) -> None:
         undo = InterruptSignal(mode="sigterm").prepare(order(mark), world)
         InterruptSignal.inject(undo, world, threading.Event())
         back = InterruptSignal.revert(undo, world)
-        assert (back.outcome, back.detail) == (Outcome.RESTORED, "handled the signal and lives, or drains still")
+        assert (back.outcome, back.doubt) == (Outcome.RESTORED, "1 handled the signal and live, or drain still")
         assert back.proof["alive"] == [one.pid]
 
 

@@ -4,8 +4,7 @@ import os
 import signal
 import socket
 import subprocess
-import time  # noqa: TID251 - real processes take real time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,18 +13,11 @@ from typing import Any
 from daemon.faces.client import Client
 from tests import promql
 from tests.integration.prometheus.server import Server, hurried
+from tests.waiting import wait_for
 
 RULES = {path.name: hurried(path.read_text()) for path in promql.RULES.glob("chaosd-*.yml")}
 Told = dict[str, list[str]]
-
-
-def until(what: str, condition: Callable[[], Any], within_s: float = 300.0) -> Any:
-    """Wait, bounded, until ``condition`` returns something true and return that."""
-    over_s = time.monotonic() + within_s
-    while not (found := condition()):
-        assert time.monotonic() < over_s, f"not within {within_s:g} s: {what}"
-        time.sleep(0.2)
-    return found
+PATIENCE_S = 300.0
 
 
 @dataclass
@@ -47,7 +39,9 @@ class Service:
             state = ["-c", str(self.config), "--state-dir", str(self.directory / "state")]
             words = [*self.words, *state, "run"]
             self.process = subprocess.Popen(words, stderr=log, env={**os.environ, **self.environment})
-        until("the daemon answers", lambda: Client.find(self.directory / "state" / "control.sock"))
+        wait_for(
+            "the daemon answers", lambda: Client.find(self.directory / "state" / "control.sock"), PATIENCE_S, 0.2
+        )
 
     def stop(self) -> None:
         if self.process is not None:
@@ -80,18 +74,18 @@ def serving(service: Service) -> Iterator[Service]:
 
 
 def fires(server: Server, alert: str, told: Told) -> None:
-    until(f"{alert} fires", lambda: alert in server.firing())
+    wait_for(f"{alert} fires", lambda: alert in server.firing(), PATIENCE_S, 0.2)
     told.setdefault(alert, []).append("fired")
 
 
 def resolves(server: Server, alert: str, told: Told) -> None:
-    until(f"{alert} resolves", lambda: alert not in server.firing())
+    wait_for(f"{alert} resolves", lambda: alert not in server.firing(), PATIENCE_S, 0.2)
     told[alert].append("resolved")
 
 
 def sound(server: Server) -> None:
     """All rules are loaded, and none failed when it was evaluated."""
-    found = until("the rules were evaluated", lambda: rules_evaluated(server))
+    found = wait_for("the rules were evaluated", lambda: rules_evaluated(server), PATIENCE_S, 0.2)
     assert {rule["name"] for rule in found} == {r.get("record") or r["alert"] for r in promql.rules()}
     assert [rule for rule in found if rule["health"] != "ok"] == []
 

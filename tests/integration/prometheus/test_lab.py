@@ -16,8 +16,19 @@ import pytest
 from daemon.lab import lab
 from tests import promql
 from tests.integration.prometheus import history
-from tests.integration.prometheus.kit import RULES, Service, Told, fires, free_port, resolves, serving, sound, until
+from tests.integration.prometheus.kit import (
+    PATIENCE_S,
+    RULES,
+    Service,
+    Told,
+    fires,
+    free_port,
+    resolves,
+    serving,
+    sound,
+)
 from tests.integration.prometheus.server import PROMETHEUS, Server, running
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus on this system (Debian: prometheus)")
 BROKEN = [sys.executable, str(Path(__file__).with_name("broken.py"))]
@@ -67,7 +78,7 @@ class Play:
         def verdict() -> Any:
             return self.service.call("GET", f"/api/v1/injections/{injection}?wait=25")["verdict"]
 
-        return str(until(f"the verdict on {injection}", verdict, within_s=600))
+        return str(wait_for(f"the verdict on {injection}", verdict, 600, 0.2))
 
     def victim(self, injection: str) -> Any:
         found = self.service.call("GET", f"/api/v1/injections/{injection}")
@@ -111,7 +122,7 @@ def playing(home: Path) -> Iterator[Play]:
             play = Play(server, service, room, info.config_yaml(), port)
             play.configure()
             with serving(service):
-                until("it is scraped", lambda: server.series('up{job="chaosd"} == 1'))
+                wait_for("it is scraped", lambda: server.series('up{job="chaosd"} == 1'), PATIENCE_S, 0.2)
                 yield play
     finally:
         lab.down(info.directory)
@@ -162,7 +173,7 @@ def break_the_daemon(play: Play) -> None:
     play.configure()
     service.start()
     play.inject({**LOCK, "duration_s": 600})
-    until("it is seen", lambda: play.server.series("chaosd_fault_active == 1"))
+    wait_for("it is seen", lambda: play.server.series("chaosd_fault_active == 1"), PATIENCE_S, 0.2)
     assert service.process is not None
     os.kill(service.process.pid, signal.SIGKILL)
     service.process.wait(60)
@@ -174,7 +185,7 @@ def break_the_daemon(play: Play) -> None:
 
 def break_the_undo(play: Play) -> None:
     injection = play.inject({**LOCK, "duration_s": 3})
-    clone = Path(until("its victim is known", lambda: play.victim(injection))["repository"])
+    clone = Path(wait_for("its victim is known", lambda: play.victim(injection))["repository"])
     aside = clone.with_name(f"{clone.name}.aside")
     clone.rename(aside)
     assert play.judged(injection) == "undo-failed"

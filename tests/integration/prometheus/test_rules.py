@@ -7,8 +7,19 @@ import pytest
 
 from tests import promql
 from tests.e2e.git.tree import make_repository
-from tests.integration.prometheus.kit import RULES, Service, Told, fires, free_port, resolves, serving, sound, until
+from tests.integration.prometheus.kit import (
+    PATIENCE_S,
+    RULES,
+    Service,
+    Told,
+    fires,
+    free_port,
+    resolves,
+    serving,
+    sound,
+)
 from tests.integration.prometheus.server import PROMETHEUS, running
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus on this system (Debian: prometheus)")
 CHAOSD = [str(Path(sys.executable).parent / "chaosd")]
@@ -48,7 +59,7 @@ def test_a_scraped_daemon_feeds_the_rules_and_its_absence_is_an_alert(tmp_path: 
         serving(Service(tmp_path, config, CHAOSD, {})) as service,
         running(home, {"chaosd": [f"127.0.0.1:{port}"]}, RULES) as server,
     ):
-        until("it is scraped", lambda: server.series('up{job="chaosd"} == 1'))
+        wait_for("it is scraped", lambda: server.series('up{job="chaosd"} == 1'), PATIENCE_S, 0.2)
         sound(server)
         service.inject(ASKED)
         fires(server, "ChaosdExperimentRunning", told)

@@ -67,7 +67,7 @@ DOCUMENT: dict[str, Any] = {
     "reasons": ["recovered by itself after 1.20-1.45 s"],
     "impact": {"seen": True, "after": [0.0, 0.25]},
     "recovery": {"after": [1.2, 1.45], "censored": False, "healed_by": "worker"},
-    "undo": {"proved": True, "superseded": False, "detail": "", "proof": {}},
+    "undo": {"proved": True, "doubt": "", "superseded": False, "detail": "", "proof": {}},
     "violations": [],
 }
 
@@ -86,8 +86,13 @@ def test_a_summary_tells_victim_impact_recovery_undo_and_verdict() -> None:
 
 def test_a_failed_undo_cannot_be_overlooked() -> None:
     head = {**DOCUMENT["injection"], "state": "revert-failed"}
-    undone = {"proved": False, "superseded": False, "detail": "it is held", "proof": {}}
+    undone = {"proved": False, "doubt": "", "superseded": False, "detail": "it is held", "proof": {}}
     assert "FAILED, residue may remain (it is held)" in summary({**DOCUMENT, "injection": head, "undo": undone}, 4)
+
+
+def test_an_undo_in_doubt_is_not_called_proved() -> None:
+    undone = {**DOCUMENT["undo"], "proved": False, "doubt": "1 drains still", "detail": "0 gone"}
+    assert "reverted, not proved: 1 drains still (0 gone)" in summary({**DOCUMENT, "undo": undone}, 0)
 
 
 def test_what_was_superseded_says_so() -> None:

@@ -233,6 +233,12 @@ def test_an_objective_is_met_only_by_measurements() -> None:
     assert rows["branch switch"]["measured"] == "not measured"
 
 
+def test_an_undo_in_doubt_is_unknown_and_never_proved() -> None:
+    found = document([Story(), Story(outcome=Outcome.RESTORED, doubt="1 drains still")])
+    assert {o["name"]: o["status"] for o in found["objectives"]}["undo proved"] == "unknown"
+    assert sorted(i["undo"]["proved"] for i in found["experiments"]) == [False, True]
+
+
 def test_an_objective_with_a_gap_is_unknown_and_with_a_miss_missed() -> None:
     aborted, censored = Story(abort_s=3.0, outcome=Outcome.RESTORED), Story(well_s=None, outcome=Outcome.RESTORED)
     for told, status in (([Story(), aborted], "unknown"), ([Story(), aborted, censored], "missed")):

@@ -138,7 +138,7 @@ def test_who_handles_the_signal_counts_as_back(world: FakeWorld) -> None:
     undo = prepare(world)
     InterruptSignal.inject(undo, world, Switch())
     back = InterruptSignal.revert(undo, world)
-    assert (back.outcome, back.detail) == (Outcome.RESTORED, "handled the signal and lives, or drains still")
+    assert (back.outcome, back.doubt) == (Outcome.RESTORED, "1 handled the signal and live, or drain still")
 
 
 def test_what_does_not_come_back_is_a_failed_undo_with_a_next_step(world: FakeWorld) -> None:
