@@ -20,6 +20,12 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# The AWS SDK v3 that the tests put behind the fault proxy.
+NODE := tests/integration/proxy/node
+$(NODE)/node_modules/.installed: $(NODE)/package.json $(NODE)/package-lock.json
+	cd $(NODE) && npm ci --silent
+	@touch $@
+
 demo: $(VENV)/.run  ## the embedded lab, the daemon, a guided session and its table
 	@$(BIN)/chaosd demo
 
@@ -37,10 +43,10 @@ layers: $(VENV)/.dev
 
 # Most tests wait for a process, a lab or a lock: one more than there are cores keeps the cores busy.
 TESTERS ?= $(shell echo $$(( 1 + $$(getconf _NPROCESSORS_ONLN) )))
-check: $(VENV)/.dev
+check: $(VENV)/.dev $(NODE)/node_modules/.installed
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
-coverage: $(VENV)/.dev  ## the tests again, slower, and which lines none of them reaches
+coverage: $(VENV)/.dev $(NODE)/node_modules/.installed  ## the tests again, slower, and which lines none of them reaches
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(TESTERS) --dist loadfile
 	$(BIN)/coverage combine --quiet
@@ -90,4 +96,4 @@ lock: $(VENV)/.dev  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-header --upgrade -o deploy/docker/requirements.lock
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(NODE)/node_modules .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

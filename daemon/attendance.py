@@ -16,7 +16,6 @@ from daemon.ports.signals import Signals, terminal
 from daemon.ports.supervisor import Supervisor
 
 RETRY_S = 30.0
-UNDO_MOST_S = 2400.0  # a revert that waits for another's lease and then sweeps a queue is through by then
 END = (signal.SIGTERM, signal.SIGINT)
 HALT = signal.SIGUSR1
 RELOAD = signal.SIGHUP
@@ -27,7 +26,11 @@ FEEDS = 4  # times in the watchdog's interval: one that a busy machine delays do
 class Attended(Protocol):
     """What the signals of a daemon do, and how it is."""
 
-    def retry(self, waited_s: float) -> float: ...
+    @property
+    def retries(self) -> "Retries":
+        """Return who tries again what could not be undone."""
+        ...
+
     def halt(self, reason: str) -> None: ...
     def reload(self) -> Settings: ...
     def tell(self) -> None:
@@ -35,7 +38,7 @@ class Attended(Protocol):
         ...
 
     def ailing(self) -> tuple[str, ...]:
-        """Return which parts do not move any more, and why one thinks so."""
+        """Return which parts do not move any more, those that undo among them, and why one thinks so."""
         ...
 
     def stuck(self, parts: tuple[str, ...]) -> None:
@@ -44,10 +47,14 @@ class Attended(Protocol):
 
 
 class Retries:
-    """Tries again what could not be undone, in a thread of its own: an undo may wait for half an hour."""
+    """Tries again what could not be undone, in a thread of its own: an undo may wait for half an hour.
 
-    def __init__(self, retry: Callable[[float], float], clock: Clock) -> None:
-        self._retry, self._clock = retry, clock
+    ``most_s`` is asked before each try how long it may take at most.
+    """
+
+    def __init__(self, retry: Callable[[float], float], most_s: Callable[[], float], clock: Clock) -> None:
+        self._retry, self._most_s, self._clock = retry, most_s, clock
+        self._allowed_s = 0.0
         self._pause_s = RETRY_S
         self._thread: threading.Thread | None = None
         self._from_s = clock.instant().mono_s
@@ -61,15 +68,16 @@ class Retries:
         left_s = self._from_s + self._pause_s - self._clock.instant().mono_s
         if left_s > 0:
             return left_s
+        self._allowed_s = self._most_s()
         self._from_s = self._clock.instant().mono_s
         self._thread = threading.Thread(target=self._try, name="retry", daemon=True)
         self._thread.start()
         return RETRY_S
 
     def ailing(self) -> tuple[str, ...]:
-        """Tell of a try that takes longer than any undo may."""
+        """Tell of a try that takes longer than what it takes back may take."""
         tried_s = self._clock.instant().mono_s - self._from_s
-        if self._thread is None or not self._thread.is_alive() or tried_s < UNDO_MOST_S:
+        if self._thread is None or not self._thread.is_alive() or tried_s < self._allowed_s:
             return ()
         return (f"undoing has taken {tried_s:.0f} s",)
 
@@ -80,7 +88,6 @@ class Retries:
 def attend(
     daemon: Attended,
     signals: Signals,
-    clock: Clock,
     supervisor: Supervisor,
     *,
     in_terminal: bool,
@@ -90,10 +97,9 @@ def attend(
 
     SIGHUP asks for a reload, unless it says that the terminal we were started from (``in_terminal``) is gone.
     """
-    retries = Retries(daemon.retry, clock)
     feed_s = supervisor.watchdog_s / FEEDS if supervisor.watchdog_s else RETRY_S
     while True:
-        number = signals.wait(min(retries.poll(), feed_s))
+        number = signals.wait(min(daemon.retries.poll(), feed_s))
         if number == HALT:
             daemon.halt(f"{signal.Signals(number).name} received")
         elif number == RELOAD and not (in_terminal and not has_terminal()):
@@ -102,11 +108,11 @@ def attend(
             return number
         daemon.tell()
         if supervisor.watchdog_s:
-            _feed(daemon, retries, supervisor)
+            _feed(daemon, supervisor)
 
 
-def _feed(daemon: Attended, retries: Retries, supervisor: Supervisor) -> None:
-    ailing = (*daemon.ailing(), *retries.ailing())
+def _feed(daemon: Attended, supervisor: Supervisor) -> None:
+    ailing = daemon.ailing()
     if ailing:
         daemon.stuck(ailing)
     else:

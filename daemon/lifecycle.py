@@ -9,10 +9,11 @@ from pathlib import Path
 from daemon import attendance, reload, wiring
 from daemon.config import notes
 from daemon.core.access import Keyring
+from daemon.core.addresses import Tcp, UnixSocket
 from daemon.core.errors import ChaosdError, ConfigError, RefusedError
 from daemon.core.events import Event, Observed
 from daemon.core.model import Observation
-from daemon.core.settings import Settings, Tcp, UnixSocket
+from daemon.core.settings import Settings
 from daemon.engine.agenda import Agenda, Told
 from daemon.engine.prober import Prober
 from daemon.engine.watchman import Watchman
@@ -35,6 +36,7 @@ from daemon.ports.state import StateDirectory
 from daemon.ports.supervisor import Supervisor
 
 RETRY_MAX_S = 1800.0
+PULSE_S = 60.0  # within which the scheduler must move where no watchdog says
 
 
 class Daemon:
@@ -52,10 +54,11 @@ class Daemon:
         self._settings = settings
         self._read = read or (lambda: settings)
         self._reloading = threading.Lock()
+        self._present = reload.Present()
         self._supervisor = supervisor
         self._line = StatusLine(supervisor.status, halted=lambda: self.station.control.halted)
         self._keyring = Keyring(credentials.load(settings.api, os.environ))
-        self._metrics = Metrics(settings, version=version("chaosd"))
+        self.metrics = Metrics(settings, version=version("chaosd"), faults=wiring.faults())
         self._heralds = Heralds(
             settings, LocalHttp(), os.environ, source=f"/chaosd/{socket.gethostname()}", told=self._told
         )
@@ -71,14 +74,18 @@ class Daemon:
         )
         self._scheduler = self._agenda.scheduler
         self._ready = threading.Event()
+        self.retries = attendance.Retries(
+            self._retry, lambda: wiring.retry_most_s(self.station.journal), self.station.world.clock
+        )
         self._servers = self._make_servers(state)
 
     def _audience(self, watchman: Watchman) -> wiring.Audience:
-        log = logs.LogListener()
+        log, only = logs.LogListener(), self._present.only
+        shown = only(self.metrics), self._line, only(self._keep_latest), self._heralds, only(self._news)
         return wiring.Audience(
-            listeners=(log, self._metrics, self._line, self._keep_latest, self._heralds, self._news),
-            looked=(log.looked, self._metrics.looked, self._news.looked),
-            runs=(log.ran, self._metrics.ran, self._news.ran),
+            listeners=(log, *shown),
+            looked=(log.looked, self.metrics.looked, self._news.looked),
+            runs=(log.ran, self.metrics.ran, self._news.ran),
             on_failure=self._broke,
             waiting=lambda what: self._log.warning("reverter.waiting", detail=what),
             watchman=watchman,
@@ -88,7 +95,7 @@ class Daemon:
         """Undo what an earlier life left, then open for business. Raises JournalError."""
         self._heralds.start()
         outstanding = self.station.journal.outstanding()
-        self._metrics.resume(outstanding)
+        self.metrics.resume(outstanding)
         self._line.resume(outstanding)
         self._heralds.resume(outstanding)
         self._supervisor.extend(wiring.patience_s(self.station.journal))
@@ -99,20 +106,22 @@ class Daemon:
             )
         for run in recovered.runs:
             self._log.warning("scenario.recovered", run=run.opened.run, swept=not run.outstanding)
-        self._metrics.watch(
+        self.metrics.watch(
             halted=lambda: self.station.control.halted is not None,
             pending=self._pending,
+            writable=self._writable,
             next_times=self._scheduler.next_times,
         )
         for server in self._servers:
             server.start()
         self._prober.start()
-        if self._supervisor.watchdog_s:
-            self._scheduler.pulse(self._supervisor.watchdog_s, lambda: self.station.world.clock.instant().mono_s)
+        clock = self.station.world.clock
+        self._scheduler.pulse(self._supervisor.watchdog_s or PULSE_S, lambda: clock.instant().mono_s)
         self._scheduler.start()
-        self._metrics.reloaded(self.station.world.clock.instant().wall_s)
+        self.metrics.reloaded(self.station.world.clock.instant().wall_s)
         self._ready.set()
         self._note()
+        self._line.refresh()
         self._supervisor.ready(self._line.text)
         self._log.info("daemon.started", listen=self.address, experiments=len(self._settings.experiments))
 
@@ -150,27 +159,14 @@ class Daemon:
         self._line.refresh()
 
     def ailing(self) -> tuple[str, ...]:
-        """Return which main parts do not move any more."""
+        """Return which main parts do not move any more: what a target is like is no part of it."""
         deaf = () if all(server.alive for server in self._servers) else ("nobody answers HTTP",)
-        return (*self._scheduler.ailing(), *self._prober.ailing(), *deaf)
+        return (*self._scheduler.ailing(), *self._prober.ailing(), *self.retries.ailing(), *deaf)
 
     def stuck(self, parts: tuple[str, ...]) -> None:
         """Tell that the watchdog is not fed: systemd is about to end this process, and to start another."""
         self._supervisor.status(f"hangs: {'; '.join(parts)}")
         self._log.error("daemon.hangs", parts=parts)
-
-    def retry(self, waited_s: float) -> float:
-        """Try again what could not be undone; return the seconds until the next try, doubling while it fails."""
-        try:
-            self.station.watchman.ready()  # one that died while a fault is active must not stay away until the next
-        except RefusedError as error:
-            self._log.error("guardian.absent", error=error.message)
-        try:
-            left = self.station.control.retry_failed()
-        except ChaosdError as error:  # the daemon stays: it is the one who tries again
-            self._log.error("retry.failed", error=error.message)
-            left = 1
-        return min(waited_s * 2, RETRY_MAX_S) if left else attendance.RETRY_S
 
     def reload(self) -> Settings:
         """Take the configuration as it is on disk now; experiments under way end under the old one. Thread-safe.
@@ -185,16 +181,19 @@ class Daemon:
                     reload.check(self._settings, wanted)
                     tokens = credentials.load(wanted.api, os.environ)
                     staff = self._heralds.staff(wanted)
+                    under_way = self.station.control.under_way
                     station = wiring.renewed(self.station, wanted)
             except ConfigError as error:
-                self._metrics.reloaded(None)
+                self.metrics.reloaded(None)
                 self._log.error("config.refused", error=error.message, hint=error.hint)
                 self._supervisor.ready(self._line.reloaded(error.message))
                 raise
+            self._present.adopt(self._settings, wanted, under_way)
             self._adopt(wanted, station)
             self._keyring.replace(tokens)
             self._heralds.adopt(staff)
             self._supervisor.ready(self._line.reloaded(""))
+        self._news.say("reload")
         self._log.info("config.reloaded", experiments=len(wanted.experiments), probes=len(wanted.probes))
         self._note()
         return wanted
@@ -210,13 +209,26 @@ class Daemon:
     def _adopt(self, settings: Settings, station: wiring.Station) -> None:
         """Put another configuration in the place of the one in force; cannot fail."""
         self._settings, self.station = settings, station
-        self._metrics.adopt(settings)
         prober = self._prober.successor(station.lookouts)
-        self._prober.stop()
+        self._prober.stop()  # first, else a look of a probe that is another from now on would come back
+        self.metrics.adopt(settings)
         self._prober = prober
         prober.start()
         self._agenda.adopt(settings)
-        self._metrics.reloaded(station.world.clock.instant().wall_s)
+        self.metrics.reloaded(station.world.clock.instant().wall_s)
+
+    def _retry(self, waited_s: float) -> float:
+        """Try again what could not be undone; return the seconds until the next try, doubling while it fails."""
+        try:
+            self.station.watchman.ready()  # one that died while a fault is active must not stay away until the next
+        except RefusedError as error:
+            self._log.error("guardian.absent", error=error.message)
+        try:
+            left = self.station.control.retry_failed()
+        except ChaosdError as error:  # the daemon stays: it is the one who tries again
+            self._log.error("retry.failed", error=error.message)
+            left = 1
+        return min(waited_s * 2, RETRY_MAX_S) if left else attendance.RETRY_S
 
     def _note(self) -> None:
         for note in notes(self._settings, self.station.faults):
@@ -225,13 +237,18 @@ class Daemon:
     def _pending(self) -> int:
         return len(self.station.journal.outstanding()) + len(self.station.journal.open_run_ids())
 
+    def _writable(self) -> bool:
+        keep = self.station.journal.keep
+        return keep is None or keep.roomy
+
     def _make_servers(self, state: StateDirectory) -> tuple[Server, ...]:
         clock = self.station.world.clock
         desk = Desk(
             control=self.station.control,
             journal=self.station.journal,
-            metrics=self._metrics,
+            metrics=self.metrics,
             faults=self.station.faults,
+            probes=wiring.probes(),
             latest=lambda: self._prober.latest,
             next_times=self._scheduler.next_times,
             facts={
@@ -244,6 +261,7 @@ class Daemon:
             news=self._news,
             settings=lambda: self._settings,
             look=self._look,
+            ailing=self.ailing,
             reload=self.reload,
         )
         api = self._settings.api
@@ -257,26 +275,26 @@ class Daemon:
         return self._prober.look(probe, timeout_s)
 
     def _skipped(self, experiment: str, reason: str) -> None:
-        self._metrics.skipped(reason)
+        self.metrics.skipped(reason)
         self._log.warning("experiment.skipped", experiment=experiment, reason=reason)
 
     def _failed(self, experiment: str, why: str) -> None:
         self._log.warning("experiment.failed", experiment=experiment, error=why)
 
     def _lagged(self, planned_s: float) -> None:
-        self._metrics.lagged(max(0.0, self.station.world.clock.instant().wall_s - planned_s))
+        self.metrics.lagged(max(0.0, self.station.world.clock.instant().wall_s - planned_s))
 
     def _keep_latest(self, _: str, event: Event) -> None:
         if isinstance(event, Observed):
             self._prober.note(event.observation)
 
     def _told(self, destination: str, outcome: Outcome, what: str, why: str) -> None:
-        self._metrics.notified(destination, outcome.value)
+        self.metrics.notified(destination, outcome.value)
         if outcome is not Outcome.DELIVERED:
             self._log.warning(
                 "notification.failed", destination=destination, outcome=outcome.value, what=what, why=why
             )
 
     def _broke(self, listener: str, error: BaseException) -> None:
-        self._metrics.broke(listener)
+        self.metrics.broke(listener)
         self._log.error("listener.failed", listener=listener, error=repr(error))

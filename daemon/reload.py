@@ -1,4 +1,8 @@
-"""Another configuration for a running daemon: what may change without a restart, and how a refusal is told."""
+"""Another configuration for a running daemon: what may change without a restart, and how a refusal is told.
+
+What is under way goes on under the old one. What it sees with a probe that is another since then says nothing of
+what now has that name: it is kept from those who show the present.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -6,16 +10,15 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from daemon.core.errors import ConfigError
-from daemon.core.settings import Api, Settings
+from daemon.core.events import Event, Observed
+from daemon.core.settings import Api, Settings, same_probes
 
 Read: TypeAlias = Callable[[], Settings]
 """Read the configuration anew; raises ConfigError."""
 
-Reload: TypeAlias = Callable[[], Settings]
-"""Take the configuration as it is on disk and return it; raises ConfigError when the old one stays in force."""
-
 WHY: Mapping[str, str] = {
     "aws": "what is active must be taken back where it was injected",
+    "proxy": "the worker's connections go through it",
     "api": "its sockets are open already; the tokens alone may change",
 }
 
@@ -24,6 +27,7 @@ def check(now: Settings, wanted: Settings) -> None:
     """Raise ConfigError for what only a restart can change; names all of it."""
     same = {
         "aws": now.aws == wanted.aws,
+        "proxy": now.proxy == wanted.proxy,
         "api": _but_tokens(now.api) == _but_tokens(wanted.api),
     }
     problems = [f"{key}: {WHY[key]}" for key, unchanged in same.items() if not unchanged]
@@ -49,3 +53,26 @@ def all_or_nothing() -> Iterator[None]:
 
 def _but_tokens(api: Api) -> Api:
     return replace(api, tokens=(), token_file=None)
+
+
+class Present:
+    """Keeps from listeners the looks of injections that began when a probe was another. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._former: Mapping[str, frozenset[str]] = {}
+
+    def adopt(self, now: Settings, wanted: Settings, under_way: frozenset[str]) -> None:
+        """Take into account that ``wanted`` comes in the place of ``now`` while these injections run."""
+        other = frozenset(p.name for p in now.probes) - same_probes(now, wanted)
+        self._former = {i: self._former.get(i, frozenset()) | other for i in under_way}
+
+    def only(self, listener: Callable[[str, Event], None]) -> Callable[[str, Event], None]:
+        """Return the listener, told only what holds of the present."""
+
+        def tell(injection: str, event: Event) -> None:
+            former = self._former.get(injection, ())
+            if not (isinstance(event, Observed) and event.observation.probe in former):
+                listener(injection, event)
+
+        tell.__qualname__ = getattr(listener, "__qualname__", type(listener).__name__)  # what failures are told of
+        return tell

@@ -50,24 +50,23 @@ def recover(
     Raises ForeignStateError, and JournalError when the journal cannot be used and nothing is known to be
     outstanding.
     """
-    found = Recovered()
+    found, asked = Recovered(), supervisor or Supervisor({})
     try:
         with _station(settings, state, audience) as station:
-            (supervisor or Supervisor({})).extend(wiring.patience_s(station.journal))
-            found = station.control.recover()
+            found = _undone(station, asked)
             station.journal.look_over()  # after the undo: it takes a while
             return Rescued(found=found)
     except ForeignStateError:
         raise
     except JournalError as error:
-        rescued = _rescue(settings, state, audience, error)
+        rescued = _rescue(settings, state, audience, asked, error)
         return replace(rescued, found=found + rescued.found)
 
 
-def prepare(settings: Settings, state: StateDirectory) -> Rescued:
+def prepare(settings: Settings, state: StateDirectory, supervisor: Supervisor) -> Rescued:
     """Look at every page of the journal before a daemon uses it, and rescue what is active if need be.
 
-    Does nothing to a sound journal. Raises as ``recover`` does.
+    Does nothing to a sound journal. Asks for time and raises as ``recover`` does.
     """
     try:
         journal = wiring.settled(state)
@@ -78,22 +77,28 @@ def prepare(settings: Settings, state: StateDirectory) -> Rescued:
     except ForeignStateError:
         raise
     except JournalError as error:
-        return _rescue(settings, state, None, error)
+        return _rescue(settings, state, None, supervisor, error)
     return Rescued()
 
 
 def _rescue(
-    settings: Settings, state: StateDirectory, audience: wiring.Audience | None, why: JournalError
+    settings: Settings,
+    state: StateDirectory,
+    audience: wiring.Audience | None,
+    supervisor: Supervisor,
+    why: JournalError,
 ) -> Rescued:
     if isinstance(why, JournalDamagedError) or isinstance(why.__cause__, JournalDamagedError):
         try:
-            return _in_place(settings, state, audience)
+            return _in_place(settings, state, audience, supervisor)
         except (JournalError, OSError) as error:
             why = error if isinstance(error, JournalError) else why
-    return _elsewhere(settings, state, audience, why)
+    return _elsewhere(settings, state, audience, supervisor, why)
 
 
-def _in_place(settings: Settings, state: StateDirectory, audience: wiring.Audience | None) -> Rescued:
+def _in_place(
+    settings: Settings, state: StateDirectory, audience: wiring.Audience | None, supervisor: Supervisor
+) -> Rescued:
     """Put a saved journal in the damaged one's place, halt, and recover from it."""
     clock = SystemClock()
     salvaged, damaged = upkeep.replace(
@@ -102,11 +107,15 @@ def _in_place(settings: Settings, state: StateDirectory, audience: wiring.Audien
     with _station(settings, state, audience) as station:
         # Budgets, windows and the halt itself may be among what was lost: a person says when it may go on.
         station.journal.note(HALT, f"the journal was damaged; what it was is in {damaged}")
-        return Rescued(found=station.control.recover(), damaged=damaged, salvaged=salvaged)
+        return Rescued(found=_undone(station, supervisor), damaged=damaged, salvaged=salvaged)
 
 
 def _elsewhere(
-    settings: Settings, state: StateDirectory, audience: wiring.Audience | None, why: JournalError
+    settings: Settings,
+    state: StateDirectory,
+    audience: wiring.Audience | None,
+    supervisor: Supervisor,
+    why: JournalError,
 ) -> Rescued:
     """Recover from a saved journal in a temporary directory: the state directory takes no writing.
 
@@ -120,10 +129,16 @@ def _elsewhere(
         )
         with _station(settings, here, audience) as station:
             outstanding = station.journal.outstanding()
-            found = station.control.recover()
+            found = _undone(station, supervisor)
     if not outstanding and not salvaged.unaccounted and not isinstance(why, UnrecordedError):
         raise why
     return Rescued(found=found, salvaged=salvaged, unrecorded=why)
+
+
+def _undone(station: wiring.Station, supervisor: Supervisor) -> Recovered:
+    """Recover, having asked for as long as that may take: who is killed meanwhile leaves it half done."""
+    supervisor.extend(wiring.patience_s(station.journal))
+    return station.control.recover()
 
 
 @contextmanager

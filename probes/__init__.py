@@ -13,6 +13,7 @@ CATALOGUE: Table[type[Probe]] = Table(
         "ecs-service": "probes.ecs:EcsService",
         "git-fsck": "probes.git.fsck:GitFsck",
         "git-health": "probes.git.health:GitHealth",
+        "git-integrity": "probes.git.integrity:GitIntegrity",
         "http": "probes.http:Http",
         "log-errors": "probes.logs:LogErrors",
         "pipeline-canary": "probes.pipeline.canary:PipelineCanary",

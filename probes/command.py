@@ -10,9 +10,10 @@ from typing import ClassVar
 from daemon.core.calls import NONE, Call
 from daemon.core.errors import UnreachableError
 from daemon.core.expect import Condition, judge, parse
-from daemon.core.model import Finding, Reading, Status, Target
+from daemon.core.model import Finding, Reading, Status
 from daemon.core.parameters import parameter
 from daemon.core.seams import Completed, World
+from daemon.core.target import Target
 
 _NUMBERS_MOST = 50
 _SAID_MOST = 200

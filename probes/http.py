@@ -8,9 +8,10 @@ from typing import ClassVar
 from daemon.core.calls import NONE, Call
 from daemon.core.errors import UnreachableError
 from daemon.core.expect import judge, parse
-from daemon.core.model import Finding, Reading, Status, Target
+from daemon.core.model import Finding, Reading, Status
 from daemon.core.parameters import parameter
 from daemon.core.seams import World
+from daemon.core.target import Target
 
 _RANGE = re.compile(r"(\d{3})(?:-(\d{3}))?")
 

@@ -9,9 +9,10 @@ from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import LogEvent
 from daemon.core.errors import TargetAbsentError
 from daemon.core.harmless import without_secrets
-from daemon.core.model import Finding, Reading, Status, Target
+from daemon.core.model import Finding, Reading, Status
 from daemon.core.parameters import parameter
 from daemon.core.seams import World
+from daemon.core.target import Target
 
 WINDOW_S = 90.0  # lines arrive in CloudWatch seconds late, so every look reaches back over the last ones
 AHEAD_S = 5.0  # the worker's clock may be a little fast

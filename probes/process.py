@@ -1,4 +1,4 @@
-"""Whether the worker's processes run."""
+"""Whether the worker's processes run, and are not stopped."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,20 +6,26 @@ from typing import ClassVar
 
 from daemon.core.calls import NONE, Call
 from daemon.core.errors import TargetAbsentError
-from daemon.core.model import Finding, Processes, Reading, Status, Target
+from daemon.core.model import Finding, Reading, Status
 from daemon.core.parameters import parameter
+from daemon.core.processes import STOPPED
 from daemon.core.seams import World
+from daemon.core.target import Processes, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """Counts local processes found by command line, pid file or listening port; zombies do not count."""
+    """Counts local processes found by command line, pid file or listening port; zombies do not count.
+
+    One that is stopped or traced counts and is failing: no supervisor sees it, and nothing it should do is done.
+    """
 
     name: ClassVar[str] = "process"
-    summary: ClassVar[str] = "Counts the worker's local processes"
+    summary: ClassVar[str] = "Counts the worker's local processes, and sees those that are stopped"
     calls: ClassVar[tuple[Call, ...]] = NONE
     measures: ClassVar[Mapping[str, str]] = {
         "count": "matching processes that run",
+        "stopped": "of these, stopped (SIGSTOP) or traced",
         "oldest_age_seconds": "since the oldest of them started; falls back when it was replaced",
     }
 
@@ -35,13 +41,16 @@ class Process:
 
     def observe(self, target: Target, world: World) -> Reading:
         found = world.processes.find(**asdict(self._where(target)))
-        measures = {"count": float(len(found))}
+        still = [one.pid for one in found if world.processes.state(one) in STOPPED]
+        measures = {"count": float(len(found)), "stopped": float(len(still))}
         if found:
             measures["oldest_age_seconds"] = max(0.0, world.clock.instant().wall_s - found[0].started_s)
         if len(found) < self.at_least:
             wrong = Finding("too-few", f"{len(found)} processes run, expected at least {self.at_least}")
         elif 0 <= self.at_most < len(found):
             wrong = Finding("too-many", f"{len(found)} processes run, expected at most {self.at_most}")
+        elif still:
+            wrong = Finding("stopped", f"process {', '.join(map(str, still))} is stopped")
         else:
             return Reading(status=Status.OK, measures=measures)
         return Reading(status=Status.FAILING, measures=measures, findings=(wrong,))

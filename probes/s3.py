@@ -7,9 +7,10 @@ from typing import ClassVar
 from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import StoredObject
 from daemon.core.errors import TargetAbsentError
-from daemon.core.model import Finding, Reading, Status, Target
+from daemon.core.model import Finding, Reading, Status
 from daemon.core.parameters import parameter
 from daemon.core.seams import World
+from daemon.core.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,13 +19,13 @@ from daemon.core.model import (
     Resource,
     Reversion,
     Status,
-    Target,
     Undo,
 )
 from daemon.core.parameters import parameter
 from daemon.core.plan import Request
 from daemon.core.seams import Flag
 from daemon.core.settings import GuardSetting, ProbeSetting, Sampling, Settings
+from daemon.core.target import Target
 from daemon.engine.control import Control
 from daemon.engine.injector import Injector
 from daemon.engine.parts import Parts

@@ -1,96 +1,18 @@
-"""ECS, SQS, S3 and CloudWatch Logs in memory, as far as chaosd uses them; time comes from the fake clock."""
+"""SQS, S3 and CloudWatch Logs in memory, as far as chaosd uses them; time comes from the fake clock."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from daemon.core.cloud import LogEvent, Message, QueueFacts, Received, Service, StoredObject, Task
+from daemon.core.cloud import (
+    LogEvent,
+    Message,
+    QueueFacts,
+    Received,
+    StoredObject,
+)
 from daemon.core.errors import TargetAbsentError
-
-
-@dataclass
-class _Service:
-    desired: int
-    tags: dict[str, str]
-    replace_s: float | None
-    tasks: dict[str, Task] = field(default_factory=dict)
-
-
-class FakeEcs:
-    """Clusters of services that replace a stopped task ``replace_s`` later, with a new id; None: never."""
-
-    def __init__(self, clock: Any) -> None:
-        self._clock = clock
-        self._services: dict[tuple[str, str], _Service] = {}
-        self._ids = itertools.count(1)
-        self.reasons: dict[str, str] = {}
-
-    def add(
-        self,
-        cluster: str,
-        service: str,
-        desired: int,
-        *,
-        tags: Mapping[str, str] | None = None,
-        replace_s: float | None = 3.0,
-    ) -> None:
-        made = _Service(desired, dict(tags or {}), replace_s)
-        self._services[cluster, service] = made
-        for _ in range(desired):
-            self._start(made)
-            self._clock.advance(1.0)  # so that oldest and newest mean something
-
-    def service(self, cluster: str, service: str) -> Service:
-        found = self._services.get((cluster, service))
-        if found is None:
-            raise TargetAbsentError(f"no service {service} in cluster {cluster}")
-        wanted = tuple(t for t in found.tasks.values() if t.desired_status == "RUNNING")
-        running = sum(t.last_status == "RUNNING" for t in wanted)
-        return Service(
-            desired=found.desired, running=running, pending=len(wanted) - running, tasks=wanted, tags=found.tags
-        )
-
-    def tasks(self, cluster: str, ids: Sequence[str]) -> tuple[Task, ...]:
-        known = {t.id: t for s in self._of(cluster) for t in s.tasks.values()}
-        return tuple(known[i] for i in ids if i in known)
-
-    def stop_task(self, cluster: str, task: str, reason: str) -> None:
-        name = task.rsplit("/", 1)[-1]
-        for service in self._of(cluster):
-            if name in service.tasks:
-                if service.tasks[name].desired_status == "STOPPED":
-                    return
-                self.reasons[name] = reason
-                service.tasks[name] = replace(
-                    service.tasks[name],
-                    desired_status="STOPPED",
-                    last_status="STOPPED",
-                    stop_code="UserInitiated",
-                    stopped_reason=reason,
-                )
-                if service.replace_s is not None:
-                    self._clock.at(service.replace_s, lambda service=service: self._start(service))
-                return
-        raise TargetAbsentError(f"no task {task} in cluster {cluster}")
-
-    def state(self) -> dict[str, tuple[int, int]]:
-        """Return desired and running of every service: what must be back, whatever the ids."""
-        return {f"{c}/{s}": (self.service(c, s).desired, self.service(c, s).running) for c, s in self._services}
-
-    def _of(self, cluster: str) -> Iterator[_Service]:
-        return (s for (name, _), s in self._services.items() if name == cluster)
-
-    def _start(self, service: _Service) -> None:
-        name = f"{next(self._ids):032x}"
-        service.tasks[name] = Task(
-            id=name,
-            arn=f"arn:aws:ecs:us-west-2:000000000000:task/{name}",
-            last_status="RUNNING",
-            desired_status="RUNNING",
-            health="HEALTHY",
-            started_s=self._clock.instant().wall_s,
-        )
 
 
 @dataclass
@@ -123,6 +45,7 @@ class FakeSqs:
         self._clock = clock
         self._queues: dict[str, _FakeQueue] = {}
         self._ids = itertools.count(1)
+        self.once: list[bool] = []
         self.refuses: Callable[[str, Message], str | None] = lambda _url, _message: None
 
     def add(self, url: str, **facts: Any) -> None:
@@ -151,8 +74,9 @@ class FakeSqs:
         return tuple(self._send_one(url, m) for m in batch)
 
     def receive(
-        self, url: str, *, most: int = 10, wait_s: float = 0, visibility_s: float = 30
+        self, url: str, *, most: int = 10, wait_s: float = 0, visibility_s: float = 30, once: bool = False
     ) -> tuple[Received, ...]:
+        self.once.append(once)
         assert 1 <= most <= 10, "SQS gives 1 to 10 messages"
         if wait_s and not self._ready(url):
             self._clock.advance(wait_s)
@@ -172,6 +96,14 @@ class FakeSqs:
     def state(self) -> dict[str, list[str]]:
         """Return what lies in each queue, in flight or not."""
         return {url: sorted(i.message.body for i in q.items) for url, q in self._queues.items()}
+
+    def receives(self, url: str) -> dict[str, int]:
+        """Return how often each message was received, by its body."""
+        return {i.message.body: i.receives for i in self._queue(url).items}
+
+    def hidden(self, url: str) -> list[str]:
+        """Return the bodies of what is invisible now."""
+        return sorted(i.message.body for i in self._queue(url).items if i.visible_at_s > self._now_s())
 
     def messages(self, url: str) -> tuple[Message, ...]:
         return tuple(i.message for i in self._queue(url).items)
@@ -216,6 +148,8 @@ class FakeSqs:
             body=item.message.body,
             attributes=dict(item.message.attributes),
             receives=item.receives,
+            group=item.message.group,
+            typed=dict(item.message.typed),
         )
 
     def _queue(self, url: str) -> _FakeQueue:

@@ -1,7 +1,7 @@
 """A world in memory: its clock jumps, its processes die and come back, and it may kill whoever touches it.
 
 Everything is deterministic. ``FakeClock.wait`` takes no time; what is to happen meanwhile is scheduled with
-``clock.at``. The AWS side lives in ``tests/fake_aws.py``.
+``clock.at``. The AWS side lives in ``tests/fake_aws.py`` and ``tests/fake_ecs.py``.
 """
 
 import heapq
@@ -15,8 +15,12 @@ from typing import Any
 
 from daemon.core.errors import TargetAbsentError, UnreachableError
 from daemon.core.model import Instant
+from daemon.core.processes import STOPPED, OpenFiles
+from daemon.core.proxying import Hits, ProxyFacts, Rule
 from daemon.core.seams import Completed, Flag, Process
-from tests.fake_aws import FakeEcs, FakeLogs, FakeS3, FakeSqs
+from tests.fake_aws import FakeLogs, FakeS3, FakeSqs
+from tests.fake_ecs import FakeEcs
+from tests.fake_kernel import FakeCgroups
 
 WAITS_MAX = 200_000  # a loop that waits more often than this waits for something that never comes
 
@@ -86,6 +90,11 @@ class _Life:
     port: int | None = None
     restart_s: float | None = None
     dies_after_s: float = 0.0
+    parent: int = 0
+    letter: str = "S"
+    soft: int = 1024
+    opened: frozenset[int] = frozenset(range(10))
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class FakeProcesses:
@@ -109,12 +118,18 @@ class FakeProcesses:
         survives: Iterable[int] = (),
         restart_s: float | None = None,
         dies_after_s: float = 0.0,
+        parent: int = 0,
+        variables: Mapping[str, str] | None = None,
     ) -> Process:
         """Start a process; ``restart_s``: its supervisor's delay. ``dies_after_s``: how long it drains first."""
         number = next(self._pids) if pid is None else pid
         started_s = self._clock.instant().wall_s
         process = Process(pid=number, started_s=started_s, group=group or number, command=command)
-        self._lives[number] = _Life(process, frozenset(survives), port, restart_s, dies_after_s)
+        life = _Life(process, frozenset(survives), port, restart_s, dies_after_s, parent)
+        if parent in self._lives:
+            life.soft = self._lives[parent].soft  # inherited, as every limit
+        life.variables = variables or {}
+        self._lives[number] = life
         return process
 
     def die(self, process: Process) -> None:
@@ -138,6 +153,33 @@ class FakeProcesses:
         ]
         return tuple(sorted(kept, key=lambda p: (p.started_s, p.pid)))
 
+    def children(self, process: Process) -> tuple[Process, ...]:
+        if not self.alive(process):
+            return ()
+        direct = [life.process for life in self._lives.values() if life.parent == process.pid]
+        below = [p for one in direct for p in (one, *self.children(one))]
+        return tuple(sorted(below, key=lambda p: (p.started_s, p.pid)))
+
+    def state(self, process: Process) -> str:
+        return self._lives[process.pid].letter if self.alive(process) else ""
+
+    def variable(self, process: Process, name: str) -> str | None:
+        return self._lives[process.pid].variables.get(name) if self.alive(process) else None
+
+    def open_files(self, process: Process) -> OpenFiles | None:
+        if not self.alive(process):
+            return None
+        life = self._lives[process.pid]
+        return OpenFiles(numbers=life.opened, soft=life.soft, hard=4096)
+
+    def limit_files(self, process: Process, soft: int, *, was: int) -> bool:
+        if self.refuses is not None:
+            raise self.refuses
+        if not self.alive(process) or self._lives[process.pid].soft != was:
+            return False
+        self._lives[process.pid].soft = soft
+        return True
+
     def alive(self, process: Process) -> bool:
         life = self._lives.get(process.pid)
         return life is not None and life.process.started_s == process.started_s
@@ -153,6 +195,9 @@ class FakeProcesses:
         for one in hit:
             self.sent.append((one.pid, number))
             life = self._lives[one.pid]
+            if number in (signal.SIGSTOP, signal.SIGCONT):
+                life.letter = "T" if number == signal.SIGSTOP else "S"
+                continue
             if number in life.survives and number != signal.SIGKILL:
                 continue
             if life.dies_after_s and number != signal.SIGKILL:
@@ -161,9 +206,10 @@ class FakeProcesses:
                 self.die(one)
         return True
 
-    def state(self) -> list[str]:
-        """Return the running commands: what must be back, whatever its pid."""
-        return sorted(life.process.command for life in self._lives.values())
+    def present(self) -> list[tuple[str, bool, int]]:
+        """Return the commands, whether they are stopped, and their limits: what must be back, whatever its pid."""
+        lives = self._lives.values()
+        return sorted((life.process.command, life.letter in STOPPED, life.soft) for life in lives)
 
 
 class FakeHttp:
@@ -192,6 +238,54 @@ class FakeCommands:
         return self.answers[arguments[0]]
 
 
+class FakeHolders:
+    """Holders that are only remembered; one that slows processes leaves them stopped as it dies: the worst end."""
+
+    def __init__(self, processes: FakeProcesses | None = None) -> None:
+        self._processes = processes
+        self.running: dict[str, tuple[str, ...]] = {}
+
+    def start(self, mark: str, what: str, arguments: Sequence[str], *, seconds: float) -> None:
+        assert seconds > 0
+        self.running[mark] = (what, *arguments)
+        if what == "duty" and self._processes is not None:
+            whom = {int(one.split(":")[0]) for one in arguments[2:]}
+            for process in self._processes.find():
+                if process.pid in whom:
+                    self._processes.signal(process, signal.SIGSTOP)
+
+    def stop(self, mark: str) -> bool:
+        return self.running.pop(mark, None) is not None
+
+
+class FakeProxy:
+    """A proxy whose rules are only remembered; one that has stopped (``runs``) keeps them on its disk."""
+
+    def __init__(self) -> None:
+        self.runs = True
+        self.began_s = 0.0
+        self.lanes = {"aws": "http://127.0.0.1:4566", "origin": "127.0.0.1:9419"}
+        self.on_disk: dict[str, Rule] = {}
+
+    def facts(self) -> ProxyFacts:
+        if not self.runs:
+            raise TargetAbsentError("nothing asked: no proxy runs")
+        return ProxyFacts(
+            pid=1, lanes=self.lanes, rules={name: Hits() for name in self.on_disk}, began_s=self.began_s
+        )
+
+    def rule(self, injection: str) -> Rule | None:
+        return self.on_disk.get(injection)
+
+    def put(self, rule: Rule) -> None:
+        self.facts()
+        self.on_disk[rule.injection] = rule
+
+    def drop(self, injection: str) -> Hits | None:
+        dropped = self.on_disk.pop(injection, None)
+        return Hits(matched=3, calls=2, tries=5) if self.runs and dropped else None
+
+
 class FakeWorld:
     """All ports. Files and git are the real ones, in the test's own directory, when a test gives them."""
 
@@ -202,6 +296,12 @@ class FakeWorld:
         self.ecs, self.sqs = FakeEcs(self.clock), FakeSqs(self.clock)
         self.s3, self.logs = FakeS3(self.clock), FakeLogs()
         self.http, self.commands = FakeHttp(), FakeCommands()
+        self.holders = FakeHolders(self.processes)
+        self.cgroups = FakeCgroups(lambda: {p.pid for p in self.processes.find()})
+        self.proxy = FakeProxy()
+        self.agent: Any = None  # of an ECS task, and the names of hosts, when a test gives them
+        self.names: Any = None
+        self.events: Any = None  # the real ones, when a test gives them
         self.private = private
         self.boot = "boot-1"
         self.own_task = ""
@@ -231,13 +331,18 @@ class Death(BaseException):
 
 _READS = "cat-file diff-tree for-each-ref fsck log ls-files rev-list rev-parse show show-ref status symbolic-ref"
 READS_OF_GIT = frozenset(_READS.split())
+LOOKS = frozenset({"--check", "list", "show"})  # words that make a command of nft, tc or ip a look
 READS: Mapping[str, frozenset[str]] = {
-    "files": frozenset({"lstat", "resolve", "read", "names", "glob"}),
-    "processes": frozenset({"find", "alive"}),
+    "files": frozenset({"lstat", "resolve", "read", "names", "glob", "link_target", "free_bytes", "room"}),
+    "holders": frozenset(),
+    "processes": frozenset({"find", "alive", "children", "state", "variable", "open_files"}),
+    "cgroups": frozenset({"memory", "of", "device", "writable", "read", "members"}),
     "git": frozenset(),
-    "ecs": frozenset({"service", "tasks"}),
-    "sqs": frozenset({"facts", "tags", "state", "messages"}),
+    "ecs": frozenset({"service", "tasks", "instances"}),
+    "sqs": frozenset({"facts", "tags", "state", "messages", "receives", "hidden"}),
     "commands": frozenset(),
+    "agent": frozenset({"task", "running"}),
+    "proxy": frozenset({"facts", "rule"}),
 }
 
 
@@ -272,7 +377,7 @@ class _Deadly:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._part, name)
-        if name in READS[self._port]:
+        if name in READS[self._port] or not callable(real):
             return real
 
         def call(*arguments: Any, **named: Any) -> Any:
@@ -290,9 +395,12 @@ class _Deadly:
 def _only_looks(port: str, private: str, arguments: tuple[Any, ...]) -> bool:
     """Signal 0 makes only the checks, most git commands only read, and what is chaosd's own is its own."""
     if port == "processes":
-        return bool(arguments[1] == 0)
+        return bool(arguments[1] == 0)  # of limit_files as well: nobody sets a limit of 0
     if port == "git":
         words = [a for a in arguments[1:] if not a.startswith("-") and "=" not in a]
         own = str(arguments[0]).startswith(private)
         return own or not words or words[0] in READS_OF_GIT or tuple(arguments[1:3]) == ("config", "--get")
+    if port == "commands":
+        # What is made in a namespace that ends with the command is made nowhere.
+        return bool(LOOKS.intersection(arguments[0])) or arguments[0][0] == "unshare"
     return False

@@ -101,10 +101,12 @@ def _named(
         cluster = str(given.get("cluster", "default")).rpartition("/")[2]
         arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
         context = (("ecs:cluster", f"{arn}:cluster/{cluster}"),)
+        tagged = (*context, *((f"aws:ResourceTag/{k}", v) for k, v in tags.items()))
         one = given.get("service")
         for name in given.get("services") or ([one] if one else []):
-            yield f"{arn}:service/{cluster}/{name.rpartition('/')[2]}", context
-        tagged = (*context, *((f"aws:ResourceTag/{k}", v) for k, v in tags.items()))
+            yield f"{arn}:service/{cluster}/{name.rpartition('/')[2]}", tagged
+        for name in given.get("containerInstances", []):
+            yield f"{arn}:container-instance/{cluster}/{name.rpartition('/')[2]}", context
         one = given.get("task")
         for name in given.get("tasks") or ([one] if one else []):
             yield f"{arn}:task/{cluster}/{name.rpartition('/')[2]}", tagged
@@ -138,7 +140,7 @@ class Enforcer:
 def enforcing(policy: Mapping[str, Any], endpoint_url: str, tags: Mapping[str, str]) -> Iterator[Enforcer]:
     """Stand before an emulator: what the policy does not allow is answered as AWS would, the rest goes through.
 
-    ``tags`` are those of every task.
+    ``tags`` are those of every task and service.
     """
     enforcer = Enforcer(policy)
 

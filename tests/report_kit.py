@@ -8,6 +8,7 @@ from typing import Any
 from daemon.core import events
 from daemon.core.events import Event, Injection, Plan, Proposed
 from daemon.core.model import Finding, Instant, Observation, Outcome, Phase, Reading, Reversion, Status, Undo
+from daemon.core.moments import Armed
 from daemon.core.verdict import judge
 from daemon.faces.report.collect import Period, Run, run
 from daemon.faces.report.content import Question, content
@@ -34,6 +35,7 @@ class Story:
     limit_s: float = 12.0
     refused: str | None = None
     unwell_before: bool = False
+    in_vain: bool = False
     abort_s: float | None = None
     broken_undo: bool = False
     outcome: Outcome = Outcome.SUPERSEDED
@@ -66,7 +68,9 @@ def _events(story: Story) -> Iterable[Event]:
         yield events.Refused(at=at(story, -1), rule="window", reason=story.refused)
         return
     yield _look(story, -0.5, well=not story.unwell_before, phase=Phase.BEFORE)
-    if story.unwell_before:
+    if story.in_vain:
+        yield Armed(at=at(story, -0.2))
+    if story.unwell_before or story.in_vain:
         return
     undo = Undo(
         fault=story.fault,
@@ -184,6 +188,7 @@ def some_of_everything() -> list[Story]:
         Story(name="i-aborted", at_s=600, abort_s=3.0, outcome=Outcome.RESTORED),
         Story(name="i-inconclusive", at_s=700, unwell_before=True),
         Story(name="i-refused", at_s=800, refused="outside every window"),
+        Story(name="i-not-triggered", at_s=900, in_vain=True),
     ]
 
 

@@ -6,7 +6,8 @@ from daemon.core.course import Course, Opened, Owner, Played, Purpose, RunEvent,
 from daemon.core.invariants import judge
 from daemon.core.kpi import kpis
 from daemon.core.ledger import Ledger, Part, Stages
-from daemon.core.model import Instant, Limits, Outcome, Reversion, Undo
+from daemon.core.model import Instant, Outcome, Reversion, Undo
+from daemon.core.target import Limits
 from daemon.faces.report.trials import Trial, trials
 from tests import ledgers, report_kit
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from daemon import wiring
 from daemon.core.ledger import Answer, Condition, Counts, Ledger, Part, Place, QueueState, Sent, Sighting
-from daemon.core.model import Queue, Repository, Target
 from daemon.core.plan import Request
 from daemon.core.settings import Sampling, Settings, WorkloadSetting
+from daemon.core.target import Queue, Repository, Target
 from daemon.engine.company import Company
 from daemon.engine.control import Control
 from daemon.engine.injector import Injector

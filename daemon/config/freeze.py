@@ -1,9 +1,11 @@
 """From the typed file to the frozen settings."""
 
-from daemon.config import guarding, notifying, schema
+from daemon.config import guarding, notifying, proxying, schema
 from daemon.config.scalars import LONE_TOKEN, read_address
-from daemon.core import levers, model, settings
+from daemon.core import levers, settings, target
 from daemon.core.calendar import Blackout, Window
+from daemon.core.model import Status
+from daemon.core.moments import Moment
 
 
 def freeze(root: schema.Root) -> settings.Settings:
@@ -22,6 +24,7 @@ def freeze(root: schema.Root) -> settings.Settings:
         api=_api(root.api),
         notify=tuple(notifying.destination(d) for d in root.notify),
         grafana=notifying.grafana(root.grafana) if root.grafana else None,
+        proxy=proxying.proxy(root.proxy, aws.endpoint_url) if root.proxy else None,
         sampling=settings.Sampling(
             probe_every_s=settings.default_probe_every_s(aws, targets) if fast is None else fast,
             stable_for_s=root.sampling.stable_for,
@@ -31,17 +34,20 @@ def freeze(root: schema.Root) -> settings.Settings:
     )
 
 
-def _target(name: str, t: schema.Target) -> model.Target:
+def _target(name: str, t: schema.Target) -> target.Target:
     limits = t.limits
-    return model.Target(
+    return target.Target(
         name=name,
-        ecs=model.EcsService(**dict(t.ecs)) if t.ecs else None,
-        queue=model.Queue(**dict(t.queue)) if t.queue else None,
-        repository=model.Repository(**dict(t.repository)) if t.repository else None,
-        deployment=model.Deployment(**dict(t.deployment)) if t.deployment else None,
-        logs=model.Logs(**dict(t.logs)) if t.logs else None,
-        processes=model.Processes(**dict(t.processes)) if t.processes else None,
-        limits=model.Limits(
+        ecs=target.EcsService(**dict(t.ecs)) if t.ecs else None,
+        queue=target.Queue(**dict(t.queue)) if t.queue else None,
+        repository=target.Repository(**dict(t.repository)) if t.repository else None,
+        deployment=target.Deployment(**dict(t.deployment)) if t.deployment else None,
+        logs=target.Logs(**dict(t.logs)) if t.logs else None,
+        processes=target.Processes(**dict(t.processes)) if t.processes else None,
+        network=target.Network(**dict(t.network)) if t.network else None,
+        disk=target.Disk(**dict(t.disk)) if t.disk else None,
+        proxy=target.Routes(**dict(t.proxy)) if t.proxy else None,
+        limits=target.Limits(
             message_s=limits.message, branch_switch_s=limits.branch_switch, recover_s=limits.recover
         ),
     )
@@ -66,7 +72,7 @@ def _trigger(e: schema.Experiment) -> settings.Trigger:
     return settings.AboutEvery(seconds=e.about_every or 0.0)
 
 
-def _experiment(e: schema.Experiment, targets: dict[str, model.Target]) -> settings.ExperimentSetting:
+def _experiment(e: schema.Experiment, targets: dict[str, target.Target]) -> settings.ExperimentSetting:
     return settings.ExperimentSetting(
         name=e.name,
         fault=e.fault,
@@ -79,7 +85,12 @@ def _experiment(e: schema.Experiment, targets: dict[str, model.Target]) -> setti
         misfire_grace_s=e.misfire_grace,
         parameters=dict(e.parameters),
         workload=_workload(e.workload) if e.workload else None,
+        when=_when(e.when) if e.when else None,
     )
+
+
+def _when(w: schema.When) -> Moment:
+    return Moment(event=w.event, matching=w.matching or "", within_s=w.within)
 
 
 def _workload(w: schema.Workload) -> settings.WorkloadSetting:
@@ -120,7 +131,7 @@ def _stop(s: guarding.StopWhen) -> levers.StopCondition:
         return levers.StopQuery(
             prometheus=s.prometheus, query=s.query or "", above=s.above, below=s.below, for_s=s.lasting
         )
-    return levers.StopWhen(probe=s.probe or "", status=model.Status(s.status), for_s=s.lasting)
+    return levers.StopWhen(probe=s.probe or "", status=Status(s.status), for_s=s.lasting)
 
 
 def _lever(one: guarding.Lever) -> levers.Lever:

@@ -14,6 +14,9 @@ _PERTURBED: Mapping[Resource, tuple[str, ...]] = {
     Resource.PROCESS: ("process", "ecs"),
     Resource.QUEUE: ("sqs",),
     Resource.REPOSITORY: ("git",),
+    Resource.NETWORK: (),  # anything may see it
+    Resource.AWS_API: (),
+    Resource.DISK: (),
 }
 
 

@@ -37,7 +37,10 @@ class Destination(Part):
 
 
 class Grafana(Part):
-    """Where faults are marked (`POST /api/annotations`)."""
+    """Where faults are marked (`POST /api/annotations`).
+
+    There is no `url_file`: unlike a webhook's, Grafana's address is no secret, what lets one write is the token.
+    """
 
     url: Url = Field(description="the server, without /api")
     token_file: Absolute | None = Field(default=None, description="file with a service account's token, mode 0600")
@@ -71,6 +74,7 @@ def _token(part: Destination | Grafana) -> settings.SecretSetting | None:
 def problems_in_notify(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what does not fit together. Works on the plain data: mistakes of shape are somebody else's."""
     seen: dict[str, str] = {ANNOTATIONS: "grafana"}
+    own = dict(_own_tokens(data.get("api")))
     found = data.get("notify")
     for i, entry in enumerate(found if isinstance(found, list) else []):
         if not isinstance(entry, Mapping):
@@ -80,24 +84,46 @@ def problems_in_notify(data: Mapping[str, Any]) -> Iterator[Problem]:
         if len(given) != 1:
             text = f"expected exactly one of {', '.join(ADDRESSES)}; found {' and '.join(given) or 'none'}"
             yield Problem(path, text)
-        yield from _one_token(path, entry)
-        yield from _no_secret((*path, "url"), entry.get("url"))
+        yield from _one_token(path, entry, own)
+        yield from _no_secret(
+            (*path, "url"), entry.get("url"), "put it into a file of mode 0600 and name that in url_file"
+        )
         name = entry.get("name")
         if isinstance(name, str):
             if name in seen:
                 yield Problem((*path, "name"), f"the name is taken by {seen[name]}", name)
             seen.setdefault(name, key_path(path))
     if isinstance(data.get("grafana"), Mapping):
-        yield from _one_token(("grafana",), data["grafana"])
-        yield from _no_secret(("grafana", "url"), data["grafana"].get("url"))
+        yield from _one_token(("grafana",), data["grafana"], own)
+        instead = "leave it out, and name a file with a service account's token in token_file"
+        yield from _no_secret(("grafana", "url"), data["grafana"].get("url"), instead)
 
 
-def _one_token(path: Path, entry: Mapping[str, Any]) -> Iterator[Problem]:
+def _one_token(path: Path, entry: Mapping[str, Any], own: Mapping[tuple[str, str], str]) -> Iterator[Problem]:
     if all(key in entry for key in TOKENS):
         yield Problem(path, f"give {TOKENS[0]} or {TOKENS[1]}, not both")
+    for key in TOKENS:
+        value = entry.get(key)
+        if isinstance(value, str) and (key, value) in own:
+            text = (
+                f"{key} lets into chaosd itself ({own[key, value]}) and would be sent to others: name one of theirs"
+            )
+            yield Problem(path, text)
 
 
-def _no_secret(path: Path, url: object) -> Iterator[Problem]:
+def _own_tokens(api: object) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield where chaosd's own tokens are, in the words of a destination, and which key names them."""
+    if not isinstance(api, Mapping):
+        return
+    tokens = api.get("tokens")
+    named = [("token_file", api.get("token_file"), "api.token_file")]
+    for i, entry in enumerate(tokens if isinstance(tokens, list) else []):
+        if isinstance(entry, Mapping):
+            named += [(f"token_{key}", entry.get(key), f"api.tokens[{i}].{key}") for key in ("file", "credential")]
+    yield from (((key, value), where) for key, value, where in named if isinstance(value, str))
+
+
+def _no_secret(path: Path, url: object, instead: str) -> Iterator[Problem]:
     """Refuse an address that is known to be a secret: this file is read, shown and kept by many."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
@@ -105,6 +131,4 @@ def _no_secret(path: Path, url: object) -> Iterator[Problem]:
     except ValueError:
         return  # a mistake of shape
     if secret:
-        yield Problem(
-            path, "whoever reads it may write there, so put it into a file of mode 0600 and name that in url_file"
-        )
+        yield Problem(path, f"whoever reads it may write there, so {instead}")

@@ -14,6 +14,7 @@ from daemon.config.schema import Root
 from daemon.config.shape import validate
 from daemon.config.whereabouts import Discover, fill_in
 from daemon.core.errors import ConfigError
+from daemon.core.moments import read
 from daemon.core.parameters import declared
 from daemon.core.scenario import Parameters
 from daemon.core.settings import Settings
@@ -133,13 +134,18 @@ def _mapping(document: Document, name: str) -> dict[str, Any]:
 
 
 def _spell_out(data: dict[str, Any], places: dict[Path, Place]) -> None:
-    """Turn a workload's bare name into the mapping that it stands for; the name keeps its line."""
+    """Turn a workload's bare name, and an event's, into the mapping that it stands for; the name keeps its line."""
     found = data.get("experiments")
     for i, entry in enumerate(found if isinstance(found, list) else []):
         at: Path = ("experiments", i, "workload")
         if isinstance(entry, dict) and isinstance(entry.get("workload"), str):
             entry["workload"] = {"scenario": entry["workload"]}
             places[(*at, "scenario")] = places[at]
+        at = ("experiments", i, "when")
+        if isinstance(entry, dict) and isinstance(entry.get("when"), str):
+            named = read(entry["when"])
+            entry["when"] = {"event": named.event} | ({"matching": named.matching} if named.matching else {})
+            places |= {(*at, key): places[at] for key in entry["when"]}
 
 
 def _given(data: Any) -> Any:

@@ -10,19 +10,27 @@ from typing import Any, TypeAlias
 from daemon.config.guard_relations import problems_in_guard
 from daemon.config.notifying import problems_in_notify
 from daemon.config.problems import NOTHING, Path, Problem, key_path
+from daemon.config.proxying import problems_in_proxy
 from daemon.config.scalars import LONE_TOKEN, read_address
 from daemon.config.schema import TRIGGERS
 from daemon.config.shape import keys_at
+from daemon.config.whens import problems_in_when
+from daemon.core.addresses import Tcp
 from daemon.core.errors import ConfigError
 from daemon.core.model import Resource
 from daemon.core.parameters import build, declared, nearest
 from daemon.core.scenario import Parameters
-from daemon.core.settings import Tcp
 from daemon.core.workloads import SCENARIOS
 
 Data: TypeAlias = Mapping[str, Any]
-# PROCESS is absent: such faults may be told the process by their own parameters.
-_TOUCHED = {Resource.ECS: ("ecs",), Resource.QUEUE: ("queue",), Resource.REPOSITORY: ("repository",)}
+# PROCESS and DISK are absent: such faults may be told where by their own parameters.
+_TOUCHED = {
+    Resource.ECS: ("ecs",),
+    Resource.QUEUE: ("queue",),
+    Resource.REPOSITORY: ("repository",),
+    Resource.NETWORK: ("network",),
+    Resource.AWS_API: ("proxy.aws",),
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +51,13 @@ def problems_in(data: Data, plugins: Plugins) -> Iterator[Problem]:
     for path, entry in _list(data, "experiments"):
         yield from _trigger(path, entry, plugins.check_cron)
         yield from _workload(path, entry, targets)
+        yield from problems_in_when(path, entry, targets)
     probes = {e["name"]: e.get("target") for _, e in _list(data, "probes") if isinstance(e.get("name"), str)}
     yield from _steady_state(data, targets, probes)
     yield from problems_in_guard(_mapping(data.get("guard")), probes)
     yield from _api(_mapping(data.get("api")))
     yield from problems_in_notify(data)
+    yield from problems_in_proxy(data)
 
 
 def parameters_of(entry: Data, path: Path) -> dict[str, tuple[Any, Path]]:
@@ -136,9 +146,15 @@ def _needs(plugin: type[Any], entry: Data, path: Path, targets: Data) -> Iterato
         return
     needs: tuple[str, ...] = getattr(plugin, "needs", None) or _TOUCHED.get(getattr(plugin, "touches", None), ())  # type: ignore[arg-type]
     for part in needs:
-        if part not in targets[name]:
+        if not _given(targets[name], part):
             kind = entry.get("fault") or entry.get("probe")
             yield Problem((*path, "target"), f"{kind} needs targets.{name}.{part}, which is not given", name)
+
+
+def _given(target: Data, part: str) -> bool:
+    """Tell whether a target has a part; of a part of a part (``proxy.aws``), whether it says so."""
+    whole, dot, detail = part.partition(".")
+    return bool(_mapping(target.get(whole)).get(detail)) if dot else whole in target
 
 
 def _workload(path: Path, entry: Data, targets: Data) -> Iterator[Problem]:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from daemon.core import model as core
-from daemon.core import settings
+from daemon.core import addresses
+from daemon.core import target as core
 from daemon.core.parameters import duration, nearest
 
 SECONDS_MAX = 366 * 86400.0
@@ -71,19 +71,19 @@ def _format(text: str) -> None:
         raise ValueError("expected 'standard' or a template that contains {instruction}")
 
 
-def read_address(text: str) -> settings.Listen:
+def read_address(text: str) -> addresses.Listen:
     """Read ``HOST:PORT``, ``[::1]:PORT`` or ``unix:/path``; raises ValueError."""
     if text.startswith("unix:/"):
-        return settings.UnixSocket(path=text.removeprefix("unix:"))
+        return addresses.UnixSocket(path=text.removeprefix("unix:"))
     found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([\w.-]*)):(\d{1,5})", text, re.ASCII)
     if found is None or int(found[3]) > 65535:  # noqa: PLR2004  the last TCP port
         raise ValueError(f"{text!r} is no address: write 127.0.0.1:9876, [::1]:9876 or unix:/run/chaosd.sock")
-    return settings.Tcp(host=found[1] or found[2] or "0.0.0.0", port=int(found[3]))  # noqa: S104  ":9876" means all
+    return addresses.Tcp(host=found[1] or found[2] or "0.0.0.0", port=int(found[3]))  # noqa: S104  ":9876" means all
 
 
-def write_address(address: settings.Listen) -> str:
+def write_address(address: addresses.Listen) -> str:
     """Write an address as ``read_address`` reads it."""
-    if isinstance(address, settings.UnixSocket):
+    if isinstance(address, addresses.UnixSocket):
         return f"unix:{address.path}"
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
 

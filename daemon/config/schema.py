@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from daemon.config.guarding import Guard
 from daemon.config.notifying import Destination, Grafana
 from daemon.config.part import Part
+from daemon.config.proxying import Proxy, Routes
 from daemon.config.scalars import (
     Absolute,
     Count,
@@ -26,9 +27,10 @@ from daemon.config.scalars import (
     read_address,
     write_address,
 )
-from daemon.core import model as core
 from daemon.core import settings
+from daemon.core import target as core
 from daemon.core.calendar import zone
+from daemon.core.moments import EVENTS, Moment
 
 TRIGGERS = ("cron", "every", "about_every")
 
@@ -103,6 +105,23 @@ class Processes(Part):
     port: Port | None = Field(default=None, description="TCP port it listens on")
 
 
+class Network(Part):
+    """How the worker's packets are reached."""
+
+    through: Literal["auto", "agent", "host"] = Field(
+        default=default(core.Network, "through"),
+        description="the ECS agent of chaosd's task, or the host's tc and nft; auto: the agent, if any",
+    )
+    device: Text | None = Field(default=None, description="host: interface; unset: that of the default route")
+    namespace: Text | None = Field(default=None, description="host: network namespace; unset: chaosd's own")
+
+
+class Disk(Part):
+    """The file system the worker works on."""
+
+    path: Absolute = Field(description="directory that `disk-fill` may fill; never below its floor")
+
+
 class Limits(Part):
     """The target's own objectives."""
 
@@ -122,6 +141,9 @@ class Target(Part):
     deployment: Deployment | None = None
     logs: Logs | None = None
     processes: Processes | None = None
+    network: Network | None = None
+    disk: Disk | None = None
+    proxy: Routes | None = None
     limits: Limits = Field(default_factory=Limits)
 
 
@@ -150,6 +172,16 @@ class Workload(Part):
     strike: Seconds | None = Field(
         default=default(settings.WorkloadSetting, "strike_s"),
         description="when the fault strikes, from the first message; unset: drawn from the seed while it sends",
+    )
+
+
+class When(Part):
+    """The event on which a fault strikes; `EVENT` or `EVENT:PATTERN` stands for all of it."""
+
+    event: Text = Field(description=f"one of {', '.join(EVENTS)}")
+    matching: Text | None = Field(default=None, description="pattern for a branch, a path or a log line")
+    within: Interval = Field(
+        default=default(Moment, "within_s"), description="how long it is waited for; then nothing is injected"
     )
 
 
@@ -186,6 +218,9 @@ class Experiment(Part):
         default=None, description="how long to wait for recovery; unset: limits.recover"
     )
     parameters: dict[str, Any] = Field(default={}, alias="set", description="the fault's parameters")
+    when: When | None = Field(
+        default=None, description="the event to strike on, once due", json_schema_extra=_or_a_name
+    )
     workload: Workload | None = Field(
         default=None, description="messages sent meanwhile, and judged", json_schema_extra=_or_a_name
     )
@@ -256,4 +291,5 @@ class Root(Part):
     api: Api = Field(default_factory=Api)
     notify: tuple[Destination, ...] = Field(default=(), description="who is told what became of faults")
     grafana: Grafana | None = Field(default=None, description="a Grafana that marks each fault in its dashboards")
+    proxy: Proxy | None = Field(default=None, description="the fault proxy, started and kept by the daemon")
     sampling: Sampling = Field(default_factory=Sampling)

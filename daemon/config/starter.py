@@ -44,7 +44,7 @@ def starter(found: Found | None = None) -> str:
 
 def _word(text: str) -> str:
     """Return a text as YAML reads it back: quoted where it could be read as something else."""
-    return text if re.fullmatch(r"[A-Za-z/][\w./:@-]*[\w/]", text) and ": " not in text else json.dumps(text)
+    return text if re.fullmatch(r"[A-Za-z/][\w./:@-]*[\w/]", text) else json.dumps(text)
 
 
 def _commented(lines: str) -> str:
@@ -68,9 +68,16 @@ def _repository(known: Found) -> str:
 
 
 def _ecs(known: Found) -> str:
-    cluster, service = known.cluster or "edit-cluster", known.service or "edit-service"
-    line = f"    ecs: {{cluster: {json.dumps(cluster)}, service: {json.dumps(service)}}}"
-    return line if known.service else "    # ecs: {cluster: edit-cluster, service: edit-service}"
+    """Return the line of the ECS service. A cluster nobody has named is left out: an example is somebody's cluster.
+
+    Then `chaosd config check` asks for it, unless chaosd runs in a task of that cluster itself.
+    """
+    if known.service is None:
+        return f"    # ecs: {{cluster: {_word(known.cluster or 'edit-cluster')}, service: edit-service}}"
+    if known.cluster is None:
+        wanting = "add cluster: left out, it is that of chaosd's own task"
+        return f"    ecs: {{service: {json.dumps(known.service)}}}  # {wanting}"
+    return f"    ecs: {{cluster: {json.dumps(known.cluster)}, service: {json.dumps(known.service)}}}"
 
 
 def _queue(known: Found) -> str:
@@ -137,6 +144,7 @@ experiments:                    # `chaosd faults list` names the kinds; each has
   #   about_every: 4h           # random: exponential gaps with this mean
   #   for: 30s                  # then it is reverted, whatever happens
   #   set: {mode: loose-object-truncate}
+  #   when: commit              # strikes on an event of the target, waited for at most 60s; see the guide
   #   workload: basic           # a scenario sent meanwhile; the verdict says what became of every message
   # - {name: stop-a-task, fault: ecs-task-stop, target: @target@, cron: "*/30 9-17 * * mon-fri", timezone: UTC}
 
@@ -165,11 +173,11 @@ guard:
 api:
   listen: 127.0.0.1:9876        # others than loopback need a token
   # tokens:                     # files of mode 0600; control includes read
-  #   - {name: grafana, scope: read, file: /etc/chaosd/grafana.token}
+  #   - {name: prometheus, scope: read, file: /etc/chaosd/prometheus.token}
   #   - {name: ops, scope: control, credential: chaosd-ops}     # systemd: LoadCredential=
 
-# notify:                       # injected, recovered, not-recovered, violated, undo-failed
+# notify:                       # injected, recovered, not-recovered, violated, undo-failed, undone
 #   - {name: chat, kind: slack, url_file: /etc/chaosd/slack.url, on: [not-recovered, violated, undo-failed]}
-#   - {name: ops, kind: webhook, url: "https://ops.example.com/chaosd", token_file: /etc/chaosd/ops.token}
-# grafana: {url: "http://127.0.0.1:3000", token_file: /etc/chaosd/grafana-annotations.token}
+#   - {name: hook, kind: webhook, url: "https://ops.example.com/chaosd", token_file: /etc/chaosd/to-hook.token}
+# grafana: {url: "http://127.0.0.1:3000", token_file: /etc/chaosd/to-grafana.token}
 """

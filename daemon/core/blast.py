@@ -22,5 +22,5 @@ def room(healthy: int, *, keep: int, percent: float | None, disturbed: int) -> i
 
 
 def victims(victim: Mapping[str, Json]) -> int:
-    """Return how many tasks or processes an undo record's ``victim`` names; at least one is disturbed."""
-    return max(1, len(victim.get("tasks") or victim.get("pids") or ()))
+    """Return how many tasks or processes an undo record's ``victim`` names or counts; at least one is disturbed."""
+    return max(1, int(victim.get("count", 0)), len(victim.get("tasks") or victim.get("pids") or ()))

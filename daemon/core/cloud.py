@@ -9,6 +9,8 @@ from typing import Protocol
 class Task:
     """One ECS task. ``started_s`` is epoch seconds or None before it runs; ``health`` as ECS spells it.
 
+    ``instance`` is the id of its container instance, empty on Fargate.
+
     ``revision`` is the task definition's ``family:number``, ``image`` that of its first container; empty where
     ECS does not say. ``tags`` are the task's own: a service's are on its tasks only where it propagates them.
     """
@@ -23,18 +25,52 @@ class Task:
     stopped_reason: str | None = None
     revision: str = ""
     image: str = ""
+    instance: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One deployment of a service. ``status`` is ``PRIMARY``, ``ACTIVE`` or ``INACTIVE``, ``failed`` counts tasks.
+
+    ``rollout`` is ``IN_PROGRESS``, ``COMPLETED`` or ``FAILED``, and ``reason`` what ECS says of it; both are empty
+    where ECS does not say.
+    """
+
+    id: str
+    status: str
+    rollout: str
+    reason: str
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """An ECS service and its tasks that should run (``desiredStatus`` RUNNING)."""
+    """An ECS service and its tasks that should run (``desiredStatus`` RUNNING).
+
+    ``strategy`` is ``REPLICA`` or ``DAEMON``, ``controller`` who deploys: ``ECS``, ``CODE_DEPLOY``, ``EXTERNAL``.
+    ``least_percent`` is the share of ``desired`` that a deployment keeps running; None where ECS does not say.
+    """
 
     desired: int
     running: int
     pending: int
     tasks: tuple[Task, ...]
     tags: Mapping[str, str]
+    deployments: tuple[Deployment, ...] = ()
+    strategy: str = "REPLICA"
+    controller: str = "ECS"
+    least_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A container instance. ``running`` and ``pending`` count the tasks of everybody on it."""
+
+    id: str
+    status: str
+    running: int
+    pending: int
 
 
 class Ecs(Protocol):
@@ -46,27 +82,61 @@ class Ecs(Protocol):
         ...
 
     def stop_task(self, cluster: str, task: str, reason: str) -> None: ...
+    def scale(self, cluster: str, service: str, desired: int) -> None:
+        """Set how many tasks the service should run; idempotent."""
+        ...
+
+    def redeploy(self, cluster: str, service: str) -> None:
+        """Start a new deployment of what is deployed already; a second call starts a second one."""
+        ...
+
+    def instances(self, cluster: str, ids: Sequence[str]) -> tuple[Instance, ...]:
+        """Describe container instances by id; unknown ids are left out."""
+        ...
+
+    def set_instances(self, cluster: str, ids: Sequence[str], status: str) -> None:
+        """Set instances to ``DRAINING`` or ``ACTIVE``; idempotent. Raises when one of them was refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """A message attribute that is no plain ``String``: ``kind`` as SQS spells it, and text or bytes."""
+
+    kind: str
+    text: str = ""
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message to send. ``group`` and ``deduplication`` are for FIFO queues."""
+    """A message to send. ``group`` and ``deduplication`` are for FIFO queues.
+
+    ``attributes`` are those of the type ``String``, ``typed`` the others.
+    """
 
     body: str
     attributes: Mapping[str, str]
     group: str | None = None
     deduplication: str | None = None
+    typed: Mapping[str, Typed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A message received and invisible to others until its timeout ends or it is released."""
+    """A message received and invisible to others until its timeout ends or it is released.
+
+    ``handle`` is a secret: who has it may delete the message. ``receives`` counts this receive too. ``attributes``
+    are those that have a text, ``typed`` those that are no plain ``String``; a number is in both.
+    """
 
     id: str
-    handle: str
+    handle: str = field(repr=False)
     body: str
     attributes: Mapping[str, str]
     receives: int
+    group: str | None = None
+    typed: Mapping[str, Typed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +167,13 @@ class Sqs(Protocol):
         ...
 
     def receive(
-        self, url: str, *, most: int = 10, wait_s: float = 0, visibility_s: float = 30
+        self, url: str, *, most: int = 10, wait_s: float = 0, visibility_s: float = 30, once: bool = False
     ) -> tuple[Received, ...]:
-        """Receive with all attributes."""
+        """Receive with all attributes.
+
+        ``once``: never ask again when no answer came. What an unanswered receive took is hidden for
+        ``visibility_s``, and nobody has its handle: asking again would hide more.
+        """
         ...
 
     def delete(self, url: str, handles: Sequence[str]) -> tuple[str | None, ...]: ...

@@ -64,6 +64,10 @@ class UnreachableError(RefusedError):
         super().__init__(message, rule="unreachable", hint=hint)
 
 
+class BrokenStartError(UnreachableError):
+    """The outside began and broke off: something may have stayed of it that it knows nothing of (exit 77)."""
+
+
 class ConfigError(ChaosdError):
     """The configuration is invalid (exit 78). ``problems`` holds every mistake found, one line each."""
 

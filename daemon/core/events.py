@@ -1,12 +1,15 @@
 """The history of an injection and its fold: state is read from events, never kept beside them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
+from daemon.core import proposal
 from daemon.core.model import Bracket, Deadline, Instant, Json, Observation, Outcome, Phase, Reversion, Undo
-from daemon.core.settings import WorkloadSetting
+from daemon.core.moments import Armed, Fired
+
+Plan: TypeAlias = proposal.Plan
 
 
 class Verdict(StrEnum):
@@ -19,6 +22,7 @@ class Verdict(StrEnum):
     UNDO_FAILED = "undo-failed"
     ABORTED = "aborted"
     INCONCLUSIVE = "inconclusive"
+    NOT_TRIGGERED = "not-triggered"
     REFUSED = "refused"
 
 
@@ -41,32 +45,6 @@ class State(StrEnum):
     REVERT_FAILED = "revert-failed"
     SETTLED = "settled"
     DROPPED = "dropped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to happen: one fault on one target, with everything needed to repeat it.
-
-    ``origin`` is ``schedule``, ``cli``, ``ci`` or ``api``; ``by`` says who asked. ``steady`` names the probes that
-    must be ok; ``stable_s`` how long they must stay ok to count as recovered; ``recover_s`` how long that may take.
-    ``workload`` is played meanwhile, its messages judged like the system's health.
-    """
-
-    injection: str
-    experiment: str | None
-    fault: str
-    mode: str
-    target: str
-    seed: int
-    parameters: dict[str, Json]
-    duration_s: float
-    recover_s: float
-    stable_s: float
-    steady: tuple[str, ...]
-    planned_at: Instant
-    origin: str
-    by: str
-    workload: WorkloadSetting | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +179,7 @@ class Compacted:
     looks: int
 
 
-_Until = Proposed | Refused | Observed | Planned | Injected | Aborted
+_Until = Proposed | Refused | Observed | Armed | Fired | Planned | Injected | Aborted
 _After = Reverted | RevertFailed | Settled | Checked | Judged | Compacted
 Event: TypeAlias = _Until | _After
 
@@ -216,6 +194,8 @@ class Injection:
     boot: str | None = None
     deadline: Deadline | None = None
     refused: Refused | None = None
+    armed: Armed | None = None
+    fired: Fired | None = None
     injected: Injected | None = None
     aborted: Aborted | None = None
     reverted: Reverted | None = None
@@ -234,6 +214,9 @@ class Injection:
         return self.state in {State.PLANNED, State.INJECTED, State.REVERT_FAILED}
 
 
+_KEPT_AS: Mapping[type, str] = {Armed: "armed", Fired: "fired", Aborted: "aborted", Checked: "checked"}
+
+
 def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911  one arm an event
     """Return the injection after one more event."""
     match event:
@@ -243,12 +226,13 @@ def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911 
             return replace(so_far, refused=event, state=State.REFUSED)
         case Observed():
             return replace(so_far, observed=(*so_far.observed, event))
+        case Armed() | Fired() | Aborted() | Checked():
+            kept: Json = {_KEPT_AS[type(event)]: event}
+            return replace(so_far, **kept)
         case Planned():
             return replace(so_far, undo=event.undo, boot=event.boot, deadline=event.deadline, state=State.PLANNED)
         case Injected():
             return replace(so_far, injected=event, state=State.INJECTED)
-        case Aborted():
-            return replace(so_far, aborted=event)
         case Reverted():
             superseded = event.reversion.outcome is Outcome.SUPERSEDED
             state = State.SUPERSEDED if superseded else State.REVERTED
@@ -265,8 +249,6 @@ def apply(so_far: Injection, event: Event) -> Injection:  # noqa: C901, PLR0911 
             )
         case Settled():
             return replace(so_far, settled=event, state=State.SETTLED)
-        case Checked():
-            return replace(so_far, checked=event)
         case Judged():
             state = State.DROPPED if so_far.state is State.PROPOSED else so_far.state
             return replace(so_far, judgement=event.judgement, state=state)

@@ -23,7 +23,7 @@ from daemon.core.gitwork import (
 )
 from daemon.core.kpi import Kpi
 from daemon.core.ledger import Part
-from daemon.core.model import Limits
+from daemon.core.target import Limits
 
 _LIMITS = Limits(branch_switch_s=SWITCH_MOST_S)
 _REMOTE, _CLONES = frozenset({Part.REMOTE}), frozenset({Part.CLONES})

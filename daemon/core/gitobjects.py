@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 ID_BYTES: Final[Mapping[str, int]] = {"sha1": 20, "sha256": 32}
 KINDS: Final = ("blob", "commit", "tag", "tree")
@@ -33,13 +33,17 @@ class GitObject:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):  # thousands are made: half the cost of a frozen dataclass
     """One line of a tree; ``kind`` is the kind of the object named, ``commit`` for a submodule."""
 
     mode: int
-    name: str
+    raw: bytes
     id: str
+
+    @property
+    def name(self) -> str:
+        """Return the name for people."""
+        return self.raw.decode("utf-8", "backslashreplace")
 
     @property
     def kind(self) -> str:
@@ -54,6 +58,11 @@ class Head:
 
     ref: str | None
     id: str | None
+
+
+def printable(text: str) -> str:
+    """Return what was decoded with ``surrogateescape`` as it can be shown and journalled."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def hash_of(algorithm: str, data: bytes) -> bytes:
@@ -137,9 +146,7 @@ def tree_entries(payload: bytes, algorithm: str) -> Iterator[TreeEntry]:
             mode = int(payload[at:space], 8)
         except ValueError:
             raise MalformedError("a mode in the tree is no number") from None
-        yield TreeEntry(
-            mode, payload[space + 1 : nul].decode("utf-8", "backslashreplace"), payload[nul + 1 : end].hex()
-        )
+        yield TreeEntry(mode, payload[space + 1 : nul], payload[nul + 1 : end].hex())
         at = end
 
 
@@ -214,6 +221,19 @@ def parse_config(data: bytes) -> dict[str, str]:
     return found
 
 
+def remote_url(data: bytes, name: str) -> str | None:
+    """Return the address of a remote as the configuration says it last."""
+    found, inside = None, False
+    for line in data.decode("utf-8", "surrogateescape").splitlines():
+        text = line.strip()
+        if text.startswith("["):
+            inside = text == f'[remote "{name}"]'
+        key, equals, value = text.partition("=")
+        if inside and equals and key.strip().lower() == "url":
+            found = value.strip().strip('"')
+    return found
+
+
 def is_true(text: str | None) -> bool:
     """Read a boolean of git's configuration."""
     return (text or "").lower() in ("true", "yes", "on", "1")
@@ -243,7 +263,10 @@ def idx_bucket(head: bytes, identity: str) -> tuple[int, int, int] | None:
     return (fan[first - 1] if first else 0), fan[first], fan[255]
 
 
-def idx_holds(ids: bytes, identity: str) -> bool:
-    """Tell whether a slice of a pack index's sorted ids holds this one."""
+def idx_position(ids: bytes, identity: str) -> int | None:
+    """Return which of a slice of a pack index's sorted ids this one is; None when it is not among them."""
     raw = bytes.fromhex(identity)
-    return any(ids[at : at + len(raw)] == raw for at in range(0, len(ids), len(raw)))
+    at = ids.find(raw)
+    while at % len(raw) and at >= 0:  # the end of one id and the beginning of the next
+        at = ids.find(raw, at + 1)
+    return None if at < 0 else at // len(raw)

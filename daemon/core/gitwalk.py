@@ -4,6 +4,7 @@ import posixpath
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from daemon.core.gitclone import Clone
 from daemon.core.gitobjects import (
@@ -13,7 +14,7 @@ from daemon.core.gitobjects import (
     MalformedError,
     commit_links,
     idx_bucket,
-    idx_holds,
+    idx_position,
     object_id,
     tree_entries,
     verify_loose,
@@ -26,8 +27,7 @@ NAMES_MAX = 100_000  # a name that is shared costs 8 bytes, one of its own about
 _DIRECTORIES_MAX = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):  # thousands are made: half the cost of a frozen dataclass
     """An object and what names it: a file's path, a directory, or a commit's distance from the tip."""
 
     id: str
@@ -127,7 +127,8 @@ def _in_idx(files: Files, clone: Clone, path: str, identity: str) -> bool:
     if bucket is None:
         return False
     first, end, _ = bucket
-    return idx_holds(files.read(path, offset=IDX_HEAD_BYTES + first * size, limit=(end - first) * size), identity)
+    ids = files.read(path, offset=IDX_HEAD_BYTES + first * size, limit=(end - first) * size)
+    return idx_position(ids, identity) is not None
 
 
 def walk_loose(files: Files, clone: Clone, start: str, *, lookups: int, known: Names | None = None) -> Walk:
@@ -137,7 +138,7 @@ def walk_loose(files: Files, clone: Clone, start: str, *, lookups: int, known: N
     """
     known = Names() if known is None else known
     prefixes = frozenset(files.names(clone.path("objects")))
-    shallow = _shallow(files, clone)
+    shallow = border(files, clone)
     todo = deque([Named(start, "commit", "HEAD")])
     seen = {start, object_id(clone.algorithm, "tree", b"")}  # the empty tree need not exist as a file
     loose, elsewhere, damaged = [], [], []
@@ -164,7 +165,7 @@ def walk_loose(files: Files, clone: Clone, start: str, *, lookups: int, known: N
     return Walk(tuple(loose), tuple(elsewhere), tuple(damaged))
 
 
-def _shallow(files: Files, clone: Clone) -> frozenset[str]:
+def border(files: Files, clone: Clone) -> frozenset[str]:
     """Return the commits whose parents were left out on purpose."""
     path = clone.path("shallow")
     return frozenset(files.read(path).decode("ascii", "replace").split()) if files.lstat(path) else frozenset()

@@ -274,7 +274,7 @@ RULES: Mapping[str, Rule] = {
 }
 OTHERS = (
     "unreachable", "iam", "overlap", "misfire", "target-absent", "percent-rounds-to-zero", "locked", "changed",
-    "moved", "max-receives", "own-process", "own-task", "permission",
+    "moved", "max-receives", "own-process", "own-task", "permission", "not-ours", "unsupported",
 )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from daemon.core.evidence import HELD, Evidence, Finding, Standing, found, look_at, of_message, unknown
 from daemon.core.ledger import Deployed, Effect, Ledger, Sent, Stages
-from daemon.core.model import Instant, Limits
+from daemon.core.model import Instant
+from daemon.core.target import Limits
 
 Check = Callable[[Ledger, Limits], Finding]
 

@@ -7,10 +7,11 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
-from daemon.core.calls import SCENARIO, Call, On, calls
+from daemon.core.calls import SCENARIO, WHEN, Call, On, calls
 from daemon.core.levers import Alarm, Parameter, SafetyLever
-from daemon.core.model import Json, Resource, Target
+from daemon.core.model import Json, Resource
 from daemon.core.settings import Settings
+from daemon.core.target import Target
 
 VERSION = "2012-10-17"
 BYTES_MAX = 6144  # of a managed policy, white space not counted
@@ -21,7 +22,7 @@ _ACCOUNT_DIGITS = 12
 class Form:
     """How a resource of an action is named; the words are those of the service authorization reference."""
 
-    SERVICE, TASKS, EVERY = "service", "tasks", "every"
+    SERVICE, TASKS, EVERY, INSTANCES = "service", "tasks", "every", "instances"
     QUEUE, OBJECT, BUCKET, LOG_GROUP = "queue", "object", "bucket", "log group"
 
 
@@ -33,6 +34,10 @@ ACTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "ecs.tasks": (("ecs:DescribeTasks", Form.TASKS),),
     "ecs.stop_task": (("ecs:StopTask", Form.TASKS),),
+    "ecs.scale": (("ecs:UpdateService", Form.SERVICE),),
+    "ecs.redeploy": (("ecs:UpdateService", Form.SERVICE),),
+    "ecs.instances": (("ecs:DescribeContainerInstances", Form.INSTANCES),),
+    "ecs.set_instances": (("ecs:UpdateContainerInstancesState", Form.INSTANCES),),
     "sqs.facts": (("sqs:GetQueueAttributes", Form.QUEUE),),
     "sqs.tags": (("sqs:ListQueueTags", Form.QUEUE),),
     "sqs.send": (("sqs:SendMessage", Form.QUEUE),),
@@ -44,6 +49,9 @@ ACTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "logs.events": (("logs:FilterLogEvents", Form.LOG_GROUP),),
 }
 """What IAM calls each verb of the ports. A verb that is missing here is one nobody may use."""
+
+TAGGED = ("ecs:StopTask", "ecs:UpdateService")
+"""What the guard asks the tags of a task or a service about, IAM asks as well."""
 
 NEVER = (
     "ecs:Delete*", "ecs:Deregister*",
@@ -95,7 +103,9 @@ def _asked(settings: Settings, faults: Plugins, probes: Plugins, maker: "_Maker"
     for experiment in settings.experiments:
         target, kind = settings.targets[experiment.target], faults[experiment.fault]
         found = (*maker.declared(experiment.fault, kind), *_guarding(settings, kind.touches))
-        yield from ((target, call) for call in (*found, *(SCENARIO if experiment.workload else ())))
+        beside = SCENARIO if experiment.workload else ()
+        waiting = WHEN.get(experiment.when.event, ()) if experiment.when else ()
+        yield from ((target, call) for call in (*found, *beside, *waiting))
     for target in settings.targets.values():
         yield from ((target, call) for call in maker.role.calls)
 
@@ -106,7 +116,7 @@ def _guarding(settings: Settings, touches: Resource) -> tuple[Call, ...]:
     counted = touches in {Resource.ECS, Resource.PROCESS} and (
         rules.min_healthy_tasks or rules.max_percent is not None
     )
-    tagged = rules.require_tag is not None
+    tagged = rules.require_tag is not None or rules.protect_tag is not None
     return (
         *(calls(On.SERVICE, "ecs.service") if counted or (tagged and touches is Resource.ECS) else ()),
         *(calls(On.INPUT, "sqs.facts") if touches is Resource.QUEUE else ()),
@@ -192,11 +202,11 @@ class _Maker:
 
     def _denied(self) -> Iterator[dict[str, Json]]:
         yield {"Effect": "Deny", "Action": list(NEVER), "Resource": [ANY]}
-        tag = self.settings.guard.require_tag
-        if tag is not None:
-            key, value = tag
-            condition = {"StringNotEquals": {f"aws:ResourceTag/{key}": value}}
-            yield {"Effect": "Deny", "Action": ["ecs:StopTask"], "Resource": [ANY], "Condition": condition}
+        rules = self.settings.guard
+        for tag, operator in ((rules.require_tag, "StringNotEquals"), (rules.protect_tag, "StringEquals")):
+            if tag is not None:
+                condition = {operator: {f"aws:ResourceTag/{tag[0]}": tag[1]}}
+                yield {"Effect": "Deny", "Action": list(TAGGED), "Resource": [ANY], "Condition": condition}
 
     # --- how things are named -----------------------------------------------------------------------------
 
@@ -231,11 +241,13 @@ class _Maker:
         name = cluster.rpartition("/")[2]
         arn = cluster if cluster.startswith("arn:") else self._arn("ecs", f"cluster/{cluster}")
         inside = f"ArnEquals ecs:cluster {arn}"
+        tag = self.settings.guard.require_tag
+        if action in TAGGED and tag is not None:
+            inside += f"\nStringEquals aws:ResourceTag/{tag[0]} {tag[1]}"
         if form == Form.SERVICE:
             return self._arn("ecs", f"service/{name}/{service.rpartition('/')[2]}"), inside
-        tag = self.settings.guard.require_tag
-        if action == "ecs:StopTask" and tag is not None:
-            inside += f"\nStringEquals aws:ResourceTag/{tag[0]} {tag[1]}"
+        if form == Form.INSTANCES:
+            return self._arn("ecs", f"container-instance/{name}/*"), inside
         return (ANY if form == Form.EVERY else self._arn("ecs", f"task/{name}/*")), inside
 
     def _queue(self, url: str) -> str:

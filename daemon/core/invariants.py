@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from daemon.core import handling, publication
 from daemon.core.evidence import SEVERITY, Evidence, Finding, Standing, unknown
 from daemon.core.ledger import Ledger, Part
-from daemon.core.model import Limits
+from daemon.core.target import Limits
 
 Check = Callable[[Ledger, Limits], Finding]
 

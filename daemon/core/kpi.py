@@ -7,7 +7,7 @@ from statistics import median
 from daemon.core.evidence import Standing
 from daemon.core.invariants import Result
 from daemon.core.ledger import Ledger, Part, Place
-from daemon.core.model import Limits
+from daemon.core.target import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,8 @@ def branch(template: str, text: str) -> str | None:
 def size_bytes(sent: Message) -> int:
     """Return what SQS counts against its limits: the body and each attribute's name, type and value."""
     marks = sum(len(f"{name}String{value}".encode()) for name, value in sent.attributes.items())
-    return len(sent.body.encode()) + marks
+    typed = sum(len(f"{n}{v.kind}{v.text}".encode()) + len(v.data) for n, v in sent.typed.items())
+    return len(sent.body.encode()) + marks + typed
 
 
 def _values(order: Command) -> Mapping[str, str | int]:

@@ -1,4 +1,4 @@
-"""The vocabulary: targets, faults' records, observations, instants. Plain frozen data, units in the names."""
+"""The vocabulary: faults' records, observations, instants. Plain frozen data, units in the names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from daemon.core.redact import redact
+from daemon.core.target import Target
 
 Json: TypeAlias = Any  # what json.loads returns; a recursive alias buys casts, not safety
 EMPTY: Mapping[str, Json] = MappingProxyType({})
@@ -36,6 +37,9 @@ class Resource(StrEnum):
     QUEUE = "queue"
     REPOSITORY = "repository"
     PROCESS = "process"
+    NETWORK = "network"
+    AWS_API = "aws-api"
+    DISK = "disk"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,89 +74,17 @@ class Bracket:
         return (self.lo_s + self.hi_s) / 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EcsService:
-    """An ECS service and the cluster it runs in, by name or ARN."""
-
-    cluster: str
-    service: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """The worker's input queue; the others are optional. ``format`` is ``standard`` or a JSON template."""
-
-    url: str
-    responses: str | None = None
-    dead_letter: str | None = None
-    interrupts: str | None = None
-    format: str = "standard"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repository:
-    """The worker's clones (paths or glob patterns), their remote (name, path or URL) and branch template."""
-
-    worktree: tuple[str, ...]
-    remote: str = "origin"
-    branch: str = "thread-{chatThreadId}"
-    mainline: str = "main"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """The object that shows what is deployed."""
-
-    bucket: str
-    key: str = "index.html"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logs:
-    """A CloudWatch Logs group."""
-
-    group: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Processes:
-    """How to find the worker's processes: part of the command line, a pid file, or a listening TCP port."""
-
-    match: str | None = None
-    pid_file: str | None = None
-    port: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The target's own objectives, in seconds."""
-
-    message_s: float = 30.0
-    branch_switch_s: float = 5.0
-    recover_s: float = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One worker system, as named in the configuration."""
-
-    name: str
-    ecs: EcsService | None = None
-    queue: Queue | None = None
-    repository: Repository | None = None
-    deployment: Deployment | None = None
-    logs: Logs | None = None
-    processes: Processes | None = None
-    limits: Limits = field(default_factory=Limits)
-
-
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One way a fault can strike. ``silent``: the victim's commands succeed with wrong content."""
+    """One way a fault can strike. ``silent``: the victim's commands succeed with wrong content.
+
+    ``notes`` are what else is known of it, in words: what fails, how it is repaired.
+    """
 
     name: str
     summary: str
     silent: bool = False
+    notes: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +94,8 @@ class Order:
     ``dice`` is seeded from the injection's seed: same seed and same target state, same victim.
     ``keep_healthy`` is the guard's ``min_healthy_tasks``, ``max_percent`` its share of the healthy tasks, of which
     ``disturbed`` are disturbed by others already; a task with ``protect_tag`` is no victim;
-    ``allow_repositories`` are its path patterns, or ``None`` when an operator named the path himself.
+    ``lasts_s`` is how long the fault is to stay. ``allow_repositories`` are its path patterns,
+    or ``None`` when an operator named the path himself.
     """
 
     injection: str
@@ -173,6 +106,7 @@ class Order:
     disturbed: int = 0
     protect_tag: tuple[str, str] | None = None
     allow_repositories: tuple[str, ...] | None = None
+    lasts_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,14 +143,22 @@ class Reversion:
     """The result of one revert. ``proof`` holds digests or ids a person can check, before and after.
 
     RESTORED: it is again as it was. SUPERSEDED: the worker had repaired or replaced it; its version was left
-    alone. UNTOUCHED: the injection had had no effect. ``doubt`` says what could not be told: such a revert is not
-    proved.
+    alone; ``partly``: only of some of it, the rest was taken back by us. UNTOUCHED: it had had no effect.
+    ``doubt`` says what could not be told: such a revert is not proved. ``idle``: it was in force and met nothing:
+    nobody was disturbed, nothing was tried.
     """
 
     outcome: Outcome
     proof: Mapping[str, Json] = field(default_factory=dict)
     detail: str = ""
     doubt: str = ""
+    partly: bool = False
+    idle: bool = False
+
+    @property
+    def by_worker(self) -> bool:
+        """Tell whether the worker alone had put it right: nothing of it was taken back by us."""
+        return self.outcome is Outcome.SUPERSEDED and not self.partly
 
     @property
     def told(self) -> str:

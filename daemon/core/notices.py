@@ -1,6 +1,7 @@
 """What of an injection is worth telling, read from its events. Who is told, how and how often is not known here."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -9,6 +10,7 @@ from daemon.core.events import (
     Injected,
     Injection,
     Judged,
+    Judgement,
     Plan,
     Planned,
     Proposed,
@@ -26,6 +28,11 @@ class News(StrEnum):
     NOT_RECOVERED = "not-recovered"
     VIOLATED = "violated"
     UNDO_FAILED = "undo-failed"
+    UNDONE = "undone"  # after all: the all-clear for who was told of undo-failed
+
+    def wanted(self, on: Collection[str]) -> bool:
+        """Tell whether who asked for these words is told; for none: of everything."""
+        return not on or self in on or (self is News.UNDONE and News.UNDO_FAILED in on)
 
 
 _OF: Mapping[Verdict, News] = {
@@ -52,7 +59,7 @@ class Notice:
     @property
     def key(self) -> str:
         """Return what is the same for every try of the same notice, and for no other."""
-        return f"{self.plan.injection}/{self.news}" + ("/revised" if self.revised else "")
+        return f"{self.plan.injection}/{self.news}" + (f"/revised-{self.at_s:.3f}" if self.revised else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +76,22 @@ class Mark:
 
 
 class NoticeReader:
-    """Turns the events of each injection into notices and marks; remembers what is under way. Not thread-safe."""
+    """Turns the events of each injection into notices and marks; remembers what is under way. Not thread-safe.
+
+    An undo that fails again and again for the same reason is told once.
+    """
 
     def __init__(self) -> None:
         self._plans: dict[str, Plan] = {}
+        self._failed: dict[str, tuple[str, ...]] = {}
         self._begun: dict[str, float] = {}
 
     def resume(self, outstanding: Iterable[Injection]) -> None:
         """Take over what an earlier life of the daemon began."""
         for left in outstanding:
             self._plans[left.plan.injection] = left.plan
+            if left.judgement is not None and left.judgement.verdict is Verdict.UNDO_FAILED:
+                self._failed[left.plan.injection] = _why(left.judgement)
             if left.injected is not None:
                 self._begun[left.plan.injection] = left.injected.started.wall_s
 
@@ -104,18 +117,29 @@ class NoticeReader:
                 if begun_s is not None:
                     yield Mark(plan=plan, begin_s=begun_s, end_s=at.wall_s)
             case Judged():
-                if event.judgement.verdict is not Verdict.UNDO_FAILED:
+                before, why = self._failed.pop(injection, None), _why(event.judgement)
+                failed = event.judgement.verdict is Verdict.UNDO_FAILED
+                if failed:
+                    self._failed[injection] = why
+                else:
                     del self._plans[injection]
-                if event.judgement.verdict in _OF:
-                    yield _judged(plan, event)
+                if before is not None and not failed:
+                    yield _judged(News.UNDONE, plan, event)
+                if event.judgement.verdict in _OF and not (failed and before == why):
+                    yield _judged(_OF[event.judgement.verdict], plan, event)
             case _:
                 pass
 
 
-def _judged(plan: Plan, event: Judged) -> Notice:
+def _why(judged: Judgement) -> tuple[str, ...]:
+    """Return the reasons without their figures, of which every try has others."""
+    return tuple(re.sub(r"\d+", "#", reason) for reason in judged.reasons)
+
+
+def _judged(news: News, plan: Plan, event: Judged) -> Notice:
     judged = event.judgement
     return Notice(
-        news=_OF[judged.verdict],
+        news=news,
         plan=plan,
         at_s=event.at.wall_s,
         reasons=judged.reasons,

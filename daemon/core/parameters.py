@@ -11,6 +11,7 @@ from daemon.core.errors import ConfigError
 
 T = TypeVar("T")
 
+LISTED_MAX = 8  # names that one still reads in a line or a cell
 _DURATION = re.compile(
     r"(?:(?P<d>\d+(?:\.\d+)?)d)?(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m(?!s))?"
     r"(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+(?:\.\d+)?)ms)?"
@@ -61,8 +62,16 @@ def parameter(
 
 def nearest(word: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
     """Return ``; did you mean X?`` for the nearest known word, or the whole list."""
+    return _meant(word, known) or f"; known: {', '.join(sorted(known)) or 'none'}"
+
+
+def _meant(word: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known)) or 'none'}"
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _listed(choices: tuple[str, ...]) -> str:
+    return ", ".join(choices) if len(choices) <= LISTED_MAX else f"the {len(choices)} choices"
 
 
 def declared(plugin: type[Any]) -> dict[str, Field[Any]]:
@@ -111,7 +120,7 @@ def _convert(spec: Field[Any], value: object) -> Any:
         number = _plain(type(spec.default) if spec.default is not None else str, value)
     if notes["choices"] and number not in notes["choices"]:
         raise ValueError(
-            f"{value!r} is not one of {', '.join(notes['choices'])}{nearest(str(value), notes['choices'])}"
+            f"{value!r} is not one of {_listed(notes['choices'])}{_meant(str(value), notes['choices'])}"
         )
     if notes["least"] is not None and number < notes["least"]:
         raise ValueError(f"{value!r} is below the least allowed, {notes['least']}")

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from daemon.core.events import Plan
-from daemon.core.model import Instant, Json, Target
+from daemon.core.model import Instant, Json
+from daemon.core.moments import Moment
 from daemon.core.parameters import duration
 from daemon.core.settings import Sampling, WorkloadSetting
+from daemon.core.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Request:
     experiment: str | None = None
     recover_s: float | None = None
     workload: WorkloadSetting | None = None
+    when: Moment | None = None
 
 
 def workload(asked: Json) -> WorkloadSetting | None:
@@ -71,6 +74,7 @@ def make(  # noqa: PLR0913  each is one fact from outside
         origin=request.origin,
         by=request.by,
         workload=request.workload,
+        when=request.when,
     )
 
 

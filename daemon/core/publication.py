@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from daemon.core.evidence import Evidence, Finding, found, of_condition, of_message, search
 from daemon.core.ledger import Ledger, Part, Place, Sent, Sighting
-from daemon.core.model import Limits
+from daemon.core.target import Limits
 
 SOUND = frozenset({"ahead", "conflict-markers"})  # conditions that have an invariant of their own
 

@@ -7,8 +7,9 @@ from random import Random
 from daemon.core import messages
 from daemon.core.cloud import Message
 from daemon.core.ledger import Effect, Kind, Sent
-from daemon.core.model import EMPTY, Instant, Queue, Repository
+from daemon.core.model import EMPTY, Instant
 from daemon.core.parameters import parameter
+from daemon.core.target import Queue, Repository
 
 OWN, COMMON = "own", "common"
 

@@ -10,10 +10,35 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from daemon.core.calls import Call
-from daemon.core.model import Instant, Mode, Order, Reading, Resource, Reversion, Target, Undo
+from daemon.core.filesystem import Files, FileStat, Piece
+from daemon.core.model import Instant, Mode, Order, Reading, Resource, Reversion, Undo
+from daemon.core.processes import Holders, Process, ProcessTable
+from daemon.core.target import Target
+from daemon.core.watching import FileEvents
 
 if TYPE_CHECKING:  # its records cost 8 ms to make, and a git fault needs none of them
+    from daemon.core.cgroups import Cgroups
     from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Levers, Sqs
+    from daemon.core.proxying import FaultProxy
+    from daemon.core.wire import Agent, Names
+
+__all__ = (
+    "Clock",
+    "Commands",
+    "Completed",
+    "Fault",
+    "FileStat",
+    "Files",
+    "Flag",
+    "Git",
+    "Holders",
+    "Http",
+    "Piece",
+    "Probe",
+    "Process",
+    "ProcessTable",
+    "World",
+)
 
 
 class Flag(Protocol):
@@ -35,123 +60,6 @@ class Clock(Protocol):
         """Wait until the flag is set or the time is over; True when the flag is set.
 
         None waits the whole time: for a revert or a probe, which have a deadline of their own and no stop flag.
-        """
-        ...
-
-
-# --- files -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileStat:
-    """What ``lstat`` says. ``kind`` is ``file``, ``directory``, ``symlink`` or ``other``.
-
-    ``ctime_ns`` cannot be set by anyone: with the inode it tells a cache that a content may be new.
-    """
-
-    kind: str
-    size: int
-    mode: int
-    mtime_ns: int
-    uid: int
-    gid: int
-    inode: int
-    links: int
-    ctime_ns: int = 0
-    device: int = 0
-
-
-class Files(Protocol):
-    """The file system. Paths are absolute strings; every change is durable (fsynced) when the call returns.
-
-    What changes something takes real paths: a symbolic link or ``..`` on the way is a RefusedError (rule
-    ``changed``), and a directory that is swapped for a link meanwhile is not followed.
-    """
-
-    def lstat(self, path: str) -> FileStat | None: ...
-    def resolve(self, path: str) -> str:
-        """Return the real path, all symlinks followed; parts that do not exist are kept."""
-        ...
-
-    def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30, straight: bool = False) -> bytes:
-        """Return at most ``limit`` bytes of a regular file from ``offset``, never following a symlink.
-
-        ``straight``: nor one on the way to it, which then is a RefusedError; for what is kept or put back.
-        Raises TargetAbsentError when it is absent, unreadable or no regular file.
-        """
-        ...
-
-    def names(self, directory: str) -> tuple[str, ...]:
-        """Return the sorted names in a directory; empty when it is absent."""
-        ...
-
-    def glob(self, pattern: str) -> tuple[str, ...]:
-        """Return the existing paths that match, sorted."""
-        ...
-
-    def put(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> None:
-        """Replace or create ``path`` atomically with mode, owner and mtime of ``like``.
-
-        Writes ``temporary`` (same directory) first and renames it, so other hard links keep the old content.
-        A ``temporary`` left by a crash is overwritten.
-        """
-        ...
-
-    def create(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> bool:
-        """Create ``path`` atomically and only if it is absent; False when something is there already."""
-        ...
-
-    def remove(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
-        """Unlink; False when it was not there.
-
-        ``directory_mtime_ns`` is given back to the directory in the same step: whoever finds the file gone and
-        that mtime knows that chaosd removed it, not somebody else.
-        """
-        ...
-
-    def make_directory(self, path: str, like: FileStat) -> bool:
-        """Make one directory with mode, owner and mtime of ``like``; False when something is there already."""
-        ...
-
-    def remove_directory(self, path: str, *, directory_mtime_ns: int | None = None) -> bool:
-        """Remove an empty directory (``directory_mtime_ns`` as for ``remove``); False when absent or not empty."""
-        ...
-
-    def set_mtime(self, path: str, mtime_ns: int) -> None:
-        """Set the mtime of a file or directory; the atime stays."""
-        ...
-
-
-# --- processes -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """A process that cannot be mistaken for another: ``started_s`` (epoch) tells a reused pid apart."""
-
-    pid: int
-    started_s: float
-    group: int
-    command: str
-
-
-class ProcessTable(Protocol):
-    """Local processes. Never finds chaosd itself, its parents, or pid 1."""
-
-    def find(
-        self, *, match: str | None = None, pid_file: str | None = None, port: int | None = None
-    ) -> tuple[Process, ...]:
-        """Return the processes that fit every criterion given, oldest first."""
-        ...
-
-    def alive(self, process: Process) -> bool:
-        """Tell whether exactly this process (pid and start time) still runs; a zombie does not."""
-        ...
-
-    def signal(self, process: Process, number: int, *, group: bool = False) -> bool:
-        """Send a signal to exactly this process (pidfd where the kernel has it), or to its group.
-
-        False when it is gone. Raises RefusedError without permission, or when the group is our own.
         """
         ...
 
@@ -219,7 +127,13 @@ class World(Protocol):
     @property
     def processes(self) -> ProcessTable: ...
     @property
+    def holders(self) -> Holders: ...
+    @property
+    def cgroups(self) -> "Cgroups": ...
+    @property
     def git(self) -> Git: ...
+    @property
+    def events(self) -> FileEvents: ...
     @property
     def ecs(self) -> "Ecs": ...
     @property
@@ -230,6 +144,12 @@ class World(Protocol):
     def logs(self) -> "CloudWatchLogs": ...
     @property
     def levers(self) -> "Levers": ...
+    @property
+    def proxy(self) -> "FaultProxy": ...
+    @property
+    def agent(self) -> "Agent": ...
+    @property
+    def names(self) -> "Names": ...
     @property
     def http(self) -> Http: ...
     @property

@@ -3,15 +3,16 @@
 Durations are seconds. ``daemon.config`` makes these records; nothing else reads the file.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from daemon.core.addresses import Listen, Tcp, UnixSocket, is_loopback
 from daemon.core.calendar import Blackout, Window
 from daemon.core.levers import ErrorBudget, Lever, StopCondition
-from daemon.core.model import Target
+from daemon.core.moments import Moment
+from daemon.core.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class ExperimentSetting:
     recovery is waited for, the target's ``limits.recover`` when the file does not say. ``first_after_s`` is when
     an interval's first occurrence comes, None after one interval. ``jitter_s`` moves each
     start by up to that much; a start missed by more than ``misfire_grace_s`` is skipped. ``parameters`` (key
-    ``set``) are the fault's.
+    ``set``) are the fault's. ``when`` is the event on which it strikes once it is due; None: at once.
     """
 
     name: str
@@ -93,6 +94,7 @@ class ExperimentSetting:
     misfire_grace_s: float = 60.0
     parameters: Mapping[str, object] = field(default_factory=dict)
     workload: WorkloadSetting | None = None
+    when: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,28 +139,6 @@ class GuardSetting:
     halt_file: str | None = None
     levers: tuple[Lever, ...] = ()
     blind_after_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tcp:
-    """A TCP address to listen on. Port 0 lets the system choose."""
-
-    host: str = "127.0.0.1"
-    port: int = 9876
-
-    @property
-    def loopback(self) -> bool:
-        return is_loopback(self.host)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnixSocket:
-    """A Unix socket to listen on, by absolute path."""
-
-    path: str
-
-
-Listen: TypeAlias = Tcp | UnixSocket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +205,29 @@ class GrafanaSetting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySetting:
+    """A TCP relay of the fault proxy in front of a git remote; ``name`` is its lane in rules."""
+
+    name: str
+    listen: Tcp
+    upstream: Tcp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySetting:
+    """The fault proxy. ``upstream`` None is AWS itself; ``services`` empty are all that it knows.
+
+    ``secret_file`` holds the word that must be the first part of every path; without it only loopback may listen.
+    """
+
+    listen: Tcp = field(default_factory=lambda: Tcp(port=4510))
+    upstream: str | None = None
+    services: tuple[str, ...] = ()
+    secret_file: str | None = None
+    relays: tuple[RelaySetting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How experiments look: fast interval, how long steady counts as steady, how long to wait for steady before.
 
@@ -253,16 +256,13 @@ class Settings:
     api: Api = field(default_factory=Api)
     notify: tuple[DestinationSetting, ...] = ()
     grafana: GrafanaSetting | None = None
+    proxy: ProxySetting | None = None
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach ``host``; a name other than ``localhost`` counts as reachable."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def same_probes(now: Settings, wanted: Settings) -> frozenset[str]:
+    """Return the probes that look at the same thing in the same way under both: what they saw still holds."""
+    before = {p.name: (p, now.targets[p.target]) for p in now.probes}
+    return frozenset(p.name for p in wanted.probes if before.get(p.name) == (p, wanted.targets[p.target]))
 
 
 def default_probe_every_s(aws: Aws, targets: Mapping[str, Target]) -> float:

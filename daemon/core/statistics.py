@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from daemon.core.events import HealedBy, Injection, Judgement, Verdict
-from daemon.core.model import Outcome, Status
+from daemon.core.model import Status
 
 COUNTED = frozenset({Verdict.RECOVERED, Verdict.NOT_RECOVERED, Verdict.VIOLATED})
 
@@ -58,6 +58,6 @@ def _interfered(injection: Injection) -> Iterator[float]:
     if injection.aborted is not None:
         yield injection.aborted.at.mono_s
     reverted, undo = injection.reverted, injection.undo
-    ours = reverted is None or reverted.reversion.outcome is not Outcome.SUPERSEDED
+    ours = reverted is None or not reverted.reversion.by_worker
     if injection.revert_started is not None and undo is not None and undo.restores and ours:
         yield injection.revert_started.mono_s

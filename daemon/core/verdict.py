@@ -11,6 +11,7 @@ from daemon.core.model import Bracket, Outcome, Phase, Status
 from daemon.core.recovery import Edges, edges
 
 GOOD = frozenset({Verdict.RECOVERED, Verdict.NO_IMPACT})
+UNTOUCHED = frozenset({Verdict.REFUSED, Verdict.NOT_TRIGGERED})  # nothing was injected: nothing was tried
 FINAL = frozenset({Verdict.UNDO_FAILED, Verdict.ABORTED})
 STILL_THERE = "steady around it: what chaosd had changed was still there when chaosd took it back"
 
@@ -21,6 +22,9 @@ def judge(injection: Injection) -> Judgement:
         return injection.judgement  # without its looks the same question would get another answer
     if injection.refused is not None:
         return Judgement(verdict=Verdict.REFUSED, reasons=(injection.refused.reason,))
+    if injection.undo is None and _waited_in_vain(injection):
+        reason = f"nothing was injected: no {injection.plan.when} within {_within(injection)}"
+        return Judgement(verdict=Verdict.NOT_TRIGGERED, reasons=(reason,))
     if injection.undo is None:
         return Judgement(verdict=Verdict.INCONCLUSIVE, reasons=_why_not_injected(injection))
     found = _edges(injection)
@@ -36,6 +40,14 @@ def judge(injection: Injection) -> Judgement:
         healed_by=healed_by,
         violations=injection.checked.violations if injection.checked else (),
     )
+
+
+def _waited_in_vain(injection: Injection) -> bool:
+    return injection.armed is not None and injection.fired is None and injection.aborted is None
+
+
+def _within(injection: Injection) -> str:
+    return f"{injection.plan.when.within_s:g} s" if injection.plan.when else "its time"
 
 
 def _with_messages(
@@ -136,8 +148,10 @@ def _without_impact(injection: Injection, found: Edges) -> Decision:
     if found.doubtful:
         names = ", ".join(found.doubtful)
         return Verdict.INCONCLUSIVE, (f"no failure seen, but not every look was answered: {names}",), None
-    if injection.state is State.SUPERSEDED:
+    if injection.reverted is not None and injection.reverted.reversion.by_worker:
         return Verdict.NO_IMPACT, ("the worker repaired it before any probe was seen failing",), HealedBy.WORKER
+    if injection.reverted is not None and injection.reverted.reversion.idle:
+        return Verdict.INCONCLUSIVE, (f"nothing was tried: {injection.reverted.reversion.detail}",), None
     return Verdict.NO_IMPACT, ("the steady state held: no probe was seen failing",), None
 
 
@@ -165,7 +179,8 @@ def _healed(injection: Injection, found: Edges, recovered: Bracket) -> Decision:
 
 def _taken_back_by_us(injection: Injection) -> bool:
     reverted, undo = injection.reverted, injection.undo
-    restored = reverted is not None and reverted.reversion.outcome is Outcome.RESTORED
+    found = reverted.reversion if reverted is not None else None
+    restored = found is not None and (found.outcome is Outcome.RESTORED or found.partly)
     return restored and undo is not None and undo.restores
 
 
@@ -176,7 +191,7 @@ def healed_by(injection: Injection, found: Edges) -> HealedBy | None:
         return None
     if not undo.restores:
         return HealedBy.WORKER
-    if reverted is not None and reverted.reversion.outcome is Outcome.SUPERSEDED:
+    if reverted is not None and reverted.reversion.by_worker:
         return HealedBy.WORKER
     started = injection.revert_started
     if started is None or found.recovered_mono_s < started.mono_s:

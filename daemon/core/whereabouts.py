@@ -20,7 +20,10 @@ class Sibling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnTask:
-    """The task chaosd runs in. ``service`` is None for a task of its own; ``launch``: ``EC2``, ``FARGATE``, ..."""
+    """The task chaosd runs in. ``service`` is None for a task of its own; ``launch``: ``EC2``, ``FARGATE``, ...
+
+    ``faults`` is ``enableFaultInjection``, None where the agent does not say; ``network`` the network's mode.
+    """
 
     arn: str
     id: str
@@ -33,6 +36,8 @@ class OwnTask:
     service: str | None
     launch: str
     siblings: tuple[Sibling, ...] = ()
+    faults: bool | None = None
+    network: str = ""
 
 
 def own_task(task: Mapping[str, Json], container: Mapping[str, Json]) -> OwnTask:
@@ -65,6 +70,8 @@ def own_task(task: Mapping[str, Json], container: Mapping[str, Json]) -> OwnTask
             for one in (others if isinstance(others, list) else [])
             if isinstance(one, Mapping) and one.get("Type") == "NORMAL" and one.get("Name") != own
         ),
+        faults=faults if isinstance(faults := task.get("FaultInjectionEnabled"), bool) else None,
+        network=_network(container),
     )
 
 
@@ -72,6 +79,12 @@ def _sibling(one: Mapping[str, Json]) -> Sibling:
     options = one.get("LogOptions")
     group = options.get("awslogs-group") if isinstance(options, Mapping) else None
     return Sibling(name=_text(one, "Name"), image=str(one.get("Image") or ""), log_group=group)
+
+
+def _network(container: Mapping[str, Json]) -> str:
+    networks = container.get("Networks")
+    first = networks[0] if isinstance(networks, list) and networks else None
+    return str(first.get("NetworkMode") or "") if isinstance(first, Mapping) else ""
 
 
 def _text(found: Mapping[str, Json], key: str) -> str:

@@ -58,6 +58,7 @@ class Agenda:
             experiment=experiment.name,
             recover_s=experiment.timeout_s,
             workload=experiment.workload,
+            when=experiment.when,
         )
         try:
             self._control.run(request)

@@ -11,9 +11,10 @@ from daemon.core.checking import checked, unfit
 from daemon.core.course import Course, Opened, Purpose, ScenarioRun
 from daemon.core.errors import ChaosdError, UsageError
 from daemon.core.events import Checked, Plan
-from daemon.core.model import Instant, Target
+from daemon.core.model import Instant
 from daemon.core.plan import derived
 from daemon.core.settings import WorkloadSetting
+from daemon.core.target import Target
 from daemon.core.workloads import chosen
 from daemon.engine.ending import Ending
 from daemon.engine.player import Part, Player

@@ -127,6 +127,12 @@ class Control:
             for run in self._runs:
                 run.stop.set(reason)
 
+    @property
+    def under_way(self) -> frozenset[str]:
+        """Return the injections that run now."""
+        with self._lock:
+            return frozenset(run.injection for run in self._runs)
+
     def revert(self, injection: str, reason: str) -> Injection:
         """Take one injection back: a running one is aborted first. Returns its fold; idempotent."""
         with self._lock:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from daemon.core.errors import ChaosdError
 from daemon.core.guard import Answer, Unanswered
-from daemon.core.model import Resource, Target
+from daemon.core.model import Resource
 from daemon.core.seams import World
+from daemon.core.target import Target
 
 Identity = Mapping[str, str]
 

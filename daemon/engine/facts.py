@@ -9,9 +9,10 @@ from daemon.core import blast, disturbed_time
 from daemon.core.errors import ChaosdError
 from daemon.core.events import Injection, State
 from daemon.core.guard import Answer, Facts, Unanswered
-from daemon.core.model import Instant, Resource, Target
+from daemon.core.model import Instant, Resource
 from daemon.core.seams import World
 from daemon.core.settings import GuardSetting
+from daemon.core.target import Target
 from daemon.engine.outside import Outside
 
 T = TypeVar("T")

@@ -4,8 +4,9 @@ from random import Random
 
 from daemon.core import blast, guard
 from daemon.core.events import Plan
-from daemon.core.model import Order, Target, Undo
+from daemon.core.model import Order, Undo
 from daemon.core.seams import Fault
+from daemon.core.target import Target
 from daemon.engine.drift import Identity, drifted, identity
 from daemon.engine.facts import Asked, disturbed, gather
 from daemon.engine.parts import Parts
@@ -58,4 +59,5 @@ class Gate:
             protect_tag=rules.protect_tag,
             disturbed=disturbed(self._parts.journal, target.name, own=proposed.injection),
             allow_repositories=rules.allow.repositories,
+            lasts_s=proposed.duration_s,
         )

@@ -16,17 +16,20 @@ from daemon.core.events import (
     Proposed,
     Refused,
 )
-from daemon.core.model import Instant, Phase, Status, Target, Undo
+from daemon.core.model import Instant, Phase, Status, Undo
 from daemon.core.parameters import build, nearest
 from daemon.core.recovery import edges
 from daemon.core.redact import redact
 from daemon.core.seams import Fault
+from daemon.core.target import Target
 from daemon.core.verdict import judge
+from daemon.engine.ambush import Ambush
 from daemon.engine.companion import Alone, Companion
 from daemon.engine.gate import Gate
 from daemon.engine.parts import Parts
 from daemon.engine.prober import Watch
 from daemon.engine.stop import StopSwitch
+from daemon.engine.timing import Due, Timing
 
 UNSEEN = "what the probes saw could not be journalled"
 
@@ -38,6 +41,7 @@ class Injector:
         self._parts = parts
         self._admission = parts.admission
         self._gate = Gate(parts)
+        self._timing = Timing(parts, self._gate)
 
     # --- asked by command line, API and schedule ---------------------------------------------------------
 
@@ -49,6 +53,9 @@ class Injector:
         target, fault = self._target(request), self._fault(request)
         self._check_workload(request, target)
         proposed = self._plan(request, target, "dry-run")
+        if proposed.when is not None:
+            with Ambush(proposed.when, target, self._parts.world):
+                pass  # could it be waited for?
         refusal = self._gate.ask(proposed, target, fault)
         if isinstance(refusal, guard.Refusal):
             raise RefusedError(refusal.reason, rule=refusal.rule)
@@ -99,7 +106,7 @@ class Injector:
 
     def _experiment(self, proposed: Plan, target: Target, fault: Fault, stop: StopSwitch) -> None:
         with self._companion(proposed, target) as companion:
-            if self._prevented(proposed, companion.prepare(stop)):
+            if self._timing.prevented(proposed, companion.prepare(stop)):
                 return
             if self._disturb(proposed, target, fault, companion, stop):
                 self._check(proposed, companion, stop)
@@ -115,11 +122,14 @@ class Injector:
                 stop.set(UNSEEN)
 
         with self._parts.watcher(target, proposed.steady, sink) as watch:
-            if not self._steady_before(proposed, watch, stop) or not self._due(proposed, companion, watch, stop):
+            if not self._steady_before(proposed, watch, stop):
                 return False
             self._parts.watchman.ready()
-            undo = fault.prepare(self._gate.order(proposed, target), self._parts.world)
-            self._commit(proposed, target, fault, undo, stop)
+            due = self._timing.due(proposed, target, fault, companion, watch, stop)
+            if due is None:
+                return False
+            undo = fault.prepare(self._gate.order(proposed, due.target), self._parts.world)
+            self._commit(proposed, target, fault, undo, stop, due)
             try:
                 self._strike(proposed, undo, fault, watch, stop)
             finally:
@@ -129,15 +139,6 @@ class Injector:
             self._await_recovery(proposed, watch, stop)
         return True
 
-    def _due(self, proposed: Plan, companion: Companion, watch: Watch, stop: StopSwitch) -> bool:
-        """Start the workload and wait for the moment to strike; False when it does not come."""
-        why = companion.begin(stop)
-        if not why and (left_s := companion.left_s) > 0:
-            watch.wait(left_s, until=lambda: bool(companion.early), stop=stop)
-            why = stop.reason if stop.is_set() else ""
-        # From here on until the fault is taken back its effect must not be judged as what it left behind.
-        return not self._prevented(proposed, why or companion.hold())
-
     def _check(self, proposed: Plan, companion: Companion, stop: StopSwitch) -> None:
         """Let the workload settle and note how its messages fared."""
         if proposed.workload is None:
@@ -146,14 +147,11 @@ class Injector:
         if checked is not None:
             self._record(proposed, checked)
         elif self._fold(proposed).aborted is None:
-            self._prevented(proposed, stop.reason or "the workload was stopped")
+            self._timing.prevented(proposed, stop.reason or "the workload was stopped")
 
-    def _prevented(self, proposed: Plan, reason: str) -> bool:
-        if reason:
-            self._record(proposed, Aborted(at=self._now(), reason=reason))
-        return bool(reason)
-
-    def _commit(self, proposed: Plan, target: Target, fault: Fault, undo: Undo, stop: StopSwitch) -> None:
+    def _commit(
+        self, proposed: Plan, target: Target, fault: Fault, undo: Undo, stop: StopSwitch, moment: Due
+    ) -> None:
         """Ask the guard again, with the victim known, and make the plan durable in the same breath.
 
         Time has passed since the admission: others may have begun, somebody may have halted, the target may be
@@ -166,7 +164,8 @@ class Injector:
                     raise RefusedError(f"{answer.reason} (asked again just before)", rule=answer.rule)
             now = self._now()
             due = self._parts.watchman.deadline(undo, proposed.duration_s, now.wall_s)
-            self._record(proposed, Planned(at=now, undo=undo, boot=self._parts.boot, deadline=due))
+            planned = Planned(at=now, undo=undo, boot=self._parts.boot, deadline=due)
+            self._record(proposed, *moment.fired, planned)
 
     def _steady_before(self, proposed: Plan, watch: Watch, stop: StopSwitch) -> bool:
         def steady() -> bool:

@@ -6,9 +6,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from daemon.core.events import Observed
-from daemon.core.model import Target
 from daemon.core.seams import Fault, World
 from daemon.core.settings import Settings
+from daemon.core.target import Target
 from daemon.engine.companion import no_company
 from daemon.engine.facts import Past
 from daemon.engine.outside import Outside

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 
 from daemon.core.course import Course, Opened, Owner, Played, Purpose
 from daemon.core.ledger import Witness
-from daemon.core.model import Target, Undo
+from daemon.core.model import Undo
 from daemon.core.scenario import Parameters, Scenario
 from daemon.core.seams import Flag, World
+from daemon.core.target import Target
 from daemon.engine.ending import Ending
 from daemon.engine.recorder import Recorder
 from daemon.engine.sweeper import Sweeper

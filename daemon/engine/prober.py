@@ -8,8 +8,9 @@ from typing import Protocol, Self
 
 from daemon.core.errors import ChaosdError
 from daemon.core.events import Observed
-from daemon.core.model import Finding, Observation, Phase, Reading, Status, Target
+from daemon.core.model import Finding, Observation, Phase, Reading, Status
 from daemon.core.seams import Flag, Probe, World
+from daemon.core.target import Target
 
 FLUSH_S = 1.0
 LOOK_MOST_S = 1800.0  # longer than any look may take, that of `git fsck` over many clones included
@@ -18,23 +19,30 @@ FRESH_S = 1.0
 
 @dataclass(slots=True, kw_only=True)
 class Lookout:
-    """One configured probe, ready to look. ``every_s`` is its slow interval."""
+    """One configured probe, ready to look. ``every_s`` is its slow interval.
+
+    ``since_s`` is when the look under way began (monotonic seconds), None while nobody looks.
+    """
 
     name: str
     target: Target
     probe: Probe
     every_s: float
     lock: threading.Lock = field(default_factory=threading.Lock)
+    since_s: float | None = None
 
     def look(self, world: World) -> Observation:
         """Look once; a probe that cannot answer, or breaks, is UNKNOWN with the reason as its finding."""
         with self.lock:
             return self._look(world)
 
-    def look_within(self, world: World, timeout_s: float) -> Observation | None:
+    def look_within(
+        self, world: World, timeout_s: float, *, tell: Callable[[Observation], None]
+    ) -> Observation | None:
         """Look once as ``look`` does, waiting at most so long for it; None when that was too short.
 
-        A look that is late goes on in its thread, and nobody else looks with this probe before it has ended.
+        A look that is late goes on in its thread, and nobody else looks with this probe before it has ended. What
+        it sees is given to ``tell`` there, late or not.
         """
         late_s = world.clock.instant().mono_s + timeout_s
         if not self.lock.acquire(timeout=timeout_s):
@@ -45,6 +53,7 @@ class Lookout:
         def look() -> None:
             try:
                 seen.append(self._look(world))
+                tell(seen[0])
             finally:
                 self.lock.release()
                 done.set()
@@ -55,7 +64,11 @@ class Lookout:
 
     def _look(self, world: World) -> Observation:
         asked = world.clock.instant()
-        reading = self._read(world)
+        self.since_s = asked.mono_s
+        try:
+            reading = self._read(world)
+        finally:
+            self.since_s = None
         answered = world.clock.instant()
         return Observation(
             probe=self.name, target=self.target.name, asked=asked, answered=answered, reading=reading
@@ -187,7 +200,6 @@ class Prober:
         self._over = threading.Event()
         self._lookouts = {o.name: o for o in lookouts}
         self._latest: dict[str, Observation] = {}
-        self._since: dict[str, float] = {}
         # Daemon threads: a canary in flight must not hold up the end of the process.
         self._threads = [
             threading.Thread(target=self._run, args=(o,), name=f"probe-{o.name}", daemon=True) for o in lookouts
@@ -208,17 +220,19 @@ class Prober:
             return ()
         now_s = self._world.clock.instant().mono_s
         ended = (t.name for t in self._threads if t.ident is not None and not t.is_alive())
-        since = tuple(self._since.items())
+        since = [(o.name, s) for o in self._lookouts.values() if (s := o.since_s) is not None]
         return (
             *(f"the thread {name} has ended" for name in ended),
             *(f"probe {name} has looked for {now_s - s:.0f} s" for name, s in since if now_s - s > LOOK_MOST_S),
         )
 
     def successor(self, lookouts: Sequence[Lookout]) -> "Prober":
-        """Return one that looks with other probes and remembers what was seen of those that stay."""
+        """Return one that looks with other probes and remembers what was seen with those that stay the same."""
         other = Prober(lookouts, world=self._world, publish=self._publish)
-        for observation in self.latest.values():
-            other.note(observation)
+        for one in lookouts:
+            seen = self._latest.get(one.name)
+            if seen is not None and self._lookouts[one.name] is one:
+                other.note(seen)
         return other
 
     def stop(self) -> None:
@@ -226,7 +240,7 @@ class Prober:
         self._over.set()
 
     def look(self, name: str, timeout_s: float) -> Observation | None:
-        """Return what one of the probes sees now, and publish it; None when it does not answer in time.
+        """Return what one of the probes sees now; None when it does not answer in time. It is published either way.
 
         A look that is hardly older than FRESH_S is as good as another: who asks often does not make it look often.
         Raises KeyError for a name that is not configured.
@@ -235,11 +249,13 @@ class Prober:
         seen, now_s = self._latest.get(name), self._world.clock.instant().mono_s
         if seen is not None and now_s - seen.answered.mono_s < FRESH_S:
             return seen
-        observation = lookout.look_within(self._world, timeout_s)
-        if observation is not None:
+        return lookout.look_within(self._world, timeout_s, tell=self._tell)
+
+    def _tell(self, observation: Observation) -> None:
+        """Remember and publish a look, unless the looking is over: then another may look under this name."""
+        if not self._over.is_set():
             self.note(observation)
             self._publish(observation)
-        return observation
 
     def note(self, observation: Observation) -> None:
         """Remember a look that a watch made; one of a probe that is configured no more is forgotten."""
@@ -249,11 +265,5 @@ class Prober:
     def _run(self, lookout: Lookout) -> None:
         while not self._over.is_set():
             if not lookout.lock.locked():  # else an experiment is looking faster than we would
-                self._since[lookout.name] = self._world.clock.instant().mono_s
-                observation = lookout.look(self._world)
-                self._since.pop(lookout.name)
-                if self._over.is_set():
-                    return
-                self.note(observation)
-                self._publish(observation)
+                self._tell(lookout.look(self._world))
             self._world.clock.wait(self._over, lookout.every_s)

@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from daemon.core.model import Reversion, Target, Undo
+from daemon.core.model import Reversion, Undo
 from daemon.core.seams import World
 from daemon.core.settings import Sampling
+from daemon.core.target import Target
 from daemon.engine.recorder import Recorder
 
 if TYPE_CHECKING:

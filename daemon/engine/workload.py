@@ -9,9 +9,10 @@ from daemon.core.errors import ChaosdError, ConfigError, TargetAbsentError
 from daemon.core.invariants import judge
 from daemon.core.kpi import kpis
 from daemon.core.ledger import Effect, Ledger, Sent, Witness
-from daemon.core.model import Instant, Target
+from daemon.core.model import Instant
 from daemon.core.scenario import Mail, Parameters, Post, Scenario, mails
 from daemon.core.seams import Flag, World
+from daemon.core.target import Target
 from daemon.engine.ending import Ending
 
 MARGIN_S = 3.0

@@ -72,6 +72,9 @@ class Families:
     def _define_service(self) -> None:
         self._build_info = self._gauge("build_info", "Constant 1, labelled with the version.", "version")
         self._pending = self._gauge("pending_undo", "Injections not yet taken back, and scenarios not yet swept.")
+        self._writable = self._gauge(
+            "journal_writable", "1 while there are room and rights to record one more injection, else 0."
+        )
         self._refusals = self._counter("refusals", "Experiments refused or skipped.", "reason")
         self._halted = self._gauge("halted", "1 while a halt is in force.")
         self._lag = self._gauge("schedule_lag_seconds", "How late the last experiment was started.")

@@ -106,7 +106,7 @@ class Heralds:
 
     def _announce(self, notice: Notice) -> None:
         for destination, courier in self._staff.news.items():
-            if not destination.on or notice.news in destination.on:
+            if notice.news.wanted(destination.on):
                 courier.take(notice)
 
     def close(self, within_s: float = LAST_WORDS_S) -> None:

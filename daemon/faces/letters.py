@@ -15,6 +15,7 @@ _SAID: Mapping[News, str] = {
     News.NOT_RECOVERED: "NOT RECOVERED",
     News.VIOLATED: "VIOLATED",
     News.UNDO_FAILED: "UNDO FAILED, residue may remain",
+    News.UNDONE: "undone after all",
 }
 
 

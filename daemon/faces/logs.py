@@ -23,6 +23,7 @@ from daemon.core.events import (
     Settled,
 )
 from daemon.core.model import Instant, Observation, Status
+from daemon.core.moments import Armed, Fired
 from daemon.core.redact import redacted
 
 
@@ -65,6 +66,8 @@ def logger() -> Any:
 NAMES: Mapping[type[Any], tuple[str, str]] = {
     Proposed: ("experiment.proposed", "info"),
     Refused: ("experiment.refused", "warning"),
+    Armed: ("experiment.armed", "info"),
+    Fired: ("experiment.fired", "info"),
     Planned: ("injection.planned", "info"),
     Injected: ("fault.injected", "info"),
     Aborted: ("experiment.aborted", "warning"),
@@ -122,6 +125,8 @@ def _facts(event: Event) -> dict[str, Any]:  # noqa: C901, PLR0911  one arm an e
             return {name: getattr(plan, name) for name in names}
         case Refused():
             return {"rule": event.rule, "reason": event.reason}
+        case Fired():
+            return {"what": event.what}
         case Planned(undo=undo):
             return {"fault": undo.fault, "mode": undo.mode, "victim": dict(undo.victim)}
         case Injected():

@@ -31,8 +31,9 @@ from daemon.core.events import (
     Verdict,
 )
 from daemon.core.events import Observed as ObservedEvent
-from daemon.core.model import Limits, Observation, Reversion, Status
-from daemon.core.settings import Settings
+from daemon.core.model import Observation, Reversion, Status
+from daemon.core.settings import Settings, same_probes
+from daemon.core.target import Limits
 from daemon.faces.asking import or_unknown
 from daemon.faces.families import MANUAL, Families
 
@@ -42,7 +43,8 @@ QUEUE_STATES = ("visible", "in_flight", "delayed", "dead_letter")
 class Metrics(Families):
     """Counts and gauges of one daemon, on a registry of their own. Thread-safe."""
 
-    def __init__(self, settings: Settings, *, version: str) -> None:
+    def __init__(self, settings: Settings, *, version: str, faults: Iterable[str] = ()) -> None:
+        """Count from 0 what the settings name, and undo failures of ``faults``, injected by hand too."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         super().__init__(CollectorRegistry())
         self._settings = settings
@@ -54,6 +56,8 @@ class Metrics(Families):
         self._complete: set[str] = set()
         self._next_times: Callable[[], Mapping[str, float]] = dict
         self._build_info.labels(version).set(1)
+        for fault in faults:
+            self._undo_failures.labels(fault)
         self._start_at_zero(settings)
 
     # --- listeners ---------------------------------------------------------------------------------------
@@ -164,10 +168,12 @@ class Metrics(Families):
         for measure, value in measures.items():
             self._value.labels(*on, measure).set(value)
         self._special(observation, measures)
-        steady = self._settings.steady_state.get(observation.target, ())
-        if observation.probe in steady:
-            ok = all(n in self._latest and self._latest[n].status is Status.OK for n in steady)
-            self._steady.labels(observation.target).set(ok)
+        if observation.probe in self._settings.steady_state.get(observation.target, ()):
+            self._steady.labels(observation.target).set(self._is_steady(observation.target))
+
+    def _is_steady(self, target: str) -> bool:
+        steady = self._settings.steady_state[target]
+        return all(n in self._latest and self._latest[n].status is Status.OK for n in steady)
 
     def _measures(self, observation: Observation) -> Mapping[str, float]:
         """Return a look's figures, NaN for those only earlier looks had: an old figure must not pass for new."""
@@ -221,11 +227,13 @@ class Metrics(Families):
         *,
         halted: Callable[[], bool],
         pending: Callable[[], int],
+        writable: Callable[[], bool],
         next_times: Callable[[], Mapping[str, float]],
     ) -> None:
         """Ask these at every scrape."""
         self._halted.set_function(or_unknown(halted))
         self._pending.set_function(or_unknown(pending))
+        self._writable.set_function(or_unknown(writable))
         self._next_times = next_times
         self._watch_next()
 
@@ -235,29 +243,39 @@ class Metrics(Families):
             self._next.labels(name).set_function(lambda name=name: self._next_times().get(name, math.nan))  # type: ignore[misc]
 
     def adopt(self, settings: Settings) -> None:
-        """Take another configuration: counters go on, what it names no more is gone."""
-        gone = {(p.name, p.target) for p in self._settings.probes} - {(p.name, p.target) for p in settings.probes}
-        for name, target in gone:
-            self._latest.pop(name, None)
-            for measure in self._measured_once.pop(name, ()):
-                self._value.remove(name, target, measure)
-            self._success.remove(name, target)
-            self._duration.remove(name, target)
+        """Take another configuration: counters go on, what it names no more or means otherwise is gone."""
+        same = same_probes(self._settings, settings)
+        for probe in (p for p in self._settings.probes if p.name not in same):
+            self._forget(probe.name, probe.target)
         for target in self._settings.steady_state.keys() - settings.steady_state.keys():
             self._steady.remove(target)
-        for target in self._settings.targets.keys() - settings.targets.keys():
-            self._message.remove(target)
-            self._switch.remove(target)
-            for objective in asdict(Limits()):
-                self._objective.remove(target, objective.removesuffix("_s"))
-            for state in QUEUE_STATES:
-                self._queue.remove(target, state)
+        for target, known in self._settings.targets.items():
+            if settings.targets.get(target) != known:
+                self._forget_target(target)
         for name in {e.name for e in self._settings.experiments} - {e.name for e in settings.experiments}:
             self._next.remove(name)
         self._settings = settings
         self._kinds = {p.name: p.probe for p in settings.probes}
         self._start_at_zero(settings)
+        for target in settings.steady_state:
+            self._steady.labels(target).set(self._is_steady(target))
         self._watch_next()
+
+    def _forget(self, probe: str, target: str) -> None:
+        """End the series of a probe that is gone, or looks at something else from now on."""
+        self._latest.pop(probe, None)
+        for measure in self._measured_once.pop(probe, ()):
+            self._value.remove(probe, target, measure)
+        self._success.remove(probe, target)
+        self._duration.remove(probe, target)
+
+    def _forget_target(self, target: str) -> None:
+        self._message.remove(target)
+        self._switch.remove(target)
+        for objective in asdict(Limits()):
+            self._objective.remove(target, objective.removesuffix("_s"))
+        for state in QUEUE_STATES:
+            self._queue.remove(target, state)
 
     def reloaded(self, at_s: float | None) -> None:
         """Note a reload: when it was (epoch seconds), None for one that was refused."""

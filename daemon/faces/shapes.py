@@ -22,6 +22,7 @@ EXIT_OF: Mapping[Verdict, int] = {
     Verdict.NOT_RECOVERED: 1,
     Verdict.VIOLATED: 1,
     Verdict.INCONCLUSIVE: 1,
+    Verdict.NOT_TRIGGERED: 5,
     Verdict.ABORTED: 3,
     Verdict.UNDO_FAILED: 4,
     Verdict.REFUSED: 77,
@@ -35,28 +36,9 @@ def document(**content: Any) -> dict[str, Any]:
 
 def injection(found: Injection) -> dict[str, Any]:
     """Return one injection with its verdict, as ``inject`` and ``show`` print it."""
-    judged, plan = found.judgement, found.plan
-    reverted = found.reverted
+    judged = found.judgement
     return {
-        "injection": {
-            "id": plan.injection,
-            "experiment": plan.experiment,
-            "fault": plan.fault,
-            "mode": found.undo.mode if found.undo else plan.mode,
-            "target": plan.target,
-            "seed": plan.seed,
-            "state": found.state.value,
-            "planned_at": when(plan.planned_at),
-            "for": plan.duration_s,
-            "recover": plan.recover_s,
-            "injected_at": when(found.injected.started) if found.injected else None,
-            "injecting_took": _took(found),
-            "reverted_at": when(reverted.finished) if reverted else None,
-            "origin": plan.origin,
-            "by": plan.by,
-            "workload": plan.workload.scenario if plan.workload else None,
-            "victim": dict(found.undo.victim) if found.undo else {},
-        },
+        "injection": _head(found),
         "verdict": judged.verdict.value if judged else None,
         "reasons": list(judged.reasons) if judged else [],
         "impact": {
@@ -71,6 +53,31 @@ def injection(found: Injection) -> dict[str, Any]:
         "undo": _undo(found),
         "violations": [dict(v) for v in judged.violations] if judged else [],
         "workload": _workload(found),
+        "trigger": _trigger(found),
+    }
+
+
+def _head(found: Injection) -> dict[str, Any]:
+    plan, reverted = found.plan, found.reverted
+    return {
+        "id": plan.injection,
+        "experiment": plan.experiment,
+        "fault": plan.fault,
+        "mode": found.undo.mode if found.undo else plan.mode,
+        "target": plan.target,
+        "seed": plan.seed,
+        "state": found.state.value,
+        "planned_at": when(plan.planned_at),
+        "for": plan.duration_s,
+        "recover": plan.recover_s,
+        "injected_at": when(found.injected.started) if found.injected else None,
+        "injecting_took": _took(found),
+        "reverted_at": when(reverted.finished) if reverted else None,
+        "origin": plan.origin,
+        "by": plan.by,
+        "workload": plan.workload.scenario if plan.workload else None,
+        "when": str(plan.when) if plan.when else None,
+        "victim": dict(found.undo.victim) if found.undo else {},
     }
 
 
@@ -88,6 +95,23 @@ def _workload(found: Injection) -> dict[str, Any] | None:
         "masked": list(checked.masked) if checked else [],
         "unknown": [dict(u) for u in checked.unknown] if checked else [],
         "settled": checked.settled if checked else None,
+    }
+
+
+def _trigger(found: Injection) -> dict[str, Any] | None:
+    """Return which event was waited for and how soon the fault followed; None for a fault that waits for none."""
+    moment, armed, fired = found.plan.when, found.armed, found.fired
+    if moment is None:
+        return None
+    struck = fired is not None and found.injected is not None
+    return {
+        "event": moment.event,
+        "matching": moment.matching or None,
+        "within": moment.within_s,
+        "armed_at": when(armed.at) if armed else None,
+        "fired_at": when(fired.at) if fired else None,
+        "what": fired.what if fired else None,
+        "struck_after": round(found.injected.started.mono_s - fired.at.mono_s, 4) if struck else None,  # type: ignore[union-attr]
     }
 
 
@@ -151,7 +175,7 @@ def fault(kind: type[Fault]) -> dict[str, Any]:
     return {
         "name": kind.name,
         "summary": kind.summary,
-        "modes": [{"name": m.name, "summary": m.summary, "silent": m.silent} for m in kind.modes],
+        "modes": [{"name": m.name, "summary": m.summary, "silent": m.silent, **m.notes} for m in kind.modes],
         "parameters": describe(kind),
     }
 
@@ -184,6 +208,7 @@ def experiment(setting: ExperimentSetting, at_s: float | None) -> dict[str, Any]
         "for": setting.duration_s,
         "timeout": setting.timeout_s,
         "workload": setting.workload.scenario if setting.workload else None,
+        "when": str(setting.when) if setting.when else None,
         "next_at": None if at_s is None else stamp(at_s),
     }
 

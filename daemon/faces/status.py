@@ -10,12 +10,13 @@ from daemon.core.events import Event, Injection, Judged, Plan, Planned, Proposed
 class StatusLine:
     """A listener that tells ``show`` the line whenever it changes. Thread-safe.
 
-    ``halted`` is asked at each change why a halt is in force.
+    ``halted`` says why a halt is in force. It is asked at ``refresh`` alone: it reads the journal, and events come
+    from threads that have an undo to do.
     """
 
     def __init__(self, show: Callable[[str], None], *, halted: Callable[[], str | None]) -> None:
         self._show, self._halted = show, halted
-        self._shown = ""
+        self._shown = self._halt = ""
         self._lock = Lock()
         self._plans: dict[str, Plan] = {}
         self._active: dict[str, str] = {}
@@ -23,14 +24,10 @@ class StatusLine:
 
     @property
     def text(self) -> str:
-        """Return the line."""
-        try:
-            reason = self._halted()
-        except ChaosdError as error:  # the journal: what is active is said all the same
-            reason = error.message
+        """Return the line, with the halt as it was at the last ``refresh``."""
         with self._lock:
             head = f"active: {', '.join(self._active.values())}" if self._active else "nothing injected"
-            halted = f"halted: {reason}" if reason else ""
+            halted = f"halted: {self._halt}" if self._halt else ""
             return "; ".join(part for part in (head, halted, self._refused) if part)
 
     def resume(self, outstanding: Iterable[Injection]) -> None:
@@ -59,10 +56,17 @@ class StatusLine:
                     return
                 case _:
                     return
-        self.refresh()
+        self._tell()
 
     def refresh(self) -> None:
-        """Show the line if it is another than the last."""
+        """Ask whether a halt is in force, and show the line if it is another than the last."""
+        try:
+            self._halt = self._halted() or ""
+        except ChaosdError as error:  # the journal: what is active is said all the same
+            self._halt = error.message
+        self._tell()
+
+    def _tell(self) -> None:
         line = self.text
         if line != self._shown:
             self._shown = line

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from daemon.lab.model import LabError
+from daemon.lab.errors import LabError
 
 INFO, PROCESSES, LOCK, MARKER = "lab.json", "processes.json", "lab.lock", ".chaosd-lab"
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.lab.model import LabError
+from daemon.lab.errors import LabError
 from daemon.lab.processes import ProcessTable, record_of, tethered
 
 HOST = "127.0.0.1"

@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.lab.detour import STRAIGHT, Detour
 from daemon.lab.directory import INFO, MARKER, PROCESSES, claim_directory, remove_directory
-from daemon.lab.model import BUILD_S, RESTART_AFTER_S, LabError, LabInfo, LabStatus, TaskProcess
+from daemon.lab.errors import LabError
+from daemon.lab.model import BUILD_S, RESTART_AFTER_S, Kind, LabInfo, LabStatus, TaskProcess
 from daemon.lab.processes import ProcessRecord, end_all, is_alive, load
-from daemon.lab.worker.defects import Defect
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 10.0
@@ -24,34 +24,18 @@ POLL_S = 0.05
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """What kind of lab is asked for."""
-
-    tasks: int
-    defect: str | None
-    build_s: float
-
-    def __post_init__(self) -> None:
-        """Raise LabError for what no lab can be."""
-        if self.tasks < 1:
-            raise LabError(f"The lab was not started: {self.tasks} tasks. Ask for 1 or more.")
-        if self.defect is not None and self.defect not in set(Defect):
-            known = ", ".join(Defect)
-            raise LabError(f"The lab was not started: there is no defect {self.defect!r}. Choose from: {known}.")
-
-
 def _silent(_step: str) -> None:
     """Take a progress line and do nothing with it."""
 
 
-def up(
+def up(  # noqa: PLR0913  each is one wish
     directory: Path,
     *,
     tasks: int = 2,
     defect: str | None = None,
     build_s: float = BUILD_S,
     restart_after_s: float = RESTART_AFTER_S,
+    detour: Detour = STRAIGHT,
     ready: Progress = _silent,
 ) -> LabInfo:
     """Start a lab in the background and return when its workers are ready.
@@ -61,21 +45,14 @@ def up(
     left running. An emulator that dies comes back, empty, after ``restart_after_s`` seconds.
     """
     directory = directory.absolute()
-    wanted = _Wanted(tasks=tasks, defect=defect, build_s=build_s)
-    running = status(directory)
-    if running is not None and running.running:
+    wanted = Kind(tasks=tasks, defect=defect, build_s=build_s, detour=detour)
+    if (running := status(directory)) is not None and running.running:
         return _reuse(running, directory, wanted)
     claim_directory(directory)
     log = _log(directory)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*_command(directory, wanted), "--restart-after", str(restart_after_s)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=_environment(),
-            start_new_session=True,
-        )
+    process = _begin(
+        [*_command(directory, wanted), "--restart-after", str(restart_after_s)], subprocess.DEVNULL, log
+    )
     # Somebody must collect the child's exit status, should this process live longer than the lab.
     threading.Thread(target=process.wait, name="lab-collect", daemon=True).start()
     try:
@@ -101,19 +78,11 @@ def run_foreground(
     When the caller dies, even by SIGKILL, the lab sees its standard input end and takes itself down.
     """
     directory = directory.absolute()
-    wanted = _Wanted(tasks=tasks, defect=defect, build_s=build_s)
+    wanted = Kind(tasks=tasks, defect=defect, build_s=build_s)
     claim_directory(directory)
     command = [*_command(directory, wanted), "--ephemeral", "--until-stdin-closes"]
     log = _log(directory)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=_environment(),
-            start_new_session=True,
-        )
+    process = _begin(command, subprocess.PIPE, log)
     try:
         yield _await_ready(process, log, ready)
     finally:
@@ -175,18 +144,36 @@ def _read_info(directory: Path) -> LabInfo | None:
         return None
 
 
-def _reuse(running: LabStatus, directory: Path, wanted: _Wanted) -> LabInfo:
+def _reuse(running: LabStatus, directory: Path, wanted: Kind) -> LabInfo:
     info = running.info
-    if info is not None and wanted == _Wanted(tasks=info.tasks, defect=info.defect, build_s=info.build_s):
+    if info is not None and wanted == info.kind:
         return info
-    state = "is still starting" if info is None else f"has {info.tasks} tasks and defect {info.defect}"
+    state = "is still starting"
+    if info is not None:
+        through = info.detour.behind or info.detour.relay or "no proxy"
+        state = f"has {info.tasks} tasks, defect {info.defect} and is behind {through}"
     raise LabError(f"The lab was not started: the one in {directory} {state}. Take it down first: chaosd lab down.")
 
 
-def _command(directory: Path, wanted: _Wanted) -> list[str]:
+def _command(directory: Path, wanted: Kind) -> list[str]:
     command = [sys.executable, "-m", "daemon.lab", "--dir", str(directory)]
     command += ["--tasks", str(wanted.tasks), "--build", str(wanted.build_s)]
+    through = wanted.detour
+    command += ["--behind", through.behind] if through.behind else []
+    command += ["--relay", through.relay] if through.relay else []
     return command + (["--defect", wanted.defect] if wanted.defect else [])
+
+
+def _begin(command: list[str], stdin: int, log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            start_new_session=True,
+        )
 
 
 def _log(directory: Path) -> Path:

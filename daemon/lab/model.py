@@ -6,6 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.lab.detour import STRAIGHT, Detour
+from daemon.lab.errors import LabError
+from daemon.lab.worker.defects import Defect
+
 REGION = "us-west-2"
 CLUSTER = "edit-cluster"
 SERVICE = "edit-service"
@@ -27,8 +31,24 @@ RECEIVES_MAX = 3  # deliveries before a message goes to the dead-letter queue
 CREDENTIALS: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
-class LabError(Exception):
-    """The lab was not started or stopped; says what was not done, why, and what to do next."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What kind of lab: how many tasks, which planted defect of the worker, how long it pretends to work a message.
+
+    Raises LabError for what no lab can be.
+    """
+
+    tasks: int = 2
+    defect: str | None = None
+    build_s: float = BUILD_S
+    detour: Detour = STRAIGHT
+
+    def __post_init__(self) -> None:
+        if self.tasks < 1:
+            raise LabError(f"The lab was not started: {self.tasks} tasks. Ask for 1 or more.")
+        if self.defect is not None and self.defect not in set(Defect):
+            known = ", ".join(Defect)
+            raise LabError(f"The lab was not started: there is no defect {self.defect!r}. Choose from: {known}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,23 +72,42 @@ class LabInfo:
     log_group: str
     remote: Path
     clones: Path
+    detour: Detour = STRAIGHT
+    remote_port: int = 0  # of the lab's own git server, which the relay leads to
+
+    @property
+    def kind(self) -> Kind:
+        """What was asked for when it was started."""
+        return Kind(tasks=self.tasks, defect=self.defect, build_s=self.build_s, detour=self.detour)
+
+    @property
+    def remote_of_worker(self) -> str:
+        """The remote as the workers know it: a path, or a URL through the relay."""
+        return f"git://{self.detour.relay}/{self.remote.name}" if self.detour.relay else str(self.remote)
 
     @property
     def worker_match(self) -> str:
         """The part of the workers' command line that tells this lab's workers from any other process."""
         return f"daemon.lab.worker --lab {self.directory}"
 
+    def seen_by_worker(self, queue_url: str) -> str:
+        """Return a queue's URL as the workers know it: the proxy's, when they are behind one."""
+        proxy = self.detour.behind
+        return queue_url.replace(self.endpoint_url, proxy.rstrip("/"), 1) if proxy else queue_url
+
     def config_yaml(self) -> str:
         """Render a ``chaosd.yaml`` whose target ``editor`` is this lab."""
         quoted = {name: json.dumps(value) for name, value in self.to_json().items() if isinstance(value, str)}
-        return CONFIG.format(
+        text = CONFIG.format(
             **quoted,
+            routes=self.detour.routes,
             worktree=json.dumps(str(self.clones / "*")),
             branch=json.dumps(BRANCH_TEMPLATE),
             match=json.dumps(self.worker_match),
             tag_key=json.dumps(TAG_KEY),
             tag_value=json.dumps(TAG_VALUE),
         )
+        return text + self.detour.section(self.remote_port)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data, paths as strings."""
@@ -78,7 +117,7 @@ class LabInfo:
     def from_json(cls, data: Mapping[str, Any]) -> "LabInfo":
         """Read what ``to_json`` wrote. Raises TypeError or KeyError for anything else."""
         paths = {name: Path(data[name]) for name in ("directory", "remote", "clones")}
-        return cls(**(dict(data) | paths))
+        return cls(**(dict(data) | paths | {"detour": Detour(**data["detour"])}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +160,7 @@ targets:
       mainline: main
     deployment: {{bucket: {bucket}, key: {key}}}
     logs: {{group: {log_group}}}
-    processes: {{match: {match}}}
+    processes: {{match: {match}}}{routes}
     limits: {{message: 30s, branch_switch: 5s, recover: 60s}}
 probes:
   - {{name: tasks, probe: ecs-service, target: editor, every: 5s}}

@@ -13,8 +13,10 @@ from botocore.config import Config
 
 from daemon.lab import model
 from daemon.lab.engine import STOP_TIMEOUT_VARIABLE
-from daemon.lab.model import LabError, LabInfo
+from daemon.lab.errors import LabError
+from daemon.lab.model import Kind, LabInfo
 
+FAKETIME = "LAB_FAKETIME"  # the path of libfaketime, in the environment of `chaosd lab up`: workers run under it
 STOP_TIMEOUT_S = 5  # what a task gets between SIGTERM and SIGKILL
 GIT_TIMEOUT_S = 30
 
@@ -98,14 +100,22 @@ def _git(arguments: tuple[str, ...]) -> None:
         raise LabError(f"The lab's remote was not made: git {arguments[0]}: {done.stderr.strip()}. Check git.")
 
 
-def furnish(endpoint_url: str, directory: Path, *, tasks: int, defect: str | None, build_s: float) -> LabInfo:
-    """Create everything in a fresh emulator and start the service with ``tasks`` tasks."""
+def furnish(
+    endpoint_url: str,
+    directory: Path,
+    kind: Kind,
+    *,
+    remote_port: int = 0,
+) -> LabInfo:
+    """Create everything in a fresh emulator and start the service with its tasks."""
     aws = clients(endpoint_url)
     info = LabInfo(
         directory=directory,
-        tasks=tasks,
-        defect=defect,
-        build_s=build_s,
+        tasks=kind.tasks,
+        defect=kind.defect,
+        build_s=kind.build_s,
+        detour=kind.detour,
+        remote_port=remote_port,
         endpoint_url=endpoint_url,
         region=model.REGION,
         cluster=model.CLUSTER,
@@ -166,18 +176,22 @@ def _container(info: LabInfo) -> dict[str, Any]:
     variables = dict(model.CREDENTIALS) | {
         "AWS_DEFAULT_REGION": info.region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "INPUT_QUEUE_URL": info.input_queue_url,
-        "RESPONSES_QUEUE_URL": info.responses_queue_url,
-        "INTERRUPT_QUEUE_URL": info.interrupt_queue_url,
+        "INPUT_QUEUE_URL": info.seen_by_worker(info.input_queue_url),
+        "RESPONSES_QUEUE_URL": info.seen_by_worker(info.responses_queue_url),
+        "INTERRUPT_QUEUE_URL": info.seen_by_worker(info.interrupt_queue_url),
         "SITE_BUCKET": info.bucket,
         "SITE_KEY": info.key,
-        "REMOTE": str(info.remote),
+        "REMOTE": info.remote_of_worker,
         "SLOTS": str(info.tasks),
         "BUILD_S": str(info.build_s),
         "HOME": str(info.directory / "home"),
         "TMPDIR": str(info.directory / "tmp"),
         STOP_TIMEOUT_VARIABLE: str(STOP_TIMEOUT_S),
+        **_faked_clock(info.directory),
     }
+    if info.detour.behind:
+        # By service: AWS_ENDPOINT_URL itself is the emulator's to set, as for every task it starts.
+        variables |= {"AWS_ENDPOINT_URL_SQS": info.detour.behind, "AWS_ENDPOINT_URL_S3": info.detour.behind}
     return {
         "name": "editor",
         "image": "local/edit-worker",
@@ -195,4 +209,24 @@ def _container(info: LabInfo) -> dict[str, Any]:
                 "awslogs-stream-prefix": "edit",
             },
         },
+    }
+
+
+def _faked_clock(directory: Path) -> dict[str, str]:
+    """Return what puts the workers under libfaketime, with a file that sets no offset yet; nothing unless asked."""
+    library = os.environ.get(FAKETIME, "")
+    if not library:
+        return {}
+    if not Path(library).is_file():
+        raise LabError(
+            f"The lab was not started: {FAKETIME} names {library}, which is no file. Install libfaketime."
+        )
+    file = directory / "faketime"
+    file.write_text("+0\n")
+    # The monotonic clock stays the kernel's: a faked one hangs every timed wait of Python's threads.
+    return {
+        "LD_PRELOAD": library,
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }

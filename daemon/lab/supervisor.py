@@ -23,8 +23,10 @@ from daemon.lab.directory import INFO, LOCK, PROCESSES, claim_directory, remove_
 from daemon.lab.emulator import Emulator, EmulatorSettings, free_port, reachable_socket
 from daemon.lab.engine import TaskEngine
 from daemon.lab.engine_api import EngineServer
-from daemon.lab.model import BUILD_S, REGION, RESTART_AFTER_S, LabError, LabInfo
+from daemon.lab.errors import LabError
+from daemon.lab.model import REGION, RESTART_AFTER_S, Kind, LabInfo
 from daemon.lab.processes import ProcessTable, end_all, load, record_of
+from daemon.lab.remote import GitServer
 from daemon.lab.scheduler import ServiceScheduler
 
 READY_TIMEOUT_S = 60.0
@@ -37,9 +39,7 @@ class SupervisorSettings:
     """What kind of lab, and where. ``ephemeral``: remove the directory at the end."""
 
     directory: Path
-    tasks: int = 2
-    defect: str | None = None
-    build_s: float = BUILD_S
+    kind: Kind = field(default_factory=Kind)
     ephemeral: bool = False
     restart_after_s: float = RESTART_AFTER_S
 
@@ -78,8 +78,10 @@ class _Running:
     engine: TaskEngine = field(init=False)
     server: EngineServer = field(init=False)
     emulator: Emulator = field(init=False)
+    git_server: GitServer | None = None
     scheduler: ServiceScheduler | None = None
     _endpoint_url: str = field(init=False, default="")
+    _remote_port: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         directory = self.settings.directory
@@ -106,22 +108,28 @@ class _Running:
         self.emulator.start(self.stop)
         _say("lab.step", "creating the remote repository")
         provision.create_remote(directory / "remote.git", directory / "tmp")
+        if self.settings.kind.detour.relay:
+            self._serve_remote()
         info = self._furnish()
         fresh = directory / f"{INFO}.new"
         fresh.write_text(json.dumps(info.to_json(), indent=1))
         fresh.replace(directory / INFO)
         _say("lab.ready", json.dumps(info.to_json()))
 
+    def _serve_remote(self) -> None:
+        self._remote_port = free_port()
+        self.git_server = GitServer(self.settings.directory, self._remote_port, self.table)
+        self.git_server.start(self.stop)
+
     def _furnish(self) -> LabInfo:
         settings = self.settings
-        _say("lab.step", f"creating queues, bucket and a service of {settings.tasks} tasks")
+        _say("lab.step", f"creating queues, bucket and a service of {settings.kind.tasks} tasks")
         try:
             info = provision.furnish(
                 self._endpoint_url,
                 settings.directory,
-                tasks=settings.tasks,
-                defect=settings.defect,
-                build_s=settings.build_s,
+                settings.kind,
+                remote_port=self._remote_port,
             )
         except (BotoCoreError, ClientError) as error:
             raise LabError(f"The lab was not started: the emulator refused: {error}. Read emulator.log.") from error
@@ -138,12 +146,12 @@ class _Running:
         while True:
             running = [c for c in self.engine.containers() if c.state == "running"]
             ready = sum(any(READY_LINE in line for line in c.tail()) for c in running)
-            if ready >= self.settings.tasks:
+            if ready >= self.settings.kind.tasks:
                 return
             if time.monotonic() > deadline_s:
                 last = b"".join(line for c in self.engine.containers() for line in c.tail()[-3:]).decode()
                 raise LabError(
-                    f"The lab was not started: {ready} of {self.settings.tasks} workers were ready after "
+                    f"The lab was not started: {ready} of {self.settings.kind.tasks} workers were ready after "
                     f"{READY_TIMEOUT_S:.0f} s. Their last words: {last.strip() or 'none'}. Try fewer tasks."
                 )
             if self.stop.wait(0.05):
@@ -172,6 +180,8 @@ class _Running:
         self._stop_scheduler()
         self.engine.close(GRACE_S)
         self.emulator.stop(1.0)
+        if self.git_server is not None:
+            self.git_server.stop()
         self.server.close()
 
 

@@ -17,6 +17,11 @@ def monotonic_us() -> int:
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
+def file_time_ns() -> int:
+    """Return the time as the kernel stamps files with it: no stamp made from now on is earlier."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_REALTIME_COARSE", time.CLOCK_REALTIME))
+
+
 class SystemClock:
     """Real time: CLOCK_MONOTONIC for differences, the epoch for people."""
 

@@ -18,6 +18,7 @@ from daemon.core.errors import JournalFullError
 from daemon.core.events import Plan, Planned
 
 RESERVE_BYTES = 256 << 10
+_INTENT_BYTES = 64 << 10  # an intent, its copy, and the pages of the journal that they are written to
 MARK = b"chaosd-undo 1"
 _NEW, _KEPT = ".new", ".json"
 
@@ -109,6 +110,20 @@ class Keep:
         with suppress(OSError):
             return self._reserve.stat().st_size >= RESERVE_BYTES
         return False
+
+    @property
+    def roomy(self) -> bool:
+        """Tell whether there are room and rights to record one more injection; quotas are not looked at."""
+        directory = self._reserve.parent
+        try:
+            found = os.statvfs(directory)
+        except OSError:
+            return False
+        if found.f_flag & os.ST_RDONLY or not os.access(directory, os.W_OK):
+            return False
+        needed = _INTENT_BYTES + (0 if self.reserved else RESERVE_BYTES)
+        out_of_inodes = found.f_files > 0 and found.f_favail == 0
+        return not out_of_inodes and found.f_bavail * found.f_frsize >= needed
 
     def reserve(self) -> None:
         """Put the reserve in place; idempotent. Raises JournalFullError when there is no room for it."""

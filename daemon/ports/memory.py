@@ -1,4 +1,4 @@
-"""The process's own memory: what keeps a daemon of many short-lived threads from growing (decision 016)."""
+"""The process's own memory: what keeps a daemon of many short-lived threads from growing (decision 020)."""
 
 import ctypes
 import gc

@@ -1,19 +1,22 @@
 """Local processes: found by command line, pid file or port; signalled only when certainly the same."""
 
-import errno
 import os
 import signal
 import stat
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 from daemon.core.errors import RefusedError
 from daemon.core.seams import Process
+from daemon.ports.clock import boot_s
+from daemon.ports.inside import LocalInsides, descendants, held_open
 
 _SAME_S = 0.001  # start times come in ticks of 10 ms; this only absorbs the float's rounding
 _WRITTEN_LATE_S = 2.0  # file systems with coarse times; a pid file older than its process is stale
 _SAME_LIFE_S = 2.0  # another process may read another boot time: start times differ by whole seconds then
+_FORKED_S = 1.0  # a program that is started takes milliseconds from fork to exec
+_STARTED = 19  # proc(5): field 22 of /proc/PID/stat, counted after the name
 _INIT = 1
 
 
@@ -27,7 +30,7 @@ def lives(pid: int, started_s: float) -> bool:
     return _running_since(pid, started_s, within_s=_SAME_LIFE_S)
 
 
-class LocalProcesses:
+class LocalProcesses(LocalInsides):
     """The process table of this machine (or pid namespace), read with psutil.
 
     Never finds or signals pid 1, chaosd, its ancestors, its copies (a process with chaosd's own command line,
@@ -44,7 +47,9 @@ class LocalProcesses:
         """Return what fits every criterion given, oldest first; everything when none is given.
 
         A pid file that is unreadable, no number, or older than the process it names finds nothing. A listening
-        socket shared by forked processes counts for one of them. Raises RefusedError when ports may not be read.
+        socket shared by forked processes counts for one of them. A child that was forked within the last second
+        is not found while it bears the command line of a parent that is: it may be about to become another
+        program, and nobody would start it again. Raises RefusedError when ports may not be read.
         """
         pids = _all_pids()
         if pid_file is not None:
@@ -54,8 +59,23 @@ class LocalProcesses:
         pids -= self._spared()
         ours = _command(os.getpid())
         found = (_look(pid, match) for pid in pids)
-        kept = [p for p in found if p is not None and p.command != ours]
-        return tuple(sorted(kept, key=lambda p: (p.started_s, p.pid)))
+        kept = {p.pid: (p, parent) for p, parent in filter(None, found) if p.command != ours}
+        grown = [p for p, parent in kept.values() if not _just_forked(p, kept.get(parent))]
+        return tuple(sorted(grown, key=lambda p: (p.started_s, p.pid)))
+
+    def commands(self, name: str, *, below: Sequence[str]) -> Iterator[Process]:
+        """Read from /proc alone: psutil takes ten times as long, and the program may be over by then."""
+        for pid in sorted(map(int, filter(str.isdecimal, os.listdir("/proc"))), reverse=True):  # noqa: PTH208  quick
+            found = _at_work(pid, name, below)
+            if found is not None:
+                yield found
+
+    def children(self, process: Process) -> tuple[Process, ...]:
+        below = descendants(process.pid) - self._spared()
+        if not self.alive(process):  # afterwards: they are those of exactly this one, not of one that got its pid
+            return ()
+        found = [each[0] for each in (_look(pid, None) for pid in below) if each is not None]
+        return tuple(sorted(found, key=lambda p: (p.started_s, p.pid)))
 
     def alive(self, process: Process) -> bool:
         return _running_since(process.pid, process.started_s)
@@ -70,7 +90,7 @@ class LocalProcesses:
             raise RefusedError(
                 f"not signalling pid {process.pid}: it is chaosd, one of its parents, or pid 1", rule="own-process"
             )
-        with _held(process.pid) as handle:
+        with held_open(process.pid) as handle:
             if not self.alive(process):
                 return False
             try:
@@ -148,25 +168,63 @@ def _listening(port: int) -> set[int]:
     return {s.pid for s in listening if s.pid is not None}
 
 
-def _look(pid: int, match: str | None) -> Process | None:
-    """Return the process if it runs and its command line contains ``match``, else None."""
+def _look(pid: int, match: str | None) -> tuple[Process, int] | None:
+    """Return the process and its parent's pid if it runs and its command line contains ``match``, else None."""
     command = _command(pid)
     if command is None or (match is not None and match not in command):
         return None
-    started, group = _started_s(pid), _group(pid)
-    if started is None or group is None or not _running_since(pid, started):
+    import psutil  # noqa: PLC0415
+
+    group = _group(pid)
+    try:
+        process = psutil.Process(pid)  # one for both questions: a fault that waits for an event has no time to lose
+        with process.oneshot():
+            started, parent = float(process.create_time()), process.ppid()
+            dead = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except (psutil.Error, OSError, ValueError, OverflowError):
         return None
-    return Process(pid=pid, started_s=started, group=group, command=command)
+    if dead or group is None:
+        return None
+    return Process(pid=pid, started_s=started, group=group, command=command), parent
+
+
+def _just_forked(process: Process, parent: tuple[Process, int] | None) -> bool:
+    if parent is None or parent[0].command != process.command:
+        return False
+    try:
+        ticks = int(Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()[_STARTED])
+    except (OSError, ValueError, IndexError):
+        return True  # over already
+    return boot_s() - ticks / os.sysconf("SC_CLK_TCK") < _FORKED_S
+
+
+def _at_work(pid: int, name: str, below: Sequence[str]) -> Process | None:
+    """Return a process of a program that works below one of the directories; None when it is another, or over."""
+    try:
+        if Path(f"/proc/{pid}/comm").read_bytes().rstrip(b"\n") != os.fsencode(name):
+            return None
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")
+        command = " ".join(words).strip()
+        try:
+            where = str(Path(f"/proc/{pid}/cwd").readlink())
+        except PermissionError:
+            where = below[0]
+    except OSError:
+        return None
+    inside = any(f"{where}/".startswith(f"{directory}/") or directory in command for directory in below)
+    started_s, group = _started_s(pid), _group(pid)
+    if not inside or not command or started_s is None or group is None:
+        return None
+    return Process(pid=pid, started_s=started_s, group=group, command=command)
 
 
 def _command(pid: int) -> str | None:
     """Return the command line; None for a kernel thread, a zombie, or one we may not see."""
-    import psutil  # noqa: PLC0415
-
     try:
-        return " ".join(psutil.Process(pid).cmdline()).strip() or None
-    except (psutil.Error, OSError, OverflowError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()  # psutil says the same, and takes ten times as long
+    except OSError:
         return None
+    return os.fsdecode(words.replace(b"\0", b" ")).strip() or None
 
 
 def _started_s(pid: int) -> float | None:
@@ -196,19 +254,10 @@ def _running_since(pid: int, started_s: float, *, within_s: float = _SAME_S) -> 
         return False
 
 
-@contextmanager
-def _held(pid: int) -> Iterator[int | None]:
-    """Hold a process open so that its pid keeps its meaning; None where the kernel has no pidfd."""
-    handle: int | None = None
-    if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
-        try:
-            handle = os.pidfd_open(pid)
-        except OSError as error:
-            # gone is found by the check that follows; without the call (old kernel, seccomp) it must do alone
-            if error.errno not in (errno.ESRCH, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EMFILE):
-                raise
-    try:
-        yield handle
-    finally:
-        if handle is not None:
-            os.close(handle)
+def own_ports() -> tuple[int, ...]:
+    """Return the TCP ports at which this very process answers others; loopback's own are left out."""
+    import psutil  # noqa: PLC0415
+
+    sockets = psutil.Process().net_connections(kind="tcp")
+    open_ = (s for s in sockets if s.status == psutil.CONN_LISTEN and not ip_address(s.laddr.ip).is_loopback)
+    return tuple(sorted({s.laddr.port for s in open_}))

@@ -15,6 +15,7 @@ import msgspec
 from daemon.core import events
 from daemon.core.errors import JournalDamagedError, JournalError, JournalFullError
 from daemon.core.events import Event
+from daemon.core.moments import Armed, Fired
 
 Connection: TypeAlias = sqlite3.Connection
 Row: TypeAlias = tuple[Any, ...]
@@ -24,6 +25,8 @@ KINDS: Mapping[str, type[Event]] = {
     "proposed": events.Proposed,
     "refused": events.Refused,
     "observed": events.Observed,
+    "armed": Armed,
+    "fired": Fired,
     "planned": events.Planned,
     "injected": events.Injected,
     "aborted": events.Aborted,
@@ -111,8 +114,16 @@ def _room_bytes(path: Path) -> int:
 
 
 def encoded(injection: str, at_s: float, event: Event) -> Row:
-    """Return the values of a new row, without its ``seq``."""
-    return row(injection, NAMES[type(event)], at_s, msgspec.json.encode(event))
+    """Return the values of a new row, without its ``seq``. Raises JournalError for a text that is no Unicode."""
+    kind = NAMES[type(event)]
+    try:
+        body = msgspec.json.encode(event)
+    except UnicodeEncodeError as error:
+        raise JournalError(
+            f"not journalled: {kind} of {injection} holds a name that is not UTF-8: {error.object!r}",
+            hint="choose a victim or a mode without such a name",
+        ) from error
+    return row(injection, kind, at_s, body)
 
 
 def row(name: str, kind: str, at_s: float, body: bytes) -> Row:

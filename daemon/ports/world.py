@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.core.seams import Commands, Files, Git, Http, ProcessTable
+from daemon.core.seams import Commands, Files, Git, Holders, Http, ProcessTable
 from daemon.core.settings import Aws
+from daemon.core.watching import FileEvents
 from daemon.ports.clock import SystemClock
 from daemon.ports.files import LocalFiles
 from daemon.ports.state import boot_id
@@ -15,8 +16,11 @@ from daemon.ports.state import boot_id
 VARIABLE = "ECS_CONTAINER_METADATA_URI_V4"
 
 if TYPE_CHECKING:
+    from daemon.core.cgroups import Cgroups
     from daemon.core.cloud import S3, CloudWatchLogs, Ecs, Levers, Sqs
+    from daemon.core.proxying import FaultProxy
     from daemon.core.whereabouts import OwnTask
+    from daemon.core.wire import Agent, Names
     from daemon.ports.aws import AwsPort
     from daemon.ports.local import LocalCommands
 
@@ -29,6 +33,7 @@ class LocalWorld:
     def __init__(self, *, aws: Aws, private: Path) -> None:
         self._aws_settings = aws
         self._private = private
+        self._state = private.parent  # a room within ``private`` has the same proxy
         self.clock = SystemClock()
         self.boot = boot_id()
 
@@ -68,10 +73,47 @@ class LocalWorld:
         return LocalProcesses(spare=self._commands.pids)
 
     @cached_property
+    def holders(self) -> Holders:
+        from daemon.ports.marked import LocalHolders
+
+        return LocalHolders(self.clock, self.processes)
+
+    @cached_property
+    def cgroups(self) -> "Cgroups":
+        from daemon.ports.cgroups import LocalCgroups
+
+        return LocalCgroups()
+
+    @cached_property
     def git(self) -> Git:
         from daemon.ports.git import LocalGit
 
         return LocalGit()
+
+    @cached_property
+    def events(self) -> FileEvents:
+        from daemon.ports.watching import InotifyEvents
+
+        return InotifyEvents()
+
+    @cached_property
+    def proxy(self) -> "FaultProxy":
+        from daemon.ports.proxying import LocalProxy
+
+        return LocalProxy(self._state / "proxy", self.clock)
+
+    @cached_property
+    def agent(self) -> "Agent":
+        from daemon.ports.agent import LocalAgent
+        from daemon.ports.local import LocalHttp
+
+        return LocalAgent(os.environ, LocalHttp(), self.clock, lambda: self.whereabouts)
+
+    @cached_property
+    def names(self) -> "Names":
+        from daemon.ports.names import LocalNames
+
+        return LocalNames(self._aws_settings.endpoint_url, os.environ)
 
     @cached_property
     def http(self) -> Http:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from daemon.core.errors import JournalError
 from daemon.core.events import Observed
-from daemon.core.model import Repository, Target
 from daemon.core.parameters import build
 from daemon.core.seams import Fault, World
-from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings
+from daemon.core.settings import Aws, ProbeSetting, Sampling, Settings, same_probes
+from daemon.core.target import Repository, Target
 from daemon.engine.control import Control, Regime
 from daemon.engine.injector import Injector
 from daemon.engine.outside import Outside
@@ -24,6 +24,7 @@ from daemon.engine.watchman import Nobody, Watchman
 from daemon.ports.clock import SystemClock
 from daemon.ports.journal import Journal
 from daemon.ports.keep import Keep
+from daemon.ports.lease import WAIT_S as LEASE_S
 from daemon.ports.lease import RevertLease, nobody_is_told
 from daemon.ports.settling import settle
 from daemon.ports.state import StateDirectory
@@ -176,13 +177,9 @@ def renewed(now: Station, settings: Settings) -> Station:
 
     A probe that stays as it was keeps what it remembers. Nothing has changed when this raises ConfigError.
     """
-    before = {p.name: (p, o) for p, o in zip(now.settings.probes, now.lookouts, strict=True)}
-    looking = tuple(
-        before[p.name][1]
-        if p.name in before and (p, o.target) == (before[p.name][0], before[p.name][1].target)
-        else o
-        for p, o in zip(settings.probes, lookouts(settings), strict=True)
-    )
+    same = same_probes(now.settings, settings)
+    before = {o.name: o for o in now.lookouts if o.name in same}
+    looking = tuple(before.get(o.name, o) for o in lookouts(settings))
     outside = _outside(settings, now.state, now.world, looking)
     stage = _theatre(settings, now.state, now.world, now.recorder)
     parts = replace(
@@ -214,6 +211,11 @@ def patience_s(journal: Journal) -> float:
     except JournalError:
         return UNDO_S
     return UNDO_S + sum(undo.wait_s + undo.takes_s for undo in (*undos, *runs))
+
+
+def retry_most_s(journal: Journal) -> float:
+    """Return how long a try to undo what is outstanding may take: somebody else's, that it waits for, included."""
+    return LEASE_S + patience_s(journal)
 
 
 def settled(state: StateDirectory) -> Journal:

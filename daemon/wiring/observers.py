@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from daemon.core.errors import TargetAbsentError
 from daemon.core.ledger import Witness
-from daemon.core.model import Reversion, Target, Undo
+from daemon.core.model import Reversion, Undo
 from daemon.core.seams import World
+from daemon.core.target import Target
 from faults.sqs.marks import reverted
 from faults.sqs.places import places, places_of, recorded, wait_s
 from probes.pipeline.branches import Branches

@@ -115,6 +115,39 @@ HEALTH = (
         ),
     ),
     (
+        "Fault proxy",
+        (
+            panel(
+                "stat",
+                "Proxy",
+                "none",
+                "Whether it answers; no data: the configuration has none.",
+                q(f"min by (instance) (chaosd_proxy_up{{{I}}})", "{{instance}}"),
+                width=6,
+                says=(("0", "down", RED), ("1", "up", GREEN)),
+            ),
+            panel(
+                "bars",
+                "Calls through it",
+                "short",
+                "By service.",
+                q(
+                    f"sum by (aws_service) (increase(chaosd_proxy_requests_total{{{I}}}[$__rate_interval]))",
+                    "{{aws_service}}",
+                ),
+                width=9,
+            ),
+            panel(
+                "bars",
+                "Requests disturbed",
+                "short",
+                "By a rule, each try of an SDK counted.",
+                q(f"sum by (fault) (increase(chaosd_proxy_faults_total{{{I}}}[$__rate_interval]))", "{{fault}}"),
+                width=9,
+            ),
+        ),
+    ),
+    (
         "Process",
         (
             panel(

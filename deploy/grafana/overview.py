@@ -24,7 +24,9 @@ OVERVIEW = (
                 "Active faults that should be gone.",
                 q(
                     f"count((time() > (chaosd_fault_deadline_timestamp_seconds{{{T}}} > 0)) "
-                    f"and on (job, instance, fault, target) chaosd_fault_active == 1) or vector(0)"
+                    f"and on (job, instance, fault, target) chaosd_fault_active == 1) "
+                    # none is 0 where somebody tells of faults, and unknown where nobody does
+                    f"or 0 * count(chaosd_fault_active{{{T}}})"
                 ),
                 width=4,
                 height=4,
@@ -55,8 +57,9 @@ OVERVIEW = (
                 "stat",
                 "Halted",
                 "none",
-                "Whether any daemon is halted.",
-                q("max(chaosd_halted)"),
+                "Whether any daemon is halted; unknown when one cannot tell and no other is.",
+                # max leaves NaN out, a sum does not
+                q("max(chaosd_halted) == 1 or sum(chaosd_halted)"),
                 width=4,
                 height=4,
                 says=YES_IS_BAD,
@@ -88,7 +91,6 @@ OVERVIEW = (
                     f"max by (fault, target) ({P95}{{{T}}}) / on (target) group_left () "
                     f'max by (target) (chaosd_objective_seconds{{objective="recover", {T}}})',
                     "{{fault}} on {{target}}",
-                    instant=True,
                 ),
                 steps=((None, GREEN), (0.8, ORANGE), (1.0, RED)),
             ),
@@ -115,7 +117,6 @@ OVERVIEW = (
                 q(
                     "round(sum by (verdict) (increase(chaosd_experiments_finished_total[$__range])))",
                     "{{verdict}}",
-                    instant=True,
                 ),
             ),
             VIOLATIONS,
@@ -127,7 +128,6 @@ OVERVIEW = (
                 q(
                     f"round(sum by (invariant) (increase(chaosd_invariant_violations_total{{{T}}}[$__range])))",
                     "{{invariant}}",
-                    instant=True,
                 ),
                 steps=NONE_IS_GOOD,
             ),
@@ -135,8 +135,9 @@ OVERVIEW = (
                 "stat",
                 "Steady share of the last day",
                 "percentunit",
-                "Time in which each target was steady.",
-                q(f"avg by (target) (target:chaosd_steady_state:avg1d{{{T}}})", "{{target}}", instant=True),
+                "Time in which each target was steady, and of how much of the day anybody knows: a share of that.",
+                q(f"avg by (target) (target:chaosd_steady_state:avg1d{{{T}}})", "{{target}}"),
+                q(f"max by (target) (target:chaosd_steady_state:coverage1d{{{T}}})", "{{target}}: observed"),
                 extra={"max": 1},
                 steps=((None, RED), (0.95, ORANGE), (0.99, GREEN)),
             ),

@@ -19,6 +19,8 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, ORANGE, RED, BLUE = "green", "orange", "red", "blue"
+UNKNOWN = "purple"  # neither good nor bad: what is NaN, or has no value
+NOW = ("stat", "gauges")  # what shows one value shows the present one: the last of a course may be hours old
 BUILDERS = {
     "stat": stat.Panel,
     "states": statetimeline.Panel,
@@ -30,11 +32,10 @@ BUILDERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One expression and the name of its series; ``instant``: its value now, not its course."""
+    """One expression and the name of its series."""
 
     expr: str
     legend: str = ""
-    instant: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +71,17 @@ def build(panel: Panel) -> Any:
         made.min(panel.lowest)
     for name, limit in panel.extra.items():
         getattr(made, name)(limit)
-    if panel.says:
-        made.mappings([_mapping(panel.says)])
+    made.mappings([*([_mapping(panel.says)] if panel.says else ()), _unknown()])
     for number, query in enumerate(panel.queries):
-        made.with_target(_target(query, chr(ord("A") + number)))
+        made.with_target(_target(query, chr(ord("A") + number), now=panel.kind in NOW))
     _FINISH[panel.kind](made, panel)
     return made
 
 
-def _target(query: Query, ref: str) -> Any:
+def _target(query: Query, ref: str, *, now: bool) -> Any:
     made = prometheus.Dataquery().expr(query.expr).ref_id(ref).legend_format(query.legend or "__auto")
     made.format(PromQueryFormat.TIME_SERIES)
-    return made.instant() if query.instant else made.range()
+    return made.instant() if now else made.range()
 
 
 def _thresholds(steps: Sequence[tuple[float | None, str]]) -> Any:
@@ -98,6 +98,13 @@ def _mapping(says: Sequence[tuple[str, str, str]]) -> model.ValueMap:
         for i, (value, text, color) in enumerate(says)
     }
     return model.ValueMap(options=options)
+
+
+def _unknown() -> model.SpecialValueMap:
+    """Return the word and colour of NaN and of nothing; else they had the colour below the lowest limit."""
+    says = model.ValueMappingResult(text="unknown", color=UNKNOWN, index=9)
+    match = model.SpecialValueMatch.NULL_AND_NAN
+    return model.SpecialValueMap(options=model.DashboardSpecialValueMapOptions(match=match, result=says))
 
 
 def _colored_by_limit() -> Any:

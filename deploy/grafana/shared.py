@@ -13,9 +13,9 @@ def panel(kind: str, title: str, unit: str, says_what: str, *queries: Query, **r
     return Panel(kind=kind, title=title, unit=unit, says_what=says_what, queries=queries, **rest)  # type: ignore[arg-type]
 
 
-def q(expr: str, legend: str = "", *, instant: bool = False) -> Query:
+def q(expr: str, legend: str = "") -> Query:
     """Return a query."""
-    return Query(expr=expr, legend=legend, instant=instant)
+    return Query(expr=expr, legend=legend)
 
 
 OBJECTIVE = q(f'max by (target) (chaosd_objective_seconds{{objective="recover", {T}}})', "{{target}}: objective")

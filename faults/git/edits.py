@@ -2,8 +2,9 @@
 
 from daemon.core.errors import RefusedError
 from daemon.core.seams import FileStat, Flag, World
+from faults.git.kinds import Dress, Edit, FileEdit, Hold, Make, Move, Patch, Snapshot
 from faults.git.looks import directory_now, guard, look
-from faults.git.records import FileEdit, Record, Snapshot
+from faults.git.records import Record
 
 
 def apply(record: Record, world: World, stop: Flag) -> None:
@@ -23,18 +24,67 @@ def apply(record: Record, world: World, stop: Flag) -> None:
     for edit in record.edits:
         if stop.is_set():
             return
-        with guard(record, edit, world, reverting=False):
-            _apply(edit, world)
+        if isinstance(edit, FileEdit):
+            with guard(record, edit, world, reverting=False):
+                _apply(edit, world)
+        else:
+            _apply_other(edit, world)
+
+
+def _apply_other(edit: Edit, world: World) -> None:
+    files = world.files
+    match edit:
+        case Move():
+            _expect(edit.path, edit.stat, world)
+            done = files.move(edit.path, edit.kept)
+        case Make(what="directory"):
+            done = files.make_directory(edit.path, edit.like)
+        case Make():
+            done = files.make_special(edit.path, edit.what, edit.like, temporary=edit.temporary)
+        case Dress():
+            _expect(edit.path, edit.before, world)
+            files.dress(edit.path, edit.after)
+            done = True
+        case Patch(source=""):
+            _expect(edit.path, edit.before, world)
+            done = files.patch(edit.path, edit.before, edit.pieces)
+        case Patch():
+            done = files.duplicate(edit.source, edit.path, edit.pieces, edit.before, temporary=edit.temporary)
+        case Hold():
+            world.holders.start(edit.mark, edit.what, edit.arguments, seconds=edit.seconds)
+            done = True
+        case _:
+            raise ValueError(f"unknown edit {edit!r} in an undo record")
+    if not done:
+        raise _changed(edit.path)
+
+
+def _expect(path: str, before: FileStat, world: World) -> None:
+    """Refuse what is not as it was looked at; a directory's time changes with every name in it."""
+    now = world.files.lstat(path)
+    if now is None or (now.kind, now.inode, now.mode, now.uid) != (
+        before.kind,
+        before.inode,
+        before.mode,
+        before.uid,
+    ):
+        raise _changed(path)
+    if now.kind == "file" and (now.mtime_ns, now.size) != (before.mtime_ns, before.size):
+        raise _changed(path)
+
+
+def _changed(path: str) -> RefusedError:
+    return RefusedError(
+        f"not injected: {path} has changed since it was looked at",
+        rule="changed",
+        hint="the worker is active; try again",
+    )
 
 
 def _apply(edit: FileEdit, world: World) -> None:
     files, before, after = world.files, edit.before, edit.after
     if not _as_before(edit, look(world, edit.path)):
-        raise RefusedError(
-            f"not injected: {edit.path} has changed since it was looked at",
-            rule="changed",
-            hint="the worker is active; try again",
-        )
+        raise _changed(edit.path)
     if before is None:
         if not files.create(edit.path, after or b"", edit.like, temporary=edit.temporary):
             raise RefusedError(f"not injected: {edit.path} is already there", rule="changed")

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from daemon.core.errors import RefusedError, TargetAbsentError
 from daemon.core.seams import World
-from faults.git.records import Directory, FileEdit, Record, Snapshot, digest_names
+from faults.git.kinds import FileEdit, Snapshot
+from faults.git.records import Directory, Record, digest_names
 
 _LOCK_WAIT_S = 0.05
 _LOCK_TRIES = 40
@@ -63,7 +64,7 @@ def guard(record: Record, edit: FileEdit, world: World, *, reverting: bool) -> I
     if not edit.guarded:
         yield
         return
-    before = directory_now(world, posixpath.dirname(edit.path))
+    before = directory_now(world, posixpath.dirname(edit.lock))
     held = _lock(record, edit, world)
     if not held and not reverting:
         raise RefusedError(
@@ -89,7 +90,7 @@ def ours(record: Record, path: str, world: World) -> bool:
 def _lock(record: Record, edit: FileEdit, world: World) -> bool:
     for _ in range(_LOCK_TRIES):
         free = world.files.lstat(edit.lock) is None
-        if free and world.files.create(edit.lock, record.mark, edit.like, temporary=edit.temporary):
+        if free and world.files.create(edit.lock, record.mark, edit.like, temporary=edit.lock_temporary):
             return True
         world.clock.wait(None, _LOCK_WAIT_S)
     return False

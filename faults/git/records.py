@@ -1,82 +1,15 @@
 """The undo record of git faults: what each file was, what is done to it, and where traces could be left."""
 
-import base64
 import hashlib
-import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from daemon.core.errors import RefusedError
 from daemon.core.model import Json
 from daemon.core.seams import FileStat
-
-_STAT_FIELDS = ("mode", "mtime_ns", "uid", "gid", "inode")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How a file's content is changed. ``action``: ``truncate``, ``flip``, ``write`` or ``unlink``."""
-
-    action: str
-    size: int = 0
-    offset: int = 0
-    bit: int = 0
-    content: bytes = b""
-
-    def apply(self, content: bytes) -> bytes | None:
-        """Return the content afterwards; None when the file is to be gone."""
-        match self.action:
-            case "truncate":
-                return content[: self.size]
-            case "flip":
-                flipped = content[self.offset] ^ (1 << self.bit)
-                return content[: self.offset] + bytes((flipped,)) + content[self.offset + 1 :]
-            case "write":
-                return self.content
-            case "unlink":
-                return None
-            case _:
-                raise ValueError(f"unknown action {self.action!r} in an undo record")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """What a file was: its stat and its whole content."""
-
-    stat: FileStat
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileEdit:
-    """One file's change.
-
-    ``before`` None means absent; ``like`` is the stat the changed file gets. ``guarded``: hold git's own lock
-    of this file while comparing and replacing, so that nothing git writes at that moment is lost.
-    ``immutable``: the name is the hash of the content, so the good bytes may be put back whenever they are gone.
-    """
-
-    path: str
-    before: Snapshot | None
-    like: FileStat
-    recipe: Recipe
-    temporary: str
-    guarded: bool = False
-    immutable: bool = False
-
-    @property
-    def lock(self) -> str:
-        return f"{self.path}.lock"
-
-    @property
-    def rehearsal(self) -> str:
-        """A second temporary name: there it is tried whether a deleted file could be put back."""
-        return f"{self.temporary}-r"
-
-    @property
-    def after(self) -> bytes | None:
-        return self.recipe.apply(self.before.content if self.before else b"")
+from faults.git import packing
+from faults.git.kinds import Edit, FileEdit, Hold, Make, Move, Patch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +27,22 @@ class Record:
 
     ``place`` says where the clone stood (``place.note``).
     ``made`` lists directories to be made first, outermost first. ``sentinel`` is a file that exists while a
-    revert removes a file we created, in another directory than that one.
+    revert removes a file we created, in another directory than that one. ``roots`` are the directories besides
+    ``git_dir`` in which the edits may lie: work tree, common directory. ``anchor`` is the path of the edit that
+    stands for all: when the worker has changed that file, everything is left alone.
     """
 
     injection: str
     git_dir: str
     inode: int
-    edits: tuple[FileEdit, ...]
+    edits: tuple[Edit, ...]
     directories: tuple[Directory, ...]
     sentinel: str
     made: tuple[str, ...] = ()
     made_like: FileStat | None = None
     place: Mapping[str, Json] | None = None
+    roots: tuple[str, ...] = ()
+    anchor: str = ""
 
     @property
     def sentinel_temporary(self) -> str:
@@ -117,11 +54,31 @@ class Record:
         return f"chaosd {self.injection}\n".encode()
 
     @property
+    def files(self) -> tuple[FileEdit, ...]:
+        return tuple(edit for edit in self.edits if isinstance(edit, FileEdit))
+
+    @property
+    def ballast(self) -> tuple[str, ...]:
+        """The temporary names under which a file that fills the disk may be there."""
+        return tuple(e.temporary for e in self.edits if isinstance(e, Make) and e.what == "ballast")
+
+    @property
+    def temporaries(self) -> tuple[str, ...]:
+        """The paths at which a death in the middle can leave something of ours."""
+        found = [path for edit in self.files for path in (edit.temporary, edit.rehearsal, edit.lock_temporary)]
+        return (
+            *found,
+            *(edit.temporary for edit in self.edits if isinstance(edit, Make | Patch) and edit.temporary),
+        )
+
+    @property
     def touched(self) -> tuple[str, ...]:
         """Every path that injecting or reverting may change."""
-        edits = (path for edit in self.edits for path in (edit.path, edit.temporary))
+        edits = (edit.path for edit in self.edits if not isinstance(edit, Hold))
+        kept = (edit.kept for edit in self.edits if isinstance(edit, Move))
         directories = (directory.path for directory in self.directories)
-        return (*edits, *directories, *self.made, *((self.sentinel,) if self.sentinel else ()))
+        sentinel = (self.sentinel,) if self.sentinel else ()
+        return (*edits, *kept, *self.temporaries, *directories, *self.made, *sentinel)
 
     def dump(self) -> dict[str, Json]:
         """Return JSON-ready data."""
@@ -129,12 +86,14 @@ class Record:
             "injection": self.injection,
             "git_dir": self.git_dir,
             "inode": self.inode,
-            "edits": [_dump_edit(edit) for edit in self.edits],
+            "edits": [packing.dump_edit(edit) for edit in self.edits],
             "directories": [asdict(directory) for directory in self.directories],
             "sentinel": self.sentinel,
             "made": list(self.made),
-            "made_like": None if self.made_like is None else _dump_stat(self.made_like),
+            "made_like": None if self.made_like is None else packing.dump_stat(self.made_like),
             "place": None if self.place is None else dict(self.place),
+            "roots": list(self.roots),
+            "anchor": self.anchor,
         }
 
     @classmethod
@@ -144,15 +103,18 @@ class Record:
             injection=data["injection"],
             git_dir=data["git_dir"],
             inode=data["inode"],
-            edits=tuple(_load_edit(edit) for edit in data["edits"]),
+            edits=tuple(packing.load_edit(edit) for edit in data["edits"]),
             directories=tuple(Directory(**directory) for directory in data["directories"]),
             sentinel=data["sentinel"],
             made=tuple(data["made"]),
-            made_like=None if like is None else _load_stat(like, kind="directory", size=0),
-            place=data.get("place"),  # absent in records of older versions
+            made_like=None if like is None else packing.load_stat(like, kind="directory", size=0),
+            # absent in records of older versions
+            place=data.get("place"),
+            roots=tuple(data.get("roots", ())),
+            anchor=data.get("anchor", ""),
         )
         for path in record.touched:
-            if not _below(path, record.git_dir):
+            if not any(_below(path, root) for root in (record.git_dir, *record.roots)):
                 raise RefusedError(
                     f"not touched: the undo record of {record.injection} names {path}, outside of {record.git_dir}",
                     rule="allow-list",
@@ -173,54 +135,3 @@ def digest(content: bytes) -> str:
 def digest_names(names: tuple[str, ...]) -> str:
     """Return what stands for the sorted names in a directory."""
     return digest("\0".join(names).encode("utf-8", "surrogateescape"))
-
-
-def _dump_edit(edit: FileEdit) -> dict[str, Json]:
-    before: dict[str, Json] | None = None
-    if edit.before is not None:
-        content = edit.before.content
-        before = _dump_stat(edit.before.stat)
-        before |= {"size": len(content), "sha256": digest(content), "content": _pack(content)}
-    recipe: dict[str, Json] = {f.name: getattr(edit.recipe, f.name) for f in fields(Recipe)}
-    return {
-        "path": edit.path,
-        "before": before,
-        "like": _dump_stat(edit.like),
-        "recipe": recipe | {"content": _pack(edit.recipe.content)},
-        "temporary": edit.temporary,
-        "guarded": edit.guarded,
-        "immutable": edit.immutable,
-    }
-
-
-def _load_edit(data: Mapping[str, Any]) -> FileEdit:
-    before = None
-    if data["before"] is not None:
-        content = _unpack(data["before"]["content"])
-        before = Snapshot(stat=_load_stat(data["before"], kind="file", size=len(content)), content=content)
-    return FileEdit(
-        path=data["path"],
-        before=before,
-        like=_load_stat(data["like"], kind="file", size=0),
-        recipe=Recipe(**{**data["recipe"], "content": _unpack(data["recipe"]["content"])}),
-        temporary=data["temporary"],
-        guarded=data["guarded"],
-        immutable=data["immutable"],
-    )
-
-
-def _dump_stat(stat: FileStat) -> dict[str, Json]:
-    return {name: getattr(stat, name) for name in _STAT_FIELDS}
-
-
-def _load_stat(data: Mapping[str, Any], *, kind: str, size: int) -> FileStat:
-    return FileStat(kind=kind, size=size, links=1, **{name: data[name] for name in _STAT_FIELDS})
-
-
-def _pack(content: bytes) -> str:
-    # Level 1: loose objects are compressed already, and an index of 200,000 files should not cost a second.
-    return base64.b64encode(zlib.compress(content, 1)).decode()
-
-
-def _unpack(text: str) -> bytes:
-    return zlib.decompress(base64.b64decode(text))

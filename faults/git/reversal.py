@@ -5,29 +5,15 @@ a file we put back has its old mtime; a file we removed gave its directory's mti
 the record's ``sentinel``, a file in another directory, says that the removal was ours.
 """
 
-import posixpath
-from dataclasses import dataclass
-
 from daemon.core.errors import ChaosdError, UndoFailedError
-from daemon.core.gitclone import Clone
-from daemon.core.gitobjects import ID_BYTES
-from daemon.core.gitwalk import packed
 from daemon.core.model import Json, Outcome, Reversion
-from daemon.core.seams import FileStat, World
-from faults.git import place
-from faults.git.looks import directory_now, guard, look, ours, recorded_mtime, remove
-from faults.git.records import FileEdit, Record, Snapshot, digest
-
-_GONE = "absent"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one file; ``now`` stands for its content at that moment."""
-
-    edit: FileEdit
-    outcome: Outcome
-    now: str
+from daemon.core.seams import World
+from faults.git import place, undoing
+from faults.git.kinds import Edit, FileEdit, Hold, Move
+from faults.git.looks import directory_now, look, ours, recorded_mtime, remove
+from faults.git.records import Record
+from faults.git.restoring import keep_out, revert_file, shown
+from faults.git.undoing import GONE, Result, post, who_removed
 
 
 def revert(record: Record, world: World) -> Reversion:
@@ -35,17 +21,19 @@ def revert(record: Record, world: World) -> Reversion:
 
     Raises UndoFailedError when residue may remain.
     """
+    # Our processes end first: they hold what they hold whatever became of the repository.
+    held = [undoing.revert(record, edit, world) for edit in record.edits if isinstance(edit, Hold)]
     _expect_no_link(record, world)
-    if record.place is not None and (standing := place.look(record.place, world)) is not place.Standing.SAME:
-        detail = f"{record.git_dir} {standing}; nothing left to take back"
-        return Reversion(outcome=Outcome.SUPERSEDED, detail=detail)
-    now = world.files.lstat(record.git_dir)
-    if now is None or now.kind != "directory" or now.inode != record.inode:
-        what = "is gone" if now is None else "was replaced"
+    back = [_revert(record, edit, world) for edit in reversed(record.edits) if _holds_the_place(record, edit)]
+    if any(isinstance(r.edit, Move) and r.outcome is Outcome.SUPERSEDED for r in back):
+        return _conclude([*held, *back])
+    back = [*held, *(result for result in back if isinstance(result.edit, Move))]
+    what = _became(record, world)
+    if what:
         return Reversion(outcome=Outcome.SUPERSEDED, detail=f"{record.git_dir} {what}; nothing left to take back")
     try:
         _clean(record, world)
-        results = [_revert(record, edit, world) for edit in reversed(record.edits)]
+        results = _take_back(record, world)
         _finish(record, results, world)
     except UndoFailedError:
         raise
@@ -53,7 +41,44 @@ def revert(record: Record, world: World) -> Reversion:
         raise UndoFailedError(
             f"not taken back completely: {error.message}", hint=error.hint or "`chaosd recover` tries again"
         ) from error
-    return _conclude(results)
+    return _conclude([*back, *results])
+
+
+def _became(record: Record, world: World) -> str:
+    """Say what became of the place; empty when it is still there."""
+    if record.place is not None and (standing := place.look(record.place, world)) is not place.Standing.SAME:
+        return str(standing)
+    now = world.files.lstat(record.git_dir)
+    if now is None:
+        return "is gone"
+    return "" if now.kind == "directory" and now.inode == record.inode else "was replaced"
+
+
+def _holds_the_place(record: Record, edit: Edit) -> bool:
+    """Tell whether this edit moved the repository itself away, or stands in its place: it has to be back first."""
+    moved = [e.path for e in record.edits if isinstance(e, Move)]
+    return any(edit.path == path and f"{record.git_dir}/".startswith(f"{path}/") for path in moved)
+
+
+def _take_back(record: Record, world: World) -> list[Result]:
+    """Take the edits back, last one first; none when the worker changed the one that stands for all."""
+    anchor = next((edit for edit in record.files if edit.path == record.anchor), None)
+    if anchor is not None and not _is_ours(record, anchor, world):
+        return [Result(anchor, Outcome.SUPERSEDED, GONE, shown(look(world, anchor.path)))]
+    rest = [e for e in record.edits if not isinstance(e, Hold) and not _holds_the_place(record, e)]
+    results = [_revert(record, edit, world) for edit in reversed(rest)]
+    for edit in record.files:
+        if edit.merge == "index":
+            keep_out(record, edit, world)
+    return results
+
+
+def _is_ours(record: Record, edit: FileEdit, world: World) -> bool:
+    now = look(world, edit.path)
+    if now is None and edit.before is None:
+        return who_removed(record, edit, world) is not Outcome.SUPERSEDED
+    contents = (edit.after, edit.before.content if edit.before else None)
+    return now is not None and now.content in contents
 
 
 def _expect_no_link(record: Record, world: World) -> None:
@@ -70,98 +95,27 @@ def _conclude(results: list[Result]) -> Reversion:
     outcomes = {result.outcome for result in results}
     worst = next((o for o in (Outcome.SUPERSEDED, Outcome.RESTORED) if o in outcomes), Outcome.UNTOUCHED)
     proof: dict[str, Json] = {
-        r.edit.path: {"before": _digest(r.edit.before), "now": r.now, "outcome": r.outcome.value} for r in results
+        r.edit.path: {"before": r.before, "now": r.now, "outcome": r.outcome.value} for r in results
     }
-    detail = "; ".join(f"{r.edit.path}: {r.outcome.value}" for r in results)
-    return Reversion(outcome=worst, proof=proof, detail=detail)
+    detail = "; ".join(f"{r.edit.path}: {r.outcome.value}{r.note and f' ({r.note})'}" for r in results)
+    return Reversion(
+        outcome=worst, proof=proof, detail=detail, partly=outcomes >= {Outcome.SUPERSEDED, Outcome.RESTORED}
+    )
 
 
-def _digest(snapshot: Snapshot | None) -> str:
-    return _GONE if snapshot is None else f"sha256:{digest(snapshot.content)}"
+def _revert(record: Record, edit: Edit, world: World) -> Result:
+    if _original_is_back(record, edit, world):
+        return Result(edit, Outcome.UNTOUCHED, GONE, GONE)
+    return revert_file(record, edit, world) if isinstance(edit, FileEdit) else undoing.revert(record, edit, world)
 
 
-# --- one file --------------------------------------------------------------------------------------------
-
-
-def _revert(record: Record, edit: FileEdit, world: World) -> Result:
-    now = look(world, edit.path)
-    if now is None:
-        return _absent(record, edit, world)
-    if edit.before is not None and now.content == edit.before.content:
-        return Result(edit, _whose(edit.before.stat, now.stat), _digest(now))
-    if now.content != edit.after:
-        return Result(edit, Outcome.SUPERSEDED, _digest(now))
-    with guard(record, edit, world, reverting=True):
-        now = look(world, edit.path)  # again: from here on nobody who keeps to git's locks can change it
-        if now is None or now.content != edit.after:
-            return Result(edit, Outcome.SUPERSEDED, _digest(now))
-        if edit.before is None:
-            return _take_away(record, edit, world)
-        world.files.put(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary)
-        return _restored(edit, edit.before, world)
-
-
-def _whose(before: FileStat, now: FileStat) -> Outcome:
-    """Say who made a file whose content is right: only we give it its old mtime back."""
-    if before.mtime_ns != now.mtime_ns:
-        return Outcome.SUPERSEDED
-    return Outcome.UNTOUCHED if before.inode == now.inode else Outcome.RESTORED
-
-
-def _restored(edit: FileEdit, before: Snapshot, world: World) -> Result:
-    now = look(world, edit.path)
-    if now is None or now.content != before.content:
-        raise UndoFailedError(
-            f"not taken back: {edit.path} is not as it was",
-            hint="something changed it at the same moment; `chaosd recover` tries again",
-        )
-    return Result(edit, Outcome.RESTORED, _digest(now))
-
-
-def _take_away(record: Record, edit: FileEdit, world: World) -> Result:
-    _post(record, world)
-    remove(record, edit.path, world)
-    return Result(edit, Outcome.RESTORED, _GONE)
-
-
-def _post(record: Record, world: World) -> None:
-    """Post the sentinel: from now on, until it is gone, what is missing was removed by us."""
-    like = record.edits[0].like
-    world.files.put(record.sentinel, record.mark, like, temporary=record.sentinel_temporary)
-
-
-def _absent(record: Record, edit: FileEdit, world: World) -> Result:
-    """Put a file back that is gone, if it was us who removed it or its content cannot be wrong."""
-    if edit.before is None:
-        return Result(edit, _who_removed(record, edit, world), _GONE)
-    if edit.after is not None and not edit.immutable:
-        return Result(edit, Outcome.SUPERSEDED, _GONE)
-    directory = posixpath.dirname(edit.path)
-    above = world.files.lstat(posixpath.dirname(directory))
-    if above is None or (edit.immutable and _in_a_pack(record, edit, world)):
-        return Result(edit, Outcome.SUPERSEDED, _GONE)
-    world.files.make_directory(directory, above)  # git removes an object directory that has become empty
-    if world.files.create(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary):
-        return _restored(edit, edit.before, world)
-    return Result(edit, Outcome.SUPERSEDED, _digest(look(world, edit.path)))
-
-
-def _who_removed(record: Record, edit: FileEdit, world: World) -> Outcome:
-    if world.files.lstat(record.sentinel) is not None:
-        return Outcome.RESTORED
-    above = [d for d in record.directories if edit.path.startswith(f"{d.path}/")]
-    nearest = max(above, key=lambda directory: len(directory.path))
-    same = directory_now(world, nearest.path).mtime_ns == nearest.mtime_ns
-    return Outcome.UNTOUCHED if same else Outcome.SUPERSEDED
-
-
-def _in_a_pack(record: Record, edit: FileEdit, world: World) -> bool:
-    """Tell whether somebody has fetched the object anew."""
-    identity = "".join(edit.path.rsplit("/", 2)[1:])
-    algorithm = next(name for name, size in ID_BYTES.items() if 2 * size == len(identity))
-    root = posixpath.dirname(record.git_dir)
-    clone = Clone(root=root, git_dir=record.git_dir, inode=record.inode, algorithm=algorithm)
-    return packed(world.files, clone, identity)
+def _original_is_back(record: Record, edit: Edit, world: World) -> bool:
+    """Tell whether what an earlier edit moved away from here is here: then nothing of this edit can be."""
+    for other in record.edits:
+        if isinstance(other, Move) and other is not edit and f"{edit.path}/".startswith(f"{other.path}/"):
+            now = world.files.lstat(other.path)
+            return now is not None and now.inode == other.stat.inode
+    return False
 
 
 # --- before and after ------------------------------------------------------------------------------------
@@ -169,13 +123,17 @@ def _in_a_pack(record: Record, edit: FileEdit, world: World) -> bool:
 
 def _clean(record: Record, world: World) -> None:
     """Remove what a death in the middle left: temporaries, our hold on git's locks, directories never used."""
-    temporaries = [path for edit in record.edits for path in (edit.temporary, edit.rehearsal)]
-    left = [path for path in (*temporaries, record.sentinel_temporary) if world.files.lstat(path) is not None]
+    left = [
+        path for path in (*record.temporaries, record.sentinel_temporary) if world.files.lstat(path) is not None
+    ]
+    for ballast in {path for path in left if path in record.ballast}:
+        remove(record, ballast, world)  # the sentinel needs a block
+        left.remove(ballast)
     if left and record.sentinel:
-        _post(record, world)
+        post(record, world)
     for path in left:
         remove(record, path, world)
-    for edit in record.edits:
+    for edit in record.files:
         if edit.guarded and ours(record, edit.lock, world):
             remove(record, edit.lock, world)
     for path in reversed(record.made):

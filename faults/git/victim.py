@@ -1,17 +1,14 @@
-"""Which clone, and which of its objects, is struck: chosen by dice, looked at without git, never enumerated."""
+"""Which clone, and which remote of it, is struck: named by the target, held against the allow-list."""
 
 import fnmatch
+import posixpath
 from collections.abc import Iterable
 
 from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError
-from daemon.core.gitclone import Clone, open_clone, outside, tip
-from daemon.core.gitobjects import MalformedError
-from daemon.core.gitwalk import Loose, packed, walk_loose
+from daemon.core.gitclone import Clone, open_clone, outside
+from daemon.core.gitobjects import remote_url
 from daemon.core.model import Order
 from daemon.core.seams import Files
-
-_LOOKUPS = 512  # the objects nearest to the tip: what the worker's next command will read
-_OBJECT_BYTES_MAX = 16 << 20
 
 
 def choose_clone(order: Order, files: Files) -> Clone:
@@ -37,7 +34,7 @@ def choose_clone(order: Order, files: Files) -> Clone:
             rule="allow-list",
             hint="add the real path, all symbolic links followed, to guard.allow.repositories",
         )
-    clones, problems = _open(files, allowed)
+    clones, problems = _open(files, allowed, order.allow_repositories)
     if not clones:
         raise problems[0]
     return clones[order.dice.randrange(len(clones))]
@@ -47,7 +44,7 @@ def _allowed(path: str, patterns: Iterable[str] | None) -> bool:
     return patterns is None or any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
-def _open(files: Files, paths: list[str]) -> tuple[list[Clone], list[ChaosdError]]:
+def _open(files: Files, paths: list[str], patterns: Iterable[str] | None) -> tuple[list[Clone], list[ChaosdError]]:
     """Open what can be opened: a pattern may match directories that are no clones."""
     clones: dict[str, Clone] = {}
     problems: list[ChaosdError] = []
@@ -56,50 +53,40 @@ def _open(files: Files, paths: list[str]) -> tuple[list[Clone], list[ChaosdError
             clone = open_clone(files, path)
             if clone.root != path:
                 raise outside(clone.root, path)
+            if patterns is not None and clone.shared and not _allowed(_owner(clone), patterns):
+                raise outside(clone.common, path)
             clones[clone.root] = clone
         except (TargetAbsentError, RefusedError) as error:
             problems.append(error)
     return list(clones.values()), problems
 
 
-def reachable(files: Files, clone: Clone, kind: str) -> list[Loose]:
-    """Return the loose objects of a kind (or ``any``) near the checked-out commit, sorted by id.
-
-    Raises TargetAbsentError when there is none.
-    """
-    try:
-        start = tip(files, clone)
-    except MalformedError as error:
-        raise TargetAbsentError(
-            f"nothing was touched: the checked-out branch of {clone.root} is broken already: {error}",
-            hint="see `chaosd probe git-health`",
-        ) from None
-    if start is None:
-        raise TargetAbsentError(f"nothing was touched: the checked-out branch of {clone.root} has no commit yet")
-    walk = walk_loose(files, clone, start, lookups=_LOOKUPS)
-    damaged = {found.named.id for found, _ in walk.damaged}
-    fitting = [
-        found
-        for found in walk.loose
-        if kind in ("any", found.named.kind)
-        and found.named.id not in damaged
-        and found.stat.kind == "file"
-        and found.stat.size <= _OBJECT_BYTES_MAX
-    ]
-    if not fitting:
-        raise no_loose_object(clone, kind)
-    return sorted(fitting, key=lambda found: found.named.id)
+def _owner(clone: Clone) -> str:
+    """Return the path by which the repository of a linked work tree is allowed: its main work tree, or itself."""
+    above, name = posixpath.split(clone.common)
+    return above if name == ".git" else clone.common
 
 
-def no_loose_object(clone: Clone, kind: str) -> TargetAbsentError:
-    """Return the error for a clone whose checked-out commit lies in packs."""
-    what = "object" if kind == "any" else kind
-    return TargetAbsentError(
-        f"nothing was touched: no loose {what} is reachable from HEAD in {clone.root}: all lie in packs",
-        hint="the worker's next commit makes some; until then choose an index, HEAD or ref mode",
-    )
-
-
-def git_would_read(files: Files, clone: Clone, found: Loose) -> bool:
-    """Tell whether git reads this very file; a packed copy comes first and would make the damage invisible."""
-    return not packed(files, clone, found.named.id)
+def open_remote(order: Order, clone: Clone, files: Files) -> Clone:
+    """Open the repository that is the clone's origin; raises RefusedError when it is no local path."""
+    name = order.target.repository.remote if order.target.repository else "origin"
+    name = "origin" if set("/:") & set(name) else name
+    path = clone.path("config")
+    url = remote_url(files.read(path), name) if files.lstat(path) is not None else None
+    if url is None:
+        raise TargetAbsentError(f"nothing was touched: {clone.root} has no remote {name!r}")
+    local = url.removeprefix("file://")
+    if "://" in local or (":" in local.partition("/")[0]):
+        raise RefusedError(
+            f"nothing was touched: the remote of {clone.root} is no local path: {url}",
+            rule="remote",
+            hint="choose a mode that strikes the clone's own configuration, such as http-hang",
+        )
+    real = files.resolve(posixpath.join(clone.root, local))
+    if not _allowed(real, order.allow_repositories):
+        raise RefusedError(
+            f"nothing was touched: the remote {real} is not in the allow-list",
+            rule="allow-list",
+            hint="add its real path to guard.allow.repositories",
+        )
+    return open_clone(files, real, bare=True)

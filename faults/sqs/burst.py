@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from daemon.core.calls import SEND, SWEEP, Call
 from daemon.core.cloud import QueueFacts
 from daemon.core.messages import RUN_ATTRIBUTE
-from daemon.core.model import Mode, Order, Queue, Resource, Reversion, Undo
+from daemon.core.model import Mode, Order, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
+from daemon.core.target import Queue
 from faults.sqs.marks import reverted
 from faults.sqs.mix import Mix
 from faults.sqs.places import Place, places, places_of, recorded, target_queue, wait_s

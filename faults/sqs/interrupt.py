@@ -8,9 +8,10 @@ from daemon.core.calls import SEND, SWEEP, Call
 from daemon.core.cloud import Message
 from daemon.core.errors import TargetAbsentError
 from daemon.core.messages import RUN_ATTRIBUTE, command, message
-from daemon.core.model import Mode, Order, Queue, Resource, Reversion, Undo
+from daemon.core.model import Mode, Order, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
+from daemon.core.target import Queue
 from faults.sqs.marks import reverted
 from faults.sqs.places import places, places_of, recorded, target_queue, wait_s
 from faults.sqs.sending import send

@@ -16,6 +16,7 @@ from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Json, Outcome, Reversion
 from daemon.core.seams import World
 from faults.sqs.places import MARGIN_S, Place
+from faults.sqs.receives import at_brink, spent
 
 POLL_S = 1.0  # a long poll asks every server of SQS, a short one only some
 LOOK_S = 0.5
@@ -148,11 +149,9 @@ class _Sweep:
 
     def _spent(self, others: Sequence[Received], facts: QueueFacts) -> bool:
         """Tell whether a message of somebody else had its last receive; note when the next would be its last."""
-        if facts.max_receives is None:
-            return False
         most = max((message.receives for message in others), default=0)
-        self.brink |= most >= facts.max_receives - 1
-        return most >= facts.max_receives
+        self.brink |= at_brink(most, facts)
+        return spent(most, facts)
 
     def _wait(self, until_s: float) -> bool:
         """Wait until the counters say that no worker holds a message and only those of others are left."""

@@ -86,10 +86,14 @@ class Mix:
         if kind == MALFORMED:
             return replace(plain, body=malformed(plain.body, order.timestamp_ms))
         if kind == OVERSIZE:
-            missing = self.max_message_bytes - SLACK_BYTES - size_bytes(plain)
-            padded = replace(order, instruction=f"{order.instruction} {'x' * max(0, missing - 1)}")
-            return message(padded, self.run, form=self.form, fifo=self.fifo, copy=copy)
+            grown = padded(order, self.max_message_bytes - size_bytes(plain))
+            return message(grown, self.run, form=self.form, fifo=self.fifo, copy=copy)
         return plain
+
+
+def padded(order: Command, room: int) -> Command:
+    """Return the command with an instruction that takes ``room`` more bytes, less ``SLACK_BYTES``."""
+    return replace(order, instruction=f"{order.instruction} {'x' * max(0, room - SLACK_BYTES - 1)}")
 
 
 def malformed(body: str, pick: int) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 from daemon.core.errors import ConfigError, RefusedError, TargetAbsentError
 from daemon.core.messages import body, command
-from daemon.core.model import Json, Order, Queue, Undo
+from daemon.core.model import Json, Order, Undo
 from daemon.core.seams import World
+from daemon.core.target import Queue
 
 MARGIN_S = 5.0
 WAIT_MOST_S = 1800.0

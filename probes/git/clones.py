@@ -3,9 +3,10 @@
 import posixpath
 
 from daemon.core.errors import TargetAbsentError
-from daemon.core.gitclone import Clone, open_clone
-from daemon.core.model import Finding, Repository, Target
+from daemon.core.gitclone import Clone, follow, open_clone
+from daemon.core.model import Finding
 from daemon.core.seams import Files
+from daemon.core.target import Repository, Target
 
 
 def repository_of(target: Target) -> Repository:
@@ -33,9 +34,28 @@ def clones(files: Files, repository: Repository) -> tuple[list[Clone], list[Find
             if _absent(files, path):
                 absent.append(Finding("repository-absent", f"{path} is no git repository"))
             else:
-                clone = open_clone(files, path)
-                found[clone.root] = clone
+                try:
+                    clone = open_clone(files, path)
+                except TargetAbsentError:
+                    if not _points_nowhere(files, path):
+                        raise
+                    absent.append(Finding("repository-absent", f"{path}: its .git file points nowhere"))
+                else:
+                    found[clone.root] = clone
     return list(found.values()), absent
+
+
+def _points_nowhere(files: Files, path: str) -> bool:
+    """Tell whether ``.git`` is a file that leads nowhere: of a linked work tree or a submodule."""
+    dot_git = posixpath.join(files.resolve(path), ".git")
+    stat = files.lstat(dot_git)
+    if stat is None or stat.kind != "file":
+        return False
+    try:
+        follow(files, dot_git)
+    except TargetAbsentError:
+        return True
+    return False
 
 
 def _absent(files: Files, path: str) -> bool:

@@ -18,6 +18,7 @@ OPERATIONS: Mapping[str, str] = {
     "BISECT_LOG": "bisect",
 }
 _REFS_MAX = 20_000
+_LOCKED_IN = ("logs", "objects/info", "objects/pack")
 _REFLOG_TAIL_BYTES = 8192
 
 Key: TypeAlias = bytes
@@ -31,7 +32,9 @@ def key(stat: FileStat) -> Key:
 
 def signature(files: Files, clone: Clone) -> dict[str, FileStat]:
     """Return the stat of every file whose change can change what we say, by path; nothing is read."""
-    found = {path: stat for name in files.names(clone.git_dir) if (stat := files.lstat(path := clone.path(name)))}
+    places = dict.fromkeys((clone.git_dir, clone.common))  # a linked work tree's files lie in two of them
+    paths = dict.fromkeys(clone.path(name) for place in places for name in files.names(place))
+    found = {path: stat for path in paths if (stat := files.lstat(path))}
     todo = [clone.path("refs")]
     while todo and len(found) < _REFS_MAX:
         directory = todo.pop()
@@ -41,6 +44,9 @@ def signature(files: Files, clone: Clone) -> dict[str, FileStat]:
                 found[path] = stat
                 if stat.kind == "directory":
                     todo.append(path)
+    for path in (f"{place}/{directory}" for place in places for directory in _LOCKED_IN):
+        locks = (f"{path}/{name}" for name in files.names(path) if name.endswith(".lock"))
+        found |= {lock: stat for lock in locks if (stat := files.lstat(lock)) is not None}
     for path in (clone.path("objects", "pack"), clone.path("logs", "refs", "stash")):
         if (stat := files.lstat(path)) is not None:
             found[path] = stat

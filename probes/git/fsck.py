@@ -7,9 +7,11 @@ from typing import ClassVar
 
 from daemon.core.calls import NONE, Call
 from daemon.core.gitclone import Clone
-from daemon.core.model import Finding, Reading, Status, Target
+from daemon.core.gitobjects import printable
+from daemon.core.model import Finding, Reading, Status
 from daemon.core.parameters import parameter
 from daemon.core.seams import Completed, World
+from daemon.core.target import Target
 from probes.git.clones import clones, repository_of
 
 _FINDINGS_MAX = 50
@@ -66,7 +68,7 @@ def _findings(clone: Clone, answer: Completed, *, many: bool) -> list[Finding]:
     prefix = f"{clone.root}: " if many else ""
     lines = dict.fromkeys(line for line in (answer.out + "\n" + answer.err).splitlines() if line[:1].strip())
     named = [(_name(line), line) for line in lines]
-    findings = [Finding(name, prefix + line) for name, line in named if name]
+    findings = [Finding(name, printable(prefix + line)) for name, line in named if name]
     if answer.code != 0 and not findings:
         findings.append(Finding("fsck-failed", f"{prefix}git fsck ended with {answer.code}"))
     return findings

@@ -7,9 +7,11 @@ from typing import ClassVar
 from daemon.core.calls import NONE, Call
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import Clone
-from daemon.core.model import Finding, Reading, Status, Target
+from daemon.core.gitobjects import printable
+from daemon.core.model import Finding, Reading, Status
 from daemon.core.parameters import parameter
 from daemon.core.seams import FileStat, World
+from daemon.core.target import Target
 from probes.git import conditions
 from probes.git.clones import clones, repository_of
 from probes.git.counts import Distances, files_of
@@ -138,7 +140,7 @@ class GitHealth:
         for clone in found:
             look = self._watched[clone.root].look(world, clone, remote, self.lock_age, self.refresh)
             prefix = f"{clone.root}: " if len(found) > 1 else ""
-            findings += [Finding(f.name, prefix + f.detail) for f in look.findings]
+            findings += [Finding(f.name, printable(prefix + f.detail)) for f in look.findings]
             for name, value in look.measures.items():
                 sums[name] = (
                     max(sums.get(name, 0.0), value) if name == "lock_age_seconds" else sums.get(name, 0.0) + value

@@ -7,9 +7,9 @@ from threading import Lock
 
 from daemon.core.errors import TargetAbsentError
 from daemon.core.harmless import printable
-from daemon.core.model import Target
 from daemon.core.panorama import Branch, Standing
 from daemon.core.seams import World
+from daemon.core.target import Target
 from probes.pipeline.mirror import FETCH_S, FIRST_FETCH_S, Mirror, remote_url
 
 PATIENCE_S = 3.0  # for another thread's fetch

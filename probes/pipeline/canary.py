@@ -8,9 +8,10 @@ from daemon.core import messages
 from daemon.core.calls import Call, On, calls
 from daemon.core.errors import ConfigError, TargetAbsentError, UnreachableError
 from daemon.core.messages import Command
-from daemon.core.model import Finding, Instant, Queue, Reading, Repository, Status, Target
+from daemon.core.model import Finding, Instant, Reading, Status
 from daemon.core.parameters import parameter
 from daemon.core.seams import World
+from daemon.core.target import Queue, Repository, Target
 from probes.pipeline.mirror import FIRST_FETCH_S, Mirror, remote_url
 from probes.pipeline.trace import Trace, Waiting
 

@@ -12,8 +12,8 @@ from daemon.core.errors import ChaosdError, UnreachableError
 from daemon.core.gitcases import Look, Piece, Run, Work
 from daemon.core.ledger import Condition, Ledger, Part, Place, Sent, Sighting
 from daemon.core.messages import tokens
-from daemon.core.model import Target
 from daemon.core.seams import World
+from daemon.core.target import Target
 from probes.git.clones import repository_of
 from probes.git.fsck import GitFsck
 from probes.git.health import FAILING, GitHealth

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from daemon.core.cloud import Received
 from daemon.core.ledger import Sent
 from daemon.core.messages import RUN_ATTRIBUTE, branch
-from daemon.core.model import Queue
 from daemon.core.seams import World
+from daemon.core.target import Queue
 
 LOOK_MOST = 500
 HIDDEN_S = 15.0

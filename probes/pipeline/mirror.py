@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemon.core.errors import TargetAbsentError, UnreachableError
-from daemon.core.model import Repository, Target
 from daemon.core.seams import Completed, Git, World
+from daemon.core.target import Repository, Target
 
 FIRST_FETCH_S = 600.0
 FETCH_S = 60.0

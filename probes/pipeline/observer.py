@@ -21,8 +21,9 @@ from daemon.core.ledger import (
     Sighting,
     Stages,
 )
-from daemon.core.model import Instant, Queue, Target
+from daemon.core.model import Instant
 from daemon.core.seams import World
+from daemon.core.target import Queue, Target
 from probes.pipeline.answers import Answers
 from probes.pipeline.letters import dead_letters
 from probes.pipeline.mirror import Mirror, remote_url

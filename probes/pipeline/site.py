@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from daemon.core.cloud import StoredObject
 from daemon.core.ledger import Deployed
-from daemon.core.model import Deployment, Instant
+from daemon.core.model import Instant
 from daemon.core.seams import World
+from daemon.core.target import Deployment
 from probes.pipeline.published import Published
 from probes.pipeline.trace import commit_shown
 

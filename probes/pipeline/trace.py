@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from daemon.core.cloud import StoredObject
 from daemon.core.errors import UnreachableError
-from daemon.core.model import Deployment, Finding, Instant
+from daemon.core.model import Finding, Instant
 from daemon.core.seams import World
+from daemon.core.target import Deployment
 from probes.pipeline.mirror import Mirror
 
 COMMIT_KEYS = ("commit", "git-commit", "commit-id", "revision")

@@ -8,8 +8,8 @@ from daemon.core.errors import ChaosdError, UnreachableError
 from daemon.core.gitclone import Clone
 from daemon.core.ledger import Condition, Place, Sent, Sighting, Switch
 from daemon.core.messages import tokens
-from daemon.core.model import Target
 from daemon.core.seams import World
+from daemon.core.target import Target
 from probes.git.clones import clones, repository_of
 from probes.git.fsck import GitFsck
 from probes.git.health import FAILING, GitHealth

@@ -16,8 +16,9 @@ from unittest.mock import patch
 
 import boto3
 
-from daemon.core.model import Order, Queue, Target, Undo
+from daemon.core.model import Order, Undo
 from daemon.core.settings import Aws
+from daemon.core.target import Queue, Target
 from daemon.ports.world import LocalWorld
 from faults.sqs.burst import SqsBurst
 from faults.sqs.mix import Mix

@@ -10,8 +10,9 @@ from random import Random
 from threading import Event
 
 from daemon.core.events import Planned
-from daemon.core.model import Order, Outcome, Repository, Target, Undo
+from daemon.core.model import Order, Outcome, Undo
 from daemon.core.settings import Aws
+from daemon.core.target import Repository, Target
 from daemon.ports.journal import Journal
 from daemon.ports.world import LocalWorld
 from faults.git.corrupt import GitCorrupt
@@ -29,9 +30,22 @@ from tests.benchmarks.harness import (
     spawn,
     wall,
 )
-from tests.benchmarks.places import LARGE, SMALL, repository
+from tests.benchmarks.places import HUGE, LARGE, SMALL, repository
 
 ROUNDS, COPIES, RESTORES = 25, 15, 5
+# One mode for each way of changing a repository; the others are rows of the same table.
+MODES = (
+    "loose-object-truncate",
+    "loose-object-bitflip",
+    "loose-object-missing",
+    "pack-bitflip",
+    "pack-missing",
+    "index-truncate",
+    "head-garbage",
+    "ref-empty",
+    "ref-missing-object",
+)
+HUGE_MODES = ("loose-object-truncate", "pack-bitflip")
 FULLY_SHOWN = "loose-object-truncate"  # wall time of the others is the disk's, and would be the same rows again
 LIKE_SMALL, OF_COPY, OF_RESTORE = at_most(1.5), at_most(1 / 50), at_most(1 / 100)
 Pair = tuple[Cost, Cost]
@@ -70,16 +84,41 @@ class Striker:
 
 
 def strikes(bench: Bench) -> list[Row]:
-    """Each mode on 200,000 objects against the same on 100."""
+    """Each way of damaging 200,000 objects against the same on 100."""
     rows: list[Row] = []
     with _journal(bench) as journal:
-        for mode in GitCorrupt.modes:
-            bench.say(f"{mode.name} on {SMALL} and {LARGE:,} objects")
-            small = _striker(bench, journal, SMALL, mode.name)
-            large = _striker(bench, journal, LARGE, mode.name)
-            found = in_turns(bench.rounds(ROUNDS), {"small": small.both, "large": large.both})
-            rows += _mode_rows(mode.name, found["large"], found["small"])
+        for mode in MODES:
+            rows += _mode_rows(mode, *_pairs(bench, journal, mode, LARGE))
     return rows
+
+
+def huge(bench: Bench) -> list[Row]:
+    """One object of 1,000,000, loose and packed, against one of 100: strike and revert, wall and CPU."""
+    rows: list[Row] = []
+    with _journal(bench) as journal:
+        for mode in HUGE_MODES:
+            large, small = _pairs(bench, journal, mode, HUGE)
+            rows += [
+                Row(
+                    what=f"git-corrupt {mode}, {part}, {HUGE:,} objects, {kind}",
+                    chaosd=figure([pair[n] for pair in large]),
+                    yardstick=f"on {SMALL} objects",
+                    theirs=figure([pair[n] for pair in small]),
+                    limit=LIKE_SMALL,
+                )
+                for n, part in enumerate(("strike", "revert"))
+                for kind, figure in (("wall", wall), ("CPU", cpu))
+            ]
+    return rows
+
+
+def _pairs(bench: Bench, journal: Journal, mode: str, objects: int) -> tuple[list[Pair], list[Pair]]:
+    """Strike and revert in a large and in the small repository, in turns."""
+    bench.say(f"{mode} on {SMALL} and {objects:,} objects")
+    small = _striker(bench, journal, SMALL, mode)
+    large = _striker(bench, journal, objects, mode)
+    found = in_turns(bench.rounds(ROUNDS), {"small": small.both, "large": large.both})
+    return found["large"], found["small"]
 
 
 def _mode_rows(mode: str, large: list[Pair], small: list[Pair]) -> list[Row]:

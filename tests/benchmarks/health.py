@@ -1,9 +1,11 @@
 """git-health: looking at an unchanged repository must cost next to nothing."""
 
-from daemon.core.model import Repository, Status, Target
+from daemon.core.model import Status
 from daemon.core.settings import Aws
+from daemon.core.target import Repository, Target
 from daemon.ports.world import LocalWorld
 from probes.git.health import GitHealth
+from probes.git.integrity import GitIntegrity
 from tests.benchmarks.harness import (
     Bench,
     MeasurementError,
@@ -17,6 +19,7 @@ from tests.benchmarks.harness import (
 from tests.benchmarks.places import LARGE, repository
 
 ROUNDS, TICKS = 15, 10
+FIRST_LOOKS_MAX = 500
 EVERY_S = 10.0
 
 
@@ -66,4 +69,53 @@ def _rows(tick: list[float], asked: list[float], refresh: list[float]) -> list[R
             theirs=status,
             note=f"a look that asks git anew, as every {GitHealth().refresh:g} s, and the first one, is in it",
         ),
+    ]
+
+
+def _until_all_is_hashed(probe: GitIntegrity, target: Target, world: LocalWorld) -> None:
+    """Look until nothing is left for later looks: each hashes only so many bytes."""
+    for _ in range(FIRST_LOOKS_MAX):
+        reading = probe.observe(target, world)
+        if not reading.measures["left_bytes"]:
+            return
+    raise MeasurementError(f"after {FIRST_LOOKS_MAX} looks git-integrity says {reading}")
+
+
+def verifications(bench: Bench) -> list[Row]:
+    """CPU of one look of git-integrity at 200,000 known objects, against ``git fsck`` and ``git status``."""
+    path = repository(bench, LARGE)
+    env = bench.environment()
+    world = LocalWorld(aws=Aws(), private=bench.scratch)
+    target = Target(name="clone", repository=Repository(worktree=(str(path),)))
+    warm = GitIntegrity()
+
+    def look() -> float:
+        began_ms = cpu_used_ms()
+        reading = warm.observe(target, world)
+        if reading.status is not Status.OK:
+            raise MeasurementError(f"git-integrity says {reading}")
+        return cpu_used_ms() - began_ms
+
+    _until_all_is_hashed(warm, target, world)
+    found = in_turns(
+        bench.rounds(5),
+        {
+            "look": look,
+            "fsck": lambda: spawn(("git", "fsck", "--full"), cwd=path, env=env).cpu_ms,
+            "status": lambda: spawn(("git", "status"), cwd=path, env=env).cpu_ms,
+        },
+    )
+    ours = Samples("ms CPU", tuple(found["look"]))
+    return [
+        Row(
+            what=f"git-integrity, nothing new, {LARGE:,} objects",
+            chaosd=ours,
+            yardstick=yardstick,
+            theirs=Samples("ms CPU", tuple(found[name])),
+            limit=limit,
+        )
+        for name, yardstick, limit in (
+            ("fsck", "git fsck --full", at_most(1 / 10)),
+            ("status", "git status", None),
+        )
     ]

@@ -8,9 +8,10 @@ from tempfile import TemporaryFile
 import msgspec
 
 from daemon.core.events import Plan, Planned, Proposed
-from daemon.core.model import Order, Repository, Target
+from daemon.core.model import Order
 from daemon.core.plan import Request, make
 from daemon.core.settings import Aws, Sampling
+from daemon.core.target import Repository, Target
 from daemon.ports.journal import Journal
 from daemon.ports.keep import Keep, sync_directory
 from daemon.ports.world import LocalWorld

@@ -8,10 +8,11 @@ from statistics import quantiles
 from typing import ClassVar
 
 from daemon.core.events import Event, Planned
-from daemon.core.model import Deadline, Mode, Order, Outcome, Resource, Reversion, Target, Undo
+from daemon.core.model import Deadline, Mode, Order, Outcome, Resource, Reversion, Undo
 from daemon.core.plan import Request
 from daemon.core.seams import Flag, World
 from daemon.core.settings import Aws, Every, ExperimentSetting, GuardSetting, Sampling, Settings
+from daemon.core.target import Target
 from daemon.engine.control import Control
 from daemon.engine.injector import Injector
 from daemon.engine.parts import Parts

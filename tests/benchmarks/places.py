@@ -12,7 +12,7 @@ from tests.benchmarks.harness import Bench, MeasurementError
 PEER = ("chaostoolkit==1.19.0", "chaostoolkit-lib==1.44.0")
 DIRECTORIES, FILES_MOST = 100, 5000
 OBJECTS_PER_COMMIT = 4  # commit, two trees, blob
-LARGE, SMALL = 200_000, 100
+HUGE, LARGE, SMALL = 1_000_000, 200_000, 100
 # A repository made by another version of this recipe is not the same yardstick.
 RECIPE = 1
 

@@ -12,7 +12,19 @@ from pathlib import Path
 from platformdirs import user_cache_path
 from rich.console import Console
 
-from tests.benchmarks import burst, corruption, health, idle, journaling, lag, report, startup
+from tests.benchmarks import (
+    burst,
+    corruption,
+    health,
+    idle,
+    journaling,
+    lag,
+    proxying,
+    relaying,
+    report,
+    startup,
+    triggers,
+)
 from tests.benchmarks.harness import Bench, Row
 
 BENCHMARKS: Mapping[str, Callable[[Bench], Sequence[Row]]] = {
@@ -22,12 +34,18 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Sequence[Row]]] = {
     "journal": journaling.intent,
     "journal-copy": journaling.intent_with_copy,
     "git-corrupt": corruption.strikes,
+    "git-huge": corruption.huge,
     "git-restore": corruption.restores,
     "git-health": health.ticks,
+    "git-integrity": health.verifications,
     "idle": idle.daemon_at_rest,
     "burst": burst.efficiency,
     "pace": burst.pace,
+    "proxy": proxying.overhead,
     "schedule": lag.schedule,
+    "trigger": triggers.reaction,
+    "trigger-hits": triggers.hits,
+    "relay": relaying.relay,
 }
 
 FILE_WIDTH = 150

@@ -11,8 +11,9 @@ import pytest
 from daemon.core import cloud
 from daemon.core.calls import SCENARIO, Call, On
 from daemon.core.iam import ACTIONS
-from daemon.core.model import Order, Target
+from daemon.core.model import Order
 from daemon.core.parameters import build
+from daemon.core.target import Target
 from faults import CATALOGUE as FAULTS
 from probes import CATALOGUE as PROBES
 from tests.contract import scenarios

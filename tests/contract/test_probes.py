@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from daemon.core.errors import ChaosdError, ConfigError
-from daemon.core.model import Reading, Status, Target
+from daemon.core.model import Reading, Status
 from daemon.core.parameters import build, describe
+from daemon.core.target import Target
 from probes import CATALOGUE
 from tests.contract.scenarios import PROBES, Scene, make
 from tests.fakes import Mortal

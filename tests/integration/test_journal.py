@@ -25,6 +25,7 @@ from daemon.core.model import (
     Status,
     Undo,
 )
+from daemon.core.moments import Armed, Fired
 from daemon.ports import journal as port
 from daemon.ports import sqlite
 from daemon.ports.journal import Journal
@@ -85,6 +86,8 @@ ALL: tuple[events.Event, ...] = (
         masked=("right-branch",),
         unknown=({"invariant": "all-pushed", "reason": "dark"},),
     ),
+    Armed(at=AT),
+    Fired(at=AT, what="commit abc on thread-a"),
 )
 
 
@@ -141,6 +144,12 @@ def test_an_append_is_all_or_nothing(journal: Journal) -> None:
 
     with pytest.raises(KeyError):
         journal.append("i1", ALL[0], Odd())  # type: ignore[arg-type]
+    assert stored(journal) == []
+
+
+def test_a_name_that_is_not_utf_8_is_said_and_nothing_is_written(journal: Journal) -> None:
+    with pytest.raises(JournalError, match=r"settled of i1 holds a name that is not UTF-8: .*udce9"):
+        journal.append("i1", ALL[0], events.Settled(at=AT, by="me", because="caf\udce9"))
     assert stored(journal) == []
 
 

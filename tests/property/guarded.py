@@ -18,8 +18,9 @@ from daemon.core.errors import UnreachableError
 from daemon.core.events import Injected, Injection, Judgement, Plan, Reverted, State, Verdict
 from daemon.core.guard import Permit, Refusal, Unanswered
 from daemon.core.levers import ErrorBudget
-from daemon.core.model import EcsService, Instant, Outcome, Queue, Resource, Reversion, Target, Undo
+from daemon.core.model import Instant, Outcome, Resource, Reversion, Undo
 from daemon.core.settings import Allow, GuardSetting
+from daemon.core.target import EcsService, Queue, Target
 from daemon.engine.drift import drifted
 from daemon.engine.facts import Asked, gather
 

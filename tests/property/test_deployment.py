@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from daemon.core.evidence import Standing
 from daemon.core.handling import deployment_fresh
 from daemon.core.ledger import Deployed, Ledger, QueueState, Stages
-from daemon.core.model import Instant, Limits
+from daemon.core.model import Instant
+from daemon.core.target import Limits
 from tests.ledgers import commit, counts, instant, sent
 
 OURS: Final = (1, 2)  # threads; the others belong to somebody else

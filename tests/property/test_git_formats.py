@@ -24,7 +24,8 @@ from daemon.core.gitobjects import (
     tree_entries,
 )
 from daemon.core.seams import FileStat
-from faults.git.records import Directory, FileEdit, Recipe, Record, Snapshot
+from faults.git.kinds import FileEdit, Recipe, Snapshot
+from faults.git.records import Directory, Record
 
 READERS: dict[str, Callable[[bytes], object]] = {
     "commit": lambda data: commit_links(data, "sha1"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from daemon.core.evidence import SEVERITY, Standing
 from daemon.core.invariants import INVARIANTS, Result, blame, judge, merge, worst
 from daemon.core.ledger import Effect, Kind, Ledger, Part, Place, QueueState, Sighting
-from daemon.core.model import Limits
+from daemon.core.target import Limits
 from tests.ledgers import answer, commit, counts, good, kept, line, sent, token, without
 
 NUMBERS = st.integers(0, 3)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from daemon.lab.model import LabError
+from daemon.lab.errors import LabError
 from daemon.lab.worker.defects import DEFECTS, Defect
 from tests.truth.cells import CELLS
 from tests.truth.matrix import CORRECT, Outcome, judge, table
@@ -29,17 +29,17 @@ class Lane:
     def play(self, over: threading.Event) -> list[Outcome]:
         """Play until the seeds are through, the defect is named, or ``over`` is set.
 
-        A lab that does not come up or go away ends this lane, as a run without a verdict, and no other.
+        A lab or a proxy that does not come up or go away ends this lane, as a run without a verdict, and no other.
         """
         outcomes: list[Outcome] = []
         try:
-            with staged(self.worker) as stage:
+            with staged(self.worker, through=CELLS[self.cell].through) as stage:
                 for seed in self.seeds:
                     if over.is_set() or set(self.until_named) & {name for o in outcomes for name in o.named}:
                         break
                     outcomes.append(one := play(stage, self.cell, seed))
                     self._tell(one)
-        except LabError as error:
+        except (LabError, AssertionError) as error:
             seed = outcomes[-1].seed if outcomes else self.seeds.start
             outcomes.append(one := Outcome(worker=self.worker, cell=self.cell, seed=seed, problem=str(error)))
             self._tell(one)

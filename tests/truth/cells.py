@@ -10,7 +10,9 @@ class Inject:
 
     fault: str
     mode: str
+    settings: Mapping[str, str] = field(default_factory=dict)
     hold: str = "60s"  # past the end of the scenario: what the worker does not repair stays broken until then
+    first: bool = False  # in force before the first message is sent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +32,19 @@ class Cell:
     disturbance: Inject | Outside | None = None
     after_s: tuple[float, float] = (0.0, 0.0)
 
+    @property
+    def through(self) -> str:
+        """What of the worker's traffic has to be behind the fault proxy: ``aws``, ``git``, or nothing."""
+        fault = self.disturbance.fault if isinstance(self.disturbance, Inject) else ""
+        return "git" if fault == "git-transport" else "aws" if fault.startswith("aws-") else ""
+
 
 #: Two workers are never idle: most moments are in the middle of some message's work.
 BUSY = {"messages": "16", "gap": "700ms"}
 #: The last ones are sent while the outside party is at it.
 CALM = {"messages": "8", "gap": "1s"}
+#: Messages are still sent when a second chaosd has come up and injected, on a busy machine as well.
+LONG = {"messages": "14", "gap": "2s"}
 #: What is broken at the last moment must not be judged before the worker has had its time to see it: it looks at an
 #: idle clone every ten seconds at least, and takes a lock for stale after two.
 SEEN = {"calm": "13s"}
@@ -94,5 +104,69 @@ CELLS: Mapping[str, Cell] = {
         scenario="basic",
         settings=CALM,
         disturbance=Outside(name="bucket-gone", hold_s=14.0),
+    ),
+    # Two answers are sent and their replies lost in every try: the messages are not deleted, and come again.
+    "basic + aws-lost-reply": Cell(
+        scenario="basic",
+        settings=BUSY,
+        disturbance=Inject(
+            fault="aws-lost-reply",
+            mode="after",
+            settings={"service": "sqs", "operation": "SendMessage", "resource": "edit-responses", "most": "2"},
+            hold="150s",
+            first=True,
+        ),
+    ),
+    # More uploads than messages fail, so the last one's too, unless somebody tries again.
+    "basic + aws-throttle": Cell(
+        scenario="basic",
+        settings=CALM,
+        disturbance=Inject(
+            fault="aws-throttle",
+            mode="rate",
+            settings={"service": "s3", "operation": "PutObject", "most": "14"},
+            hold="150s",
+            first=True,
+        ),
+    ),
+    # Late enough that the first delivery is worked through: of two at a time one finds the other's push.
+    "basic + aws-duplicate-delivery": Cell(
+        scenario="basic",
+        settings=BUSY,
+        disturbance=Inject(
+            fault="aws-duplicate-delivery",
+            mode="later",
+            settings={"resource": "edit-input", "most": "4", "after_calls": "6"},
+            hold="150s",
+            first=True,
+        ),
+    ),
+    # Both workers get a message at once. Two such receives leave it one more before the dead-letter queue.
+    "basic + aws-visibility-expired": Cell(
+        scenario="basic",
+        settings=BUSY,
+        disturbance=Inject(
+            fault="aws-visibility-expired",
+            mode="shortened",
+            settings={"operation": "ReceiveMessage", "resource": "edit-input", "visibility": "0s", "most": "2"},
+        ),
+    ),
+    # Rules of the relay that its git remote is behind. The correct worker tries again until a push is told done.
+    "basic + git-transport/cut-after": Cell(
+        scenario="basic",
+        settings=LONG,
+        disturbance=Inject(fault="git-transport", mode="cut-after", hold="14s"),
+    ),
+    # Every push of every message, also of the last: one after the end would carry the earlier work.
+    "basic + git-transport/cut-before": Cell(
+        scenario="basic",
+        settings=CALM,
+        disturbance=Inject(fault="git-transport", mode="cut-before", hold="18s", first=True),
+    ),
+    "basic + git-transport/hang": Cell(
+        scenario="basic",
+        settings=LONG,
+        # Two connections and no more: who gives one up and opens another gets through.
+        disturbance=Inject(fault="git-transport", mode="hang", settings={"most": "2"}),
     ),
 }

@@ -10,24 +10,29 @@ import tempfile
 import threading
 import time  # noqa: TID251 - real processes take real time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 from daemon.lab import lab
+from daemon.lab.detour import Detour
+from daemon.lab.emulator import free_port
 from daemon.lab.model import LabInfo
 from daemon.lab.provision import Clients, clients
+from tests import proxies
 from tests.truth.cells import CELLS, MOST, SETTLE, Inject, Outside
 from tests.truth.matrix import CORRECT, Outcome, outcome
 from tests.truth.outside import await_work, disturbed, tips
 from tests.truth.proof import doubts
+from tests.waiting import wait_for
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 SCENARIO_TIMEOUT_S = 150.0
 UNDO_TIMEOUT_S = 60.0
+IN_FORCE_S = 120.0
 WAITS = {"most": MOST, "settle": SETTLE}
 BUILD_S = 1.0
 TRIES = 5  # to inject
@@ -46,6 +51,7 @@ class Stage:
     info: LabInfo
     aws: Clients
     directory: Path
+    injecting: str = ""  # the one state directory of all injections: that of the proxy, where there is one
 
     def start(self, state: str, *arguments: str, output: IO[str] | None = None) -> "subprocess.Popen[str]":
         """Start chaosd with JSON output, into ``output`` or a pipe, and a state directory of its own."""
@@ -60,35 +66,61 @@ class Stage:
 
 
 @contextmanager
-def staged(worker: str) -> Iterator[Stage]:
-    """Hold a lab with the correct worker, or with one that has the defect ``worker``."""
+def staged(worker: str, *, through: str = "") -> Iterator[Stage]:
+    """Hold a lab with the correct worker, or with one that has the defect ``worker``.
+
+    ``through``: what of its traffic is behind a fault proxy, ``aws`` or ``git``.
+    """
     with tempfile.TemporaryDirectory(prefix="chaosd-truth-") as name:
         directory = Path(name)
         defect = None if worker == CORRECT else worker
-        info = lab.up(directory / "lab", tasks=TASKS, defect=defect, build_s=BUILD_S)
-        (directory / "chaosd.yaml").write_text(info.config_yaml())
+        detour = Detour(
+            behind=f"http://127.0.0.1:{free_port()}" if through == "aws" else None,
+            relay=f"127.0.0.1:{free_port()}" if through == "git" else None,
+        )
+        info = lab.up(directory / "lab", tasks=TASKS, defect=defect, build_s=BUILD_S, detour=detour)
+        config = info.config_yaml()
+        (directory / "chaosd.yaml").write_text(proxies.undisturbed(config) if through else config)
         aws = clients(info.endpoint_url)
+        stage = Stage(
+            worker=worker, info=info, aws=aws, directory=directory, injecting="proxied" if through else ""
+        )
         try:
-            yield Stage(worker=worker, info=info, aws=aws, directory=directory)
+            with _proxied(stage):
+                yield stage
         finally:
             for client in (aws.sqs, aws.ecs, aws.s3, aws.logs):
                 client.close()
             lab.down(info.directory)
 
 
+def _proxied(stage: Stage) -> AbstractContextManager[None]:
+    """Hold the fault proxy, where there is to be one; workers that come before it try until they reach it."""
+    if not stage.injecting:
+        return nullcontext()
+    config = ("-c", str(stage.directory / "chaosd.yaml"))
+    return proxies.running(stage.directory / stage.injecting, options=config)
+
+
 def play(stage: Stage, name: str, seed: int) -> Outcome:
     """Play a cell once and read the verdict."""
     cell, started_s = CELLS[name], time.monotonic()
     words = [f"--set={key}={value}" for key, value in (WAITS | dict(cell.settings)).items()]
-    scenario = stage.start(f"state-{next(_numbers)}", "scenario", "run", cell.scenario, "--seed", str(seed), *words)
     after_s = random.Random(seed).uniform(*cell.after_s)
     beside: list[dict[str, Any]] = []
+    first = isinstance(cell.disturbance, Inject) and cell.disturbance.first
     with ExitStack() as around:
+        if isinstance(cell.disturbance, Inject) and first:
+            around.enter_context(_injected(stage, cell.disturbance, seed, after_s, beside))
+            wait_for("the fault", lambda: proxies.in_force(stage.directory / stage.injecting), IN_FORCE_S)
+        scenario = stage.start(
+            f"state-{next(_numbers)}", "scenario", "run", cell.scenario, "--seed", str(seed), *words
+        )
         around.callback(_end, scenario)
         if isinstance(cell.disturbance, Outside):
             name_of, hold_s = cell.disturbance.name, cell.disturbance.hold_s
             around.enter_context(disturbed(name_of, after_s, hold_s, stage.info, stage.aws))
-        if isinstance(cell.disturbance, Inject):
+        if isinstance(cell.disturbance, Inject) and not first:
             around.enter_context(_injected(stage, cell.disturbance, seed, after_s, beside))
         try:
             out, err = scenario.communicate(timeout=SCENARIO_TIMEOUT_S)
@@ -113,20 +145,22 @@ def _read(stage: Stage, name: str, seed: int, out: str, otherwise: str) -> Outco
 
 
 def _has_struck(document: dict[str, Any]) -> bool:
-    return bool(document.get("injection", {}).get("injected_at"))
+    """Tell whether a fault was injected and, where it says what it hit, whether that was anything."""
+    proof = document.get("undo", {}).get("proof", {})
+    return bool(document.get("injection", {}).get("injected_at")) and proof.get("hit", True) != 0
 
 
 @contextmanager
 def _injected(
     stage: Stage, wanted: Inject, seed: int, after_s: float, documents: list[dict[str, Any]]
 ) -> Iterator[None]:
-    """Inject ``after_s`` seconds after the first push; undone when the block ends, and then documented."""
+    """Inject ``after_s`` seconds after the first push, or at once; undone and documented when the block ends."""
     over = threading.Event()
     before = tips(stage.info)
     started: list[subprocess.Popen[str]] = []
 
     def inject() -> None:
-        if not await_work(stage.info, before, after_s, over):
+        if not wanted.first and not await_work(stage.info, before, after_s, over):
             return
         words = (
             "inject",
@@ -139,9 +173,11 @@ def _injected(
             wanted.hold,
             "--seed",
             str(seed),
+            *(f"--set={key}={value}" for key, value in wanted.settings.items()),
         )
         for _ in range(TRIES):
-            started.append(process := stage.start(f"state-{next(_numbers)}", *words))
+            state = stage.injecting or f"state-{next(_numbers)}"
+            started.append(process := stage.start(state, *words))
             # A git at work holds the lock itself: that is a refusal, at once. Anything else goes on.
             while process.poll() is None and not over.wait(POLL_S):
                 pass

@@ -2,14 +2,20 @@
 
 import signal
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.attendance import RETRY_S, UNDO_MOST_S, Retries, attend
+from daemon import wiring
+from daemon.attendance import RETRY_S, Retries, attend
 from daemon.core.errors import ConfigError
+from daemon.core.events import Planned, Proposed
+from daemon.ports.journal import Journal
+from daemon.ports.lease import WAIT_S as LEASE_S
 from tests.fakes import FakeClock
+from tests.integration.test_journal import PLAN, UNDO
 
 
 @dataclass
@@ -39,9 +45,10 @@ class Told:
 class Daemon:
     calls: list[str] = field(default_factory=list)
     parts: tuple[str, ...] = ()
+    clock: FakeClock = field(default_factory=FakeClock)
 
-    def retry(self, waited_s: float) -> float:
-        return waited_s
+    def __post_init__(self) -> None:
+        self.retries = Retries(lambda waited_s: waited_s, lambda: 60.0, self.clock)
 
     def halt(self, reason: str) -> None:
         self.calls.append(f"halt: {reason}")
@@ -63,10 +70,9 @@ class Daemon:
 def attended(
     daemon: Daemon, told: Told, *numbers: int | None, terminals: tuple[bool, bool] = (False, False)
 ) -> tuple[int, Script]:
-    clock = FakeClock()
-    script = Script(clock, list(numbers))
+    script = Script(daemon.clock, list(numbers))
     began, now = terminals
-    found = attend(daemon, script, clock, told, in_terminal=began, has_terminal=lambda: now)  # type: ignore[arg-type]
+    found = attend(daemon, script, told, in_terminal=began, has_terminal=lambda: now)  # type: ignore[arg-type]
     return found, script
 
 
@@ -108,6 +114,7 @@ def test_a_hang_up_ends_it_only_when_its_terminal_is_gone(there: tuple[bool, boo
 
 def test_an_undo_is_tried_again_in_a_thread_of_its_own_and_may_take_long_but_not_for_ever() -> None:
     clock, over, begun, waited = FakeClock(), threading.Event(), threading.Event(), list[float]()
+    most = [7200.0]
 
     def retry(pause_s: float) -> float:
         waited.append(pause_s)
@@ -115,19 +122,30 @@ def test_an_undo_is_tried_again_in_a_thread_of_its_own_and_may_take_long_but_not
         over.wait(10)
         return pause_s * 2
 
-    retries = Retries(retry, clock)
+    retries = Retries(retry, lambda: most[0], clock)
     assert retries.poll() == RETRY_S
     clock.advance(RETRY_S)
     retries.poll()
     assert begun.wait(10)
-    clock.advance(UNDO_MOST_S - 1)
+    most[0] = 60.0  # what is outstanding meanwhile does not cut short what has begun
+    clock.advance(7199)
     retries.poll()
     assert retries.ailing() == ()
     clock.advance(2)
-    assert "undoing has taken 2401 s" in retries.ailing()[0]
+    assert "undoing has taken 7201 s" in retries.ailing()[0]
     assert waited == [RETRY_S], "one at a time"
     over.set()
     assert retries._thread is not None
     retries._thread.join(10)
     assert retries.poll() == 2 * RETRY_S, "the pause counts from the end of the try"
     assert retries.ailing() == ()
+
+
+def test_a_try_may_take_as_long_as_the_undo_records_say(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db", clock_s=lambda: 1.0)
+    idle_s = wiring.retry_most_s(journal)
+    undo = replace(UNDO, wait_s=7200.0, takes_s=30.0)
+    journal.append(PLAN.injection, Proposed(plan=PLAN), Planned(at=PLAN.planned_at, undo=undo, boot="b"))
+    assert wiring.retry_most_s(journal) == idle_s + 7230
+    assert wiring.retry_most_s(journal) == wiring.patience_s(journal) + LEASE_S
+    journal.close()

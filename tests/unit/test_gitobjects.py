@@ -14,7 +14,7 @@ from daemon.core.gitobjects import (
     commit_links,
     hash_of,
     idx_bucket,
-    idx_holds,
+    idx_position,
     index_problem,
     is_id,
     is_true,
@@ -97,7 +97,7 @@ def test_a_tree_is_read_entry_by_entry(algorithm: str) -> None:
     blob, tree = bytes.fromhex(HELLO[algorithm]), bytes.fromhex(EMPTY_TREE[algorithm])
     payload = b"100644 a b\0" + blob + b"120000 link\0" + blob + b"40000 sub\0" + tree + b"160000 module\0" + blob
     entries = list(tree_entries(payload, algorithm))
-    assert entries[0] == TreeEntry(0o100644, "a b", HELLO[algorithm])
+    assert entries[0] == TreeEntry(0o100644, b"a b", HELLO[algorithm])
     assert [e.kind for e in entries] == ["blob", "blob", "tree", "commit"]
     for end in (1, 5, len(payload) - 1):
         with pytest.raises(MalformedError):
@@ -196,7 +196,18 @@ def test_a_pack_index_says_where_an_id_would_be() -> None:
     assert idx_bucket(head, ids[0].hex()) == (0, 1, 4)
     assert idx_bucket(head, ids[2].hex()) == (1, 3, 4)
     assert idx_bucket(head, "08" + "0" * 38) == (3, 3, 4)
-    assert idx_holds(b"".join(ids[1:3]), ids[2].hex())
-    assert not idx_holds(b"".join(ids[1:3]), ids[0].hex())
+    assert idx_position(b"".join(ids[1:3]), ids[2].hex()) == 1
+    assert idx_position(b"".join(ids[1:3]), ids[0].hex()) is None
+    assert idx_position(b"", ids[0].hex()) is None
+
     assert idx_bucket(b"version 1 index" + head, ids[0].hex()) is None
     assert idx_bucket(head[:-1], ids[0].hex()) is None
+
+
+def test_the_end_of_one_id_and_the_beginning_of_the_next_are_not_an_id() -> None:
+    one = bytes(20)
+    across = b"\2" * 10 + b"\1" * 10
+    ids = one[:10] + b"\2" * 10 + b"\1" * 10 + one[:10] + across
+    assert ids.find(across) == 10
+    assert idx_position(ids, across.hex()) == 2
+    assert idx_position(ids[:40], across.hex()) is None

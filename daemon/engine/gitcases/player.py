@@ -22,8 +22,8 @@ from daemon.core.gitcases import (
 )
 from daemon.core.gitchecks import figures, judge
 from daemon.core.ledger import Sent
-from daemon.core.model import Target
 from daemon.core.seams import Completed, World
+from daemon.core.target import Target
 from daemon.engine.gitcases.acts import play
 from daemon.engine.gitcases.desk import Desk
 from daemon.engine.gitcases.stage import Ground, Letter, Stage

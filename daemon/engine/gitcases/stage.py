@@ -11,8 +11,8 @@ from daemon.core import messages
 from daemon.core.errors import UsageError
 from daemon.core.gitcases import Piece, Work
 from daemon.core.ledger import Effect, Kind, Sent
-from daemon.core.model import Repository, Target
 from daemon.core.seams import World
+from daemon.core.target import Repository, Target
 from daemon.engine.gitcases.desk import Desk
 
 INSTRUCTION = "Add this line to the file of this session."

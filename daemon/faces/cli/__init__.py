@@ -14,6 +14,7 @@ _HERE = "daemon.faces.cli"
 VERBS: Mapping[str, Mapping[str, Verb]] = {
     "Run": {
         "run": Verb(f"{_HERE}.run:run", "The daemon, in the foreground."),
+        "proxy": Verb(f"{_HERE}.proxy:proxy", "The fault proxy alone, in the foreground."),
         "demo": Verb(f"{_HERE}.demo.command:demo", "A guided session: lab, daemon, faults, and a table."),
         "lab": Verb(f"{_HERE}.lab:lab", "The embedded lab alone: up, down, status."),
     },

@@ -95,6 +95,7 @@ def _request(one: ExperimentSetting, workload: WorkloadSetting | None, seed: int
         experiment=one.name,
         recover_s=one.timeout_s,
         workload=workload,
+        when=one.when,
     )
 
 

@@ -11,8 +11,6 @@ from daemon.faces.cli.group import Suggesting
 from daemon.faces.cli.session import Session, output_option
 from daemon.faces.cli.text import number, seconds, write_json
 
-LISTED_MAX = 8  # modes of one fault in the list of all
-
 
 @click.group(cls=Suggesting, invoke_without_command=True, short_help="The faults that can be injected.")
 @output_option
@@ -49,6 +47,8 @@ def list_faults(session: Session) -> int:
 
 def _listed(modes: Sequence[str], fault: str) -> str:
     """Return the modes one to a line; of many the first, and the command that shows the rest."""
+    from daemon.core.parameters import LISTED_MAX
+
     if len(modes) <= LISTED_MAX:
         return "\n".join(modes) or "-"
     left = len(modes) - LISTED_MAX + 1
@@ -67,13 +67,28 @@ def show_fault(session: Session, name: str) -> int:
         return 0
     from daemon.faces.cli import tables
 
-    rows = [[m["name"], m["summary"] + (" (silent)" if m["silent"] else "")] for m in found["modes"]]
+    rows = [[m["name"], _told(m)] for m in found["modes"]]
     tables.show(
         f"{found['name']}: {found['summary']}",
         tables.table([tables.Column("mode", whole=True), "what it does"], rows),
         _parameters(found["parameters"]),
     )
     return 0
+
+
+_NOTES = {
+    "fails": "then",
+    "repair": "repair",
+    "seen": "probes say",
+    "fsck": "git fsck sees it",
+    "often": "in real life",
+}
+
+
+def _told(mode: Mapping[str, Any]) -> str:
+    """Return all that is known of a mode, a line each."""
+    lines = [mode["summary"] + (" (silent)" if mode["silent"] else "")]
+    return "\n".join([*lines, *(f"{word}: {mode[key]}" for key, word in _NOTES.items() if key in mode)])
 
 
 @probes.command("list")

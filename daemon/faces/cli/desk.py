@@ -9,6 +9,8 @@ from daemon.core.errors import ChaosdError, UsageError
 from daemon.faces.cli.session import Session, common, output_option, state_option
 from daemon.faces.cli.text import coloured, fields, write_json
 
+HEALTH_S = 3.0  # a health check that waits for longer is one that failed
+
 
 @click.command(short_help="What is active, outstanding, and due next.")
 @state_option
@@ -67,13 +69,24 @@ def situation(session: Session) -> dict[str, Any]:
 @output_option
 @click.pass_obj
 def health(session: Session) -> int:
-    """Ask the daemon whether it is healthy: exit 0 when it answers, 1 when not."""
-    healthy = session.daemon() is not None
+    """Ask the daemon whether it is healthy: exit 0 when all its parts move, 1 when one hangs or none answers."""
+    why = _why_unhealthy(session)
     if session.json:
-        write_json({"healthy": healthy})
+        write_json({"healthy": why is None, **({"why": why} if why else {})})
     else:
-        click.echo("healthy" if healthy else f"no daemon answers in {session.state.path}", err=not healthy)
-    return 0 if healthy else 1
+        click.echo(why or "healthy", err=why is not None)
+    return 0 if why is None else 1
+
+
+def _why_unhealthy(session: Session) -> str | None:
+    daemon = session.daemon()
+    if daemon is None:
+        return f"no daemon answers in {session.state.path}"
+    try:
+        daemon.call("GET", "/-/healthy", timeout_s=HEALTH_S)
+    except (OSError, ChaosdError) as error:
+        return error.message if isinstance(error, ChaosdError) else f"the daemon does not answer: {error}"
+    return None
 
 
 @click.command(short_help="Stop and undo everything; begin nothing new.")
@@ -187,16 +200,15 @@ def _page(session: Session, found: Mapping[str, Any]) -> str:
 
 
 def _several(injections: Sequence[Mapping[str, Any]]) -> str:
-    from daemon.faces.cli.summary import kind
+    from daemon.faces.cli.summary import kind, step
 
-    heads = [(document["injection"], document["undo"]["deadline_at"]) for document in injections]
-    return (
-        _lines(
-            f"{h['id']}  {coloured(h['state'])}  {kind(h)} on {h['target']}{f', undone from {due}' if due else ''}"
-            for h, due in heads
-        )
-        or "none"
+    found = _lines(
+        f"{head['id']}  {coloured(step(document))}  {kind(head)} on {head['target']}"
+        + (f", undone from {due}" if (due := document["undo"]["deadline_at"]) else "")
+        for document in injections
+        if (head := document["injection"])
     )
+    return found or "none"
 
 
 def _of_run(run: Mapping[str, Any]) -> str:

@@ -1,22 +1,22 @@
 """What `chaosd config init` finds by itself, and what it asks for."""
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daemon.config import Found
-from daemon.core.errors import ChaosdError
+from daemon.core.errors import UnreachableError
 from daemon.core.seams import Http
 
-METADATA = "ECS_CONTAINER_METADATA_URI_V4"
+if TYPE_CHECKING:
+    from daemon.core.whereabouts import OwnTask
+
 REGIONS = ("CHAOSD_AWS_REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
-METADATA_S = 2.0
 # Which queue a variable's name speaks of; what fits none is the input.
 _ROLES = (
     ("dead_letter", re.compile(r"DLQ|DEAD")),
@@ -48,14 +48,15 @@ def found(given: Mapping[str, str | None], *, ask: bool) -> Found:
 
 def detected(environment: Mapping[str, str], here: Path, http: Http) -> Found:
     """Return what the environment, the directory and the ECS metadata endpoint say; what is silent is not there."""
-    task = _task(environment.get(METADATA, ""), http)
+    task = _task(environment, http)
     clone = _clone(here)
     return Found(
-        region=next((environment[n] for n in REGIONS if environment.get(n)), None) or _region(task),
+        region=next((environment[n] for n in REGIONS if environment.get(n)), None)
+        or (task.region if task else None),
         worktree=str(clone) if clone else None,
         mainline=_mainline(clone) if clone else None,
-        cluster=_text(task, "Cluster"),
-        service=_text(task, "ServiceName"),
+        cluster=task.cluster if task else None,
+        service=task.service if task else None,
         **_queues(environment),
     )
 
@@ -70,25 +71,15 @@ def _asked(known: Found, named: Mapping[str, str]) -> Found:
     return replace(known, **answers)
 
 
-def _task(uri: str, http: Http) -> Mapping[str, Any]:
-    if not uri:
-        return {}
+def _task(environment: Mapping[str, str], http: Http) -> "OwnTask | None":
+    """Return the task this is typed in; one that does not tell is as good as none: then the person does."""
+    from daemon.ports.metadata import discover
+
     try:
-        status, body = http.get(f"{uri}/task", timeout_s=METADATA_S)
-        task = json.loads(body)
-    except (ChaosdError, ValueError):
-        return {}
-    return task if status == 200 and isinstance(task, dict) else {}  # noqa: PLR2004  OK
-
-
-def _text(task: Mapping[str, Any], key: str) -> str | None:
-    value = task.get(key)
-    return value if isinstance(value, str) and value else None
-
-
-def _region(task: Mapping[str, Any]) -> str | None:
-    parts = str(task.get("TaskARN", "")).split(":")
-    return parts[3] if len(parts) > 5 and parts[3] else None  # noqa: PLR2004  arn:aws:ecs:REGION:ACCOUNT:task/...
+        return discover(environment, http)
+    except UnreachableError as error:
+        click.echo(f"chaosd: {error.message}", err=True)
+        return None
 
 
 def _clone(here: Path) -> Path | None:

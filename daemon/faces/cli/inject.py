@@ -7,6 +7,7 @@ import click
 
 from daemon.core.errors import UsageError
 from daemon.core.model import Json
+from daemon.core.moments import WITHIN_S, read
 from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, common
 from daemon.faces.cli.types import DURATION, SETTING, who
@@ -34,6 +35,9 @@ DEFAULT_S = 30.0
     help="A repository on this machine instead of a target.",
 )
 @click.option("--set", "settings", type=SETTING, multiple=True, metavar="K=V", help="A parameter of the fault.")
+@click.option(
+    "--object", "wanted", metavar="ID", help="The object a git fault strikes, or its kind; as --set object=."
+)
 @click.option("--for", "duration_s", type=DURATION, default=DEFAULT_S, metavar="30s", help="How long it stays.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Repeats the choices of an earlier injection.")
 @click.option(
@@ -44,6 +48,12 @@ DEFAULT_S = 30.0
 )
 @click.option("--scenario-set", type=SETTING, multiple=True, metavar="K=V", help="A parameter of the scenario.")
 @click.option("--strike", type=DURATION, metavar="2s", help="When the fault strikes, from the first message sent.")
+@click.option(
+    "--when",
+    metavar="EVENT[:PATTERN]",
+    help="Strike on an event: commit, push, index-lock, switch, stash, file:PATTERN, message, log:REGEX.",
+)
+@click.option("--within", type=DURATION, metavar="60s", help="How long the event is waited for.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, touch nothing.")
 @click.option("--no-wait", is_flag=True, help="Print the id and leave the rest to the running daemon.")
 @common
@@ -88,20 +98,40 @@ def _asked(words: Mapping[str, Any]) -> dict[str, Json]:
         raise UsageError("not injecting: --scenario needs a --target with a queue, not a --repository")
     if not words["scenario"] and (words["scenario_set"] or words["strike"] is not None):
         raise UsageError("not injecting: --scenario-set and --strike need --scenario")
-    parameters = dict(words["settings"])
-    if words["mode"] is not None:
-        if parameters.get("mode", words["mode"]) != words["mode"]:
-            raise UsageError("not injecting: --mode and --set mode= say different things")
-        parameters["mode"] = words["mode"]
+    if words["when"] is None and words["within"] is not None:
+        raise UsageError("not injecting: --within needs --when")
+    if words["when"] is not None and words["strike"] is not None:
+        raise UsageError("not injecting: --when and --strike exclude each other")
     return {
         "fault": words["fault"],
         "target": words["target"],
-        "parameters": parameters,
+        "parameters": _parameters(words),
         "duration_s": words["duration_s"],
         "seed": words["seed"],
         "by": who(),
         "workload": _workload(words),
+        "when": _when(words),
     }
+
+
+def _parameters(words: Mapping[str, Any]) -> dict[str, Json]:
+    """Return what --set says, and the options that stand for a parameter."""
+    parameters = dict(words["settings"])
+    for name, word in (("mode", words["mode"]), ("object", words["wanted"])):
+        if word is not None and parameters.setdefault(name, word) != word:
+            raise UsageError(f"not injecting: --{name} and --set {name}= say different things")
+    return parameters
+
+
+def _when(words: Mapping[str, Any]) -> Json:
+    """Return the event as the API takes it; raises UsageError for one that cannot be waited for."""
+    if words["when"] is None:
+        return None
+    within_s = WITHIN_S if words["within"] is None else words["within"]
+    found = read(words["when"], within_s)
+    if found.problem:
+        raise UsageError(f"not injecting: --when: {found.problem}", hint="see `chaosd inject --help`")
+    return {"event": found.event, "matching": found.matching, "within": within_s}
 
 
 def _workload(words: Mapping[str, Any]) -> Json:

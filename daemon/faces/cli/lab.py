@@ -24,12 +24,19 @@ def lab() -> None:
     "--tasks", type=click.IntRange(1, 20), default=2, show_default=True, help="Tasks of the worker's service."
 )
 @click.option("--defect", metavar="NAME", help="A known way for the worker to misbehave.")
+@click.option(
+    "--behind", metavar="URL", help="The worker's SQS and S3 are at this fault proxy: http://127.0.0.1:4510."
+)
+@click.option(
+    "--relay", metavar="HOST:PORT", help="The worker's git remote is at this relay of it: 127.0.0.1:9419."
+)
 @state_option
 @output_option
 @click.pass_obj
-def up(session: Session, directory: str | None, tasks: int, defect: str | None) -> int:
+def up(session: Session, /, directory: str | None, tasks: int, defect: str | None, **detour: str | None) -> int:
     """Start the lab in the background and print the chaosd.yaml that points at it."""
     from daemon.lab import lab as lab_of
+    from daemon.lab.detour import Detour
 
     with translated(), interruptible() as fuse:
 
@@ -38,7 +45,9 @@ def up(session: Session, directory: str | None, tasks: int, defect: str | None) 
             fuse.arm()  # from here on the lab ends what it has begun
 
         fuse.armed = False
-        info = lab_of.up(_directory(session, directory), tasks=tasks, defect=defect, ready=ready)
+        info = lab_of.up(
+            _directory(session, directory), tasks=tasks, defect=defect, detour=Detour(**detour), ready=ready
+        )
         fuse.armed = False
     config = info.directory / "chaosd.yaml"
     config.write_text(info.config_yaml())
@@ -98,7 +107,7 @@ def status(session: Session, directory: str | None) -> int:
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn the lab's own error into one the command line knows."""
-    from daemon.lab.model import LabError
+    from daemon.lab.errors import LabError
 
     try:
         yield

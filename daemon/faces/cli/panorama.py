@@ -226,13 +226,13 @@ def _of_targets(
 def _of_probes(settings: "Settings", world: Any) -> list[Source]:
     """Return our own looks with the configured probes, for want of a daemon's."""
     from daemon import wiring
+    from daemon.core.calls import sends
 
-    # A canary sends a message: that is for the daemon, or for who asks for it by name.
-    wanted = {p.name for p in settings.probes if p.probe != "pipeline-canary"}
+    # What sends a message at every look is for the daemon, or for who asks for it by name.
     return [
         Source(target=o.target.name, part=f"{PROBE}{o.name}", look=partial(o.look, world), every_s=o.every_s)
         for o in wiring.lookouts(settings)
-        if o.name in wanted
+        if not sends(o.probe.calls)
     ]
 
 

@@ -10,9 +10,9 @@ from daemon.faces.shapes import stamp
 
 if TYPE_CHECKING:
     from daemon.core.cloud import Service, Task
-    from daemon.core.model import Deployment, Logs, Queue, Target
     from daemon.core.panorama import Branch
     from daemon.core.seams import World
+    from daemon.core.target import Deployment, Logs, Queue, Target
     from probes.pipeline.branches import Branches
 
 BACK_S = (15.0, 120.0, 900.0, 21_600.0)  # how far the first looks reach back, until there are lines enough

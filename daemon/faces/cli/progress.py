@@ -19,12 +19,15 @@ from daemon.core.events import (
     RevertFailed,
 )
 from daemon.core.model import Phase, Status
+from daemon.core.moments import Armed, Fired
 from daemon.faces.cli.text import seconds
 
 if TYPE_CHECKING:
     from daemon.core.course import RunEvent
 
 STEPS = {
+    Armed: "waiting for the event",
+    Fired: "it happened",
     Planned: "planned",
     Injected: "injected",
     Aborted: "aborting",

@@ -11,10 +11,11 @@ from daemon.faces.cli.calling import UNDO_S, ask
 from daemon.faces.cli.progress import Line
 from daemon.faces.cli.session import Session
 from daemon.faces.cli.signals import noted
-from daemon.faces.cli.summary import show
+from daemon.faces.cli.summary import show, step
 from daemon.faces.cli.text import write_json
 from daemon.faces.client import Client
 from daemon.faces.shapes import EXIT_OF
+from daemon.ports.clock import SystemClock
 
 
 def inject(session: Session, client: Client, asked: Mapping[str, Any], *, wait: bool) -> int:
@@ -40,8 +41,11 @@ def inject(session: Session, client: Client, asked: Mapping[str, Any], *, wait: 
     return 0
 
 
+PAUSE_S = 0.1  # where many wait, the daemon answers at once
+
+
 def _follow(session: Session, client: Client, injection: str) -> int:
-    line = Line()
+    line, clock = Line(), SystemClock()
     path = f"/api/v1/injections/{injection}"
     try:
         with noted() as caught:
@@ -49,7 +53,8 @@ def _follow(session: Session, client: Client, injection: str) -> int:
                 document = ask(client, "GET", f"{path}?wait=1")
                 if document["verdict"] is not None:
                     break
-                line.add(document["injection"]["state"])
+                line.add(step(document))
+                clock.wait(None, PAUSE_S)
                 if caught.numbers:
                     line.add("aborting")
                     ask(client, "POST", f"{path}/revert", {}, timeout_s=UNDO_S)

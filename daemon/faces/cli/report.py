@@ -13,7 +13,7 @@ from daemon.faces.cli.session import Session, config_option, state_option
 
 if TYPE_CHECKING:
     from daemon.core.course import ScenarioRun
-    from daemon.core.model import Limits
+    from daemon.core.target import Limits
     from daemon.faces.report.collect import Period, Run
     from daemon.ports.state import StateDirectory
 

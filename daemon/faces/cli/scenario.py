@@ -15,9 +15,9 @@ from daemon.faces.cli.types import SETTING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from daemon.core.model import Target
     from daemon.core.scenario import Parameters, Scenario
     from daemon.core.settings import Settings
+    from daemon.core.target import Target
 
 ALL = "all"
 SHOWN_MOST = 3  # pieces of evidence for one invariant; all of them are in the JSON

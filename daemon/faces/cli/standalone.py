@@ -11,6 +11,7 @@ from daemon import wiring
 from daemon.core import guard
 from daemon.core.errors import BusyError, ChaosdError, ConfigError, RefusedError, UsageError
 from daemon.core.events import Injection, State, Verdict
+from daemon.core.moments import moment
 from daemon.core.parameters import build, nearest
 from daemon.core.plan import Request, workload
 from daemon.core.settings import Settings, WorkloadSetting
@@ -85,6 +86,7 @@ def request(settings: Settings, asked: Mapping[str, Any], repository: str | None
         by=asked["by"],
         seed=asked["seed"],
         workload=_workload(asked["workload"]),
+        when=moment(asked.get("when")),
     )
 
 

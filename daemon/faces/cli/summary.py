@@ -34,6 +34,15 @@ def title(document: Mapping[str, Any]) -> str:
     return f"{head['id']}  {kind(head)} on {head['target']}, seed {head['seed']}"
 
 
+def step(document: Mapping[str, Any]) -> str:
+    """Return how far an injection is: its state, or for which event it waits."""
+    trigger, state = document.get("trigger"), str(document["injection"]["state"])
+    if state != "proposed" or not trigger or not trigger["armed_at"]:
+        return state
+    event = ":".join(filter(None, (trigger["event"], trigger["matching"])))
+    return "it happened" if trigger["fired_at"] else f"waiting for {event}"
+
+
 def kind(head: Mapping[str, Any]) -> str:
     """Return fault and mode as one word."""
     name = f"{head['fault']}/{head['mode']}" if head["mode"] else str(head["fault"])

@@ -20,6 +20,7 @@ _COLOURS = {
     "unknown": "yellow",
     "aborted": "yellow",
     "inconclusive": "yellow",
+    "not-triggered": "yellow",
     "refused": "yellow",
     "settled": "yellow",
 }

@@ -22,6 +22,10 @@ def _steps(found: Injection) -> Iterator[tuple[Instant, str]]:
     yield from _changes(found.observed)
     if found.refused:
         yield found.refused.at, f"refused by {found.refused.rule}"
+    if found.armed:
+        yield found.armed.at, f"waiting for {found.plan.when}"
+    if found.fired:
+        yield found.fired.at, found.fired.what
     if found.injected:
         yield found.injected.started, "injecting"
         error = f", broke: {found.injected.error}" if found.injected.error else ""

@@ -7,9 +7,9 @@ import click
 
 from daemon import wiring
 from daemon.core.course import Course, Purpose
-from daemon.core.model import Target
 from daemon.core.scenario import Parameters, Scenario
 from daemon.core.settings import Settings
+from daemon.core.target import Target
 from daemon.engine.player import Part
 from daemon.engine.stop import StopSwitch
 from daemon.engine.theatre import Theatre

@@ -1,18 +1,16 @@
 """Where things stand in the drawings: plain coordinates from the report's document, drawn by the HTML templates."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from daemon.core.events import Verdict
 from daemon.core.verdict import GOOD
 from daemon.faces.report import words
+from daemon.faces.report.layout import NARROW, RIGHT, TOP, WIDE, Shape
 
-WIDTH, LEFT, RIGHT, TOP = 960.0, 236.0, 16.0, 26.0
-LANE, ROW = 34.0, 24.0
 ROWS_MAX = 36
-TICKS_MAX = 9
 KNEE_S = 0.25  # where the axis of the single runs turns from linear to logarithmic: the fast sampling interval
 SMALL = {"width": 360.0, "height": 220.0, "left": 44.0, "right": 12.0, "top": 12.0, "bottom": 36.0}
 _TICKS_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0)
@@ -28,6 +26,7 @@ TONES: Mapping[str, str] = {
     "undo-failed": "bad",
     "aborted": "warn",
     "inconclusive": "warn",
+    "not-triggered": "mute",
     "refused": "mute",
     "none yet": "mute",
     "ok": "good",
@@ -46,7 +45,14 @@ TONES: Mapping[str, str] = {
 }
 
 
-def overview(document: Mapping[str, Any]) -> dict[str, Any] | None:
+def shapes(
+    draw: Callable[[Mapping[str, Any], Shape], dict[str, Any] | None], document: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return a drawing for wide and one for narrow screens; nothing where there is nothing to draw."""
+    return [drawn for shape in (WIDE, NARROW) if (drawn := draw(document, shape))]
+
+
+def overview(document: Mapping[str, Any], shape: Shape = WIDE) -> dict[str, Any] | None:
     """Return the lanes of all experiments over wall-clock time, one a fault and target; None without any."""
     experiments = document["experiments"]
     if not experiments:
@@ -55,9 +61,9 @@ def overview(document: Mapping[str, Any]) -> dict[str, Any] | None:
     ends = [begin + (_length(e) or 0.0) for begin, e in zip(begins, experiments, strict=True)]
     first, last = min(begins), max(ends)
     margin = max((last - first) * 0.02, 1.0)
-    scale = Linear(first - margin, last + margin, LEFT, WIDTH - RIGHT)
+    scale = Linear(first - margin, last + margin, shape.left, shape.width - RIGHT)
     names = sorted({_lane(e) for e in experiments})
-    lanes = [{"name": n, "short": cut(n, 31), "y": TOP + LANE * (i + 0.5)} for i, n in enumerate(names)]
+    lanes = [{"name": n, "short": cut(n, 31), "y": TOP + shape.lane * (i + 0.5)} for i, n in enumerate(names)]
     rows = {lane["name"]: lane["y"] for lane in lanes}
     marks = [
         {
@@ -69,18 +75,25 @@ def overview(document: Mapping[str, Any]) -> dict[str, Any] | None:
         }
         for begin, end, e in zip(begins, ends, experiments, strict=True)
     ]
-    height = TOP + LANE * len(lanes)
-    return {
-        "width": WIDTH,
-        "height": height + 30,
-        "bottom": height,
-        "left": LEFT,
+    return _frame(shape, TOP + shape.lane * len(lanes), 30) | {
         "lanes": lanes,
         "marks": marks,
-    } | {"ticks": _clock_ticks(scale)}
+        "ticks": _clock_ticks(scale, 6 if shape is NARROW else 9),
+    }
 
 
-def anatomy(document: Mapping[str, Any]) -> dict[str, Any] | None:
+def _frame(shape: Shape, bottom: float, below: float) -> dict[str, Any]:
+    return {
+        "shape": shape,
+        "width": shape.width,
+        "height": bottom + below,
+        "bottom": bottom,
+        "left": shape.left,
+        "right": shape.width - RIGHT,
+    }
+
+
+def anatomy(document: Mapping[str, Any], shape: Shape = WIDE) -> dict[str, Any] | None:
     """Return single runs from their injection on, impact and recovery shaded; None when nothing was injected.
 
     Of many, those that did not hold come first, then the newest: ROWS_MAX in all, in the order of time.
@@ -93,19 +106,24 @@ def anatomy(document: Mapping[str, Any]) -> dict[str, Any] | None:
     chosen = {id(e) for e in (*loud, *quiet[len(quiet) - min(len(quiet), ROWS_MAX - len(loud)) :])}
     shown = [e for e in injected if id(e) in chosen]
     longest = max(1.0, *(max(_length(e) or 0.0, e["reverting_after"] or 0.0) for e in shown))
-    scale = _Logarithmic(longest * 1.15, LEFT, WIDTH - RIGHT - 118)
-    height = TOP + ROW * len(shown)
-    return {
-        "width": WIDTH,
-        "height": height + 34,
-        "bottom": height,
-        "left": LEFT,
-        "right": WIDTH - RIGHT - 110,
-        "ticks": [{"x": scale(t), "label": words.seconds(t)} for t in _TICKS_S if t <= longest * 1.1],
-        "rows": [_anatomy_row(e, TOP + ROW * (i + 0.5), scale) for i, e in enumerate(shown)],
+    scale = _Logarithmic(longest * 1.15, shape.left, shape.width - RIGHT - shape.spare)
+    return _frame(shape, TOP + shape.row * len(shown), 34) | {
+        "ticks": _apart(
+            [{"x": scale(t), "label": words.seconds(t)} for t in _TICKS_S if t <= longest * 1.1], shape
+        ),
+        "rows": [_anatomy_row(e, TOP + shape.row * (i + 0.5), scale) for i, e in enumerate(shown)],
         "shown": len(shown),
         "of": len(injected),
     }
+
+
+def _apart(ticks: Sequence[dict[str, Any]], shape: Shape) -> list[dict[str, Any]]:
+    """Return the ticks that have room, the first among them."""
+    kept: list[dict[str, Any]] = []
+    for tick in ticks:
+        if not kept or tick["x"] - kept[-1]["x"] >= shape.gap:
+            kept.append(tick)
+    return kept
 
 
 def _anatomy_row(experiment: Mapping[str, Any], y: float, scale: "_Logarithmic") -> dict[str, Any]:
@@ -220,9 +238,9 @@ def _epoch(stamp: str) -> float:
     return datetime.fromisoformat(stamp).timestamp()
 
 
-def _clock_ticks(scale: Linear) -> list[dict[str, Any]]:
-    """Return at most nine ticks at round times of the day, UTC."""
-    step = next((s for s in _CLOCK_S if (scale.last - scale.first) / s < TICKS_MAX), _CLOCK_S[-1])
+def _clock_ticks(scale: Linear, most: int) -> list[dict[str, Any]]:
+    """Return at most so many ticks at round times of the day, UTC."""
+    step = next((s for s in _CLOCK_S if (scale.last - scale.first) / s < most), _CLOCK_S[-1])
     form = next(form for least, form in _FORMS if step >= least)
     first = math.ceil(scale.first / step) * step
     times = range(first, math.ceil(scale.last), step)

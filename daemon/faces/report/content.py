@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.core.events import Verdict
-from daemon.core.model import Limits
 from daemon.core.statistics import RecoveryTime
-from daemon.core.verdict import GOOD
+from daemon.core.target import Limits
+from daemon.core.verdict import GOOD, UNTOUCHED
 from daemon.faces import shapes
 from daemon.faces.report import invariants, statistics
 from daemon.faces.report import runs as scenario_runs
@@ -71,7 +71,7 @@ def held(runs: Sequence[Run], found: Sequence[Trial] = ()) -> bool:
     is there to find defects: it fails nothing.
     """
     verdicts = [r.judged.verdict if r.judged else None for r in runs]
-    tested = [v in GOOD for v in verdicts if v is not Verdict.REFUSED]
+    tested = [v in GOOD for v in verdicts if v not in UNTOUCHED]
     tested += [t.ending is Ending.PASSED for t in scenario_runs.alone(found)]
     return bool(tested) and all(tested)
 
@@ -129,7 +129,7 @@ def _statistics(runs: Sequence[Run]) -> list[dict[str, Any]]:
             {
                 "fault": fault,
                 "target": target,
-                "runs": sum(n for verdict, n in verdicts.items() if verdict != Verdict.REFUSED),
+                "runs": sum(n for verdict, n in verdicts.items() if verdict not in UNTOUCHED),
                 "verdicts": dict(sorted(verdicts.items())),
                 "with_impact": len(times),
                 "censored": sum(1 for t in times if t.censored),

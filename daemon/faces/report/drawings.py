@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from daemon.faces.report import words
-from daemon.faces.report.charts import RIGHT, WIDTH, Linear, bar, cut, nice
+from daemon.faces.report.charts import Linear, bar, cut, nice
+from daemon.faces.report.layout import RIGHT, WIDTH
 from daemon.faces.report.waterfall import STAGES, chosen
 
 LEFT, TOP, ROW, BAR = 150.0, 34.0, 20.0, 12.0

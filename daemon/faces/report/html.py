@@ -17,8 +17,8 @@ def render(document: Mapping[str, Any]) -> str:
         outcome=words.outcome(document),
         words=words,
         tones=charts.TONES,
-        overview=charts.overview(document),
-        anatomy=charts.anatomy(document),
+        overview=charts.shapes(charts.overview, document),
+        anatomy=charts.shapes(charts.anatomy, document),
         waterfalls=drawings.drawn(document["runs"]),
         distributions=[(row, charts.distribution(row)) for row in document["statistics"]],
     )

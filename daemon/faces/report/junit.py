@@ -16,7 +16,7 @@ OUTCOMES: Mapping[str, str] = {
     **dict.fromkeys(words.DEVIATED, "failure"),
     "aborted": "error",
     "inconclusive": "error",
-    "refused": "skipped",
+    **dict.fromkeys(words.NOT_RUN, "skipped"),
     "none yet": "error",
 }
 ENDINGS: Mapping[str, str] = {"violated": "failure", "unknown": "error", "stopped": "error", "none yet": "error"}

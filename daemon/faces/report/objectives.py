@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from daemon.core.events import State, Verdict
-from daemon.core.model import Limits, Observation, Status
+from daemon.core.model import Observation, Status
+from daemon.core.target import Limits
 from daemon.faces.report import figures
 from daemon.faces.report.collect import Run
 from daemon.faces.report.figures import NOT_MEASURED, Measured, of

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daemon.core.parameters import LISTED_MAX
+
 CHANGES = {
     "slower": "recovery got slower",
     "faster": "recovery got faster",
@@ -26,6 +28,7 @@ STATES = {
     "not due": "no effect due",
 }
 DEVIATED = ("not-recovered", "violated", "undo-failed")
+NOT_RUN = ("refused", "not-triggered")
 
 
 def seconds(value_s: float | None) -> str:
@@ -109,14 +112,24 @@ def verdict(experiment: Mapping[str, Any]) -> str:
 
 
 def untested(row: Mapping[str, Any]) -> str:
-    """Return what of a fault was not tested."""
-    return "never injected" if row["wholly"] else f"not in mode {', '.join(row['modes'])}"
+    """Return what of a fault was not tested; of many modes, how many."""
+    if row["wholly"]:
+        return "never injected"
+    return f"not in {len(row['modes'])} modes" if many(row) else f"not in mode {', '.join(row['modes'])}"
+
+
+def many(row: Mapping[str, Any]) -> bool:
+    """Tell whether more modes are missing than one reads in a line."""
+    return len(row["modes"]) > LISTED_MAX
 
 
 def outcome(document: Mapping[str, Any]) -> str:
     """Return the whole report in four words or so."""
     summary = document["summary"]
-    if summary["injections"] == summary["verdicts"]["refused"] and not summary["runs"]["purposes"]["alone"]:
+    if (
+        summary["injections"] == sum(summary["verdicts"][v] for v in NOT_RUN)
+        and not summary["runs"]["purposes"]["alone"]
+    ):
         return "Nothing was tested, so nothing is known"
     if summary["held"]:
         return "Everything held or recovered"

@@ -23,6 +23,7 @@ class InjectionHead(_Spans):
     origin: NotRequired[str]
     by: NotRequired[str]
     workload: NotRequired[str | None]
+    when: NotRequired[str | None]
     victim: NotRequired[dict[str, Any]]
 
 
@@ -66,6 +67,18 @@ class Workload(TypedDict):
     settled: bool | None
 
 
+class Trigger(TypedDict):
+    """Which event was waited for, what was seen, and how soon the fault followed."""
+
+    event: str
+    matching: str | None
+    within: float
+    armed_at: str | None
+    fired_at: str | None
+    what: str | None
+    struck_after: float | None
+
+
 class Injection(TypedDict):
     """One injection with its verdict."""
 
@@ -77,6 +90,7 @@ class Injection(TypedDict):
     undo: NotRequired[Undone]
     violations: NotRequired[list[dict[str, Any]]]
     workload: NotRequired[Workload | None]
+    trigger: NotRequired[Trigger | None]
 
 
 class InjectionDocument(Injection):
@@ -175,11 +189,16 @@ class Observations(TypedDict):
 
 
 class Mode(TypedDict):
-    """One way of a fault."""
+    """One way of a fault; of git's, also what then fails, how it is repaired, who sees it, and how common it is."""
 
     name: str
     summary: str
     silent: bool
+    fails: NotRequired[str]
+    repair: NotRequired[str]
+    fsck: NotRequired[str]
+    seen: NotRequired[str]
+    often: NotRequired[str]
 
 
 class Fault(TypedDict):
@@ -220,6 +239,7 @@ class Experiment(_Stay):
     schedule: Schedule
     timeout: float
     workload: str | None
+    when: str | None
     next_at: str | None
 
 

@@ -38,6 +38,10 @@ class InjectBody(Struct, forbid_unknown_fields=True, kw_only=True):
         Name | dict[Name, Any] | None,
         Meta(description="a scenario played meanwhile: its name, or a mapping of scenario, set and strike"),
     ] = None
+    when: Annotated[
+        Name | dict[Name, Any] | None,
+        Meta(description="the event to strike on: EVENT[:PATTERN], or a mapping of event, matching and within"),
+    ] = None
     by: Annotated[
         Annotated[str, Meta(max_length=200)] | None, Meta(description="on whose behalf; noted as a claim")
     ] = None
@@ -79,7 +83,12 @@ class ProbeQuery(Struct, forbid_unknown_fields=True, kw_only=True):
 class WaitQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     """How long to wait for the verdict."""
 
-    wait: Annotated[float, Meta(ge=0, le=WAIT_MAX_S, description="seconds to wait for the verdict")] = 0.0
+    wait: Annotated[
+        float,
+        Meta(
+            ge=0, le=WAIT_MAX_S, description="seconds to wait for the verdict; where many wait, it answers at once"
+        ),
+    ] = 0.0
 
 
 def read_body(request: Request, kind: type[S]) -> S:

@@ -5,6 +5,7 @@ from werkzeug.wrappers import Request, Response
 from daemon.core import plan
 from daemon.core.access import Caller
 from daemon.core.errors import BusyError, UsageError
+from daemon.core.moments import moment
 from daemon.core.parameters import duration
 from daemon.core.redact import redact
 from daemon.faces import shapes
@@ -31,6 +32,7 @@ class Controlling:
                 by=_by(caller, body.by),
                 seed=body.seed,
                 workload=plan.workload(body.workload),
+                when=moment(body.when),
             )
         except ValueError as error:
             raise UsageError(f"not injecting: the request is malformed: {error}") from error
@@ -54,7 +56,6 @@ class Controlling:
             raise BusyError("not reloaded: this daemon was not started from a file")
         before = self._desk.settings()
         after = self._desk.reload()
-        self._desk.news.say("reload")
         return as_json(shapes.document(**difference(before, after)))
 
     def recover(self, _: object, **__: object) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.core.model import Observation
-from daemon.core.seams import Fault
+from daemon.core.seams import Fault, Probe
 from daemon.core.settings import Settings
 from daemon.engine.control import Control, Run
 from daemon.faces.metrics import Metrics
@@ -22,13 +22,15 @@ class Desk:
     """What the API shows and moves.
 
     ``runs`` are the injections begun through it whose end may be asked for. ``look`` asks one probe now, within
-    seconds. ``reload`` takes the configuration as it is on disk, all of it or (ConfigError) nothing.
+    seconds. ``ailing`` names the parts of the daemon that do not move any more. ``reload`` takes the configuration
+    as it is on disk, all of it or (ConfigError) nothing.
     """
 
     control: Control
     journal: Journal
     metrics: Metrics
     faults: Mapping[str, type[Fault]]
+    probes: Mapping[str, type[Probe]]
     latest: Callable[[], Mapping[str, Observation]]
     next_times: Callable[[], Mapping[str, float]]
     facts: Mapping[str, Any]
@@ -37,6 +39,7 @@ class Desk:
     news: News
     settings: Callable[[], Settings]
     look: Callable[[str, float], Observation | None]
+    ailing: Callable[[], tuple[str, ...]] = tuple
     reload: Callable[[], Settings] | None = None
     runs: dict[str, Run] = field(default_factory=dict)
 

@@ -11,7 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.events import Aborted, Event, Judged, Observed, Plan, Proposed, Refused, RevertFailed
+from daemon.core.events import (
+    Aborted,
+    Event,
+    Judged,
+    Observed,
+    Plan,
+    Proposed,
+    Refused,
+    Reverted,
+    RevertFailed,
+    Settled,
+)
 from daemon.core.model import Observation, Status
 from daemon.core.seams import Clock
 
@@ -124,7 +135,11 @@ def _more(event: Event) -> dict[str, Any]:
             return {"verdict": event.judgement.verdict.value}
         case Refused() | Aborted():
             return {"reason": event.reason}
+        case Reverted():
+            return {"outcome": event.reversion.outcome.value, "doubt": event.reversion.doubt}
         case RevertFailed():
             return {"reason": event.error}
+        case Settled():
+            return {"by": event.by}
         case _:
             return {}

@@ -1,6 +1,7 @@
 """The verbs that only look."""
 
 import json
+import threading
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -14,18 +15,25 @@ from daemon.faces.serving.bodies import InjectionsQuery, WaitQuery
 from daemon.faces.serving.desk import Desk
 from daemon.faces.serving.openapi import document
 
+WAITS_MAX = 6  # at a time; each holds a thread of the server for as long as it waits
+
 
 class Reading:
     """Answers from the journal, the prober and the schedule; changes nothing."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._waits = threading.BoundedSemaphore(WAITS_MAX)
 
     def metrics(self, _: object, *, request: Request) -> Response:
         body, content_type = self._desk.metrics.render(request.headers.get("Accept", ""))
         return Response(body, content_type=content_type)
 
     def healthy(self, _: object, **__: object) -> Response:
+        """Answer 503 where a part of the daemon itself hangs, as the watchdog is; never for what a target is."""
+        ailing = self._desk.ailing()
+        if ailing:
+            return Response(f"chaosd hangs: {'; '.join(ailing)}\n", status=503)
         return Response("chaosd is healthy\n")
 
     def ready(self, _: object, **__: object) -> Response:
@@ -75,8 +83,9 @@ class Reading:
         return answer
 
     def injection(self, asked: WaitQuery, *, request: Request, name: str) -> Response:
+        """Answer with one, waiting for its verdict; at once when as many wait already as may."""
         run = self._desk.runs.get(name)
-        if run is not None and run.done.wait(asked.wait):
+        if run is not None and self._done(run.done, asked.wait):
             self._desk.runs.pop(name, None)
             return as_json(shapes.document(**shapes.injection(run.outcome())))
         found = self._desk.journal.injection(name)
@@ -85,6 +94,14 @@ class Reading:
         if run is not None:
             return as_json(shapes.document(injection={"id": name, "state": "proposed"}, verdict=None), 202)
         return unknown(name, request.path)
+
+    def _done(self, done: threading.Event, wait_s: float) -> bool:
+        if done.is_set() or wait_s <= 0 or not self._waits.acquire(blocking=False):
+            return done.is_set()
+        try:
+            return done.wait(wait_s)
+        finally:
+            self._waits.release()
 
 
 def _following(path: str, page: Sequence[Injection], asked: InjectionsQuery) -> str:

@@ -86,7 +86,7 @@ TABLE: tuple[Route, ...] = (
         summary="One configured probe asked now, for Prometheus' multi-target pattern",
         query=ProbeQuery,
         answers={200: _TEXT},
-        problems=(404,),
+        problems=(404, 503),
     ),
     Route(
         path="/-/reload",
@@ -100,9 +100,9 @@ TABLE: tuple[Route, ...] = (
     Route(
         path="/-/healthy",
         name="healthy",
-        summary="The process answers",
+        summary="Every main part moves; 503 names those that hang. What targets are like is no part of it",
         scope=Scope.OPEN,
-        answers={200: _TEXT},
+        answers={200: _TEXT, 503: _TEXT},
         any_query=True,
     ),
     Route(

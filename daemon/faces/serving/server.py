@@ -14,16 +14,18 @@ import waitress
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
+from daemon.core.addresses import Tcp
 from daemon.core.errors import ConfigError
-from daemon.core.settings import Tcp
 from daemon.faces.serving import problems
+from daemon.faces.serving.probing import LOOKS_MAX
+from daemon.faces.serving.reading import WAITS_MAX
 from daemon.faces.serving.streaming import STREAMS_MAX
 from daemon.ports.state import socket_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-THREADS = 4  # for what is answered at once, besides one for each stream
+THREADS = 4  # for what is answered at once, besides one for each stream, look and verdict that is waited for
 LOOP_S = 30
 IDLE_S = 60  # a client that says nothing for that long loses its connection
 HEAD_MAX = 16 << 10
@@ -71,7 +73,7 @@ class Server:
     def __init__(self, application: "WSGIApplication", listen: Tcp | Path) -> None:
         # Its loop looks around at this interval though nothing happens; sockets wake it whenever something does.
         common: dict[str, Any] = {
-            "threads": THREADS + STREAMS_MAX,
+            "threads": THREADS + STREAMS_MAX + LOOKS_MAX + WAITS_MAX,
             "map": {},
             "ident": "chaosd",
             "asyncore_loop_timeout": LOOP_S,

@@ -56,7 +56,7 @@ class Pages:
             raise NotFound(f"no injection {name!r}")
         now = self._desk.news.clock.instant()
         document = evidence(full) if full.judgement else under_way(full, now)
-        drawn = charts.anatomy({"experiments": [document]})
+        drawn = charts.shapes(charts.anatomy, {"experiments": [document]})
         text = self._render(
             "injection.html.j2", last=last, e=document, anatomy=drawn, over=full.judgement is not None
         )
@@ -84,8 +84,8 @@ class Pages:
             "status.html.j2",
             last=last,
             **found,
-            overview=charts.overview(drawn),
-            anatomy=charts.anatomy(drawn),
+            overview=charts.shapes(charts.overview, drawn),
+            anatomy=charts.shapes(charts.anatomy, drawn),
             summary={"injections": len(found["experiments"])},
         )
 

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -108,9 +109,16 @@ def build(settings: Settings, slot: Slot, stop: threading.Event) -> Worker:
     return Worker(settings=settings, queues=queues, pipeline=pipeline, stop=stop)
 
 
+def _wait(seconds: Any) -> None:
+    threading.Event().wait(float(seconds))
+
+
 def main() -> int:
     """Run until SIGTERM or SIGINT; the exit status is 143, as of any program ended by SIGTERM."""
     settings = worker_settings.read(sys.argv[1:], os.environ)
+    if os.environ.get("FAKETIME_DONT_FAKE_MONOTONIC"):
+        # libfaketime refuses clock_nanosleep then, and with it every time.sleep of Python 3.11, subprocess's too.
+        time.sleep = _wait
     stop = threading.Event()
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:

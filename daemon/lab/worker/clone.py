@@ -180,7 +180,8 @@ class Clone:
                 say("push.rejected", level="WARNING", branch=branch, attempt=attempt, why=str(error))
                 pause.wait(random.uniform(0.0, 0.05 * attempt))  # noqa: S311 - spreads the tasks, guards nothing
                 self.fetch(branch)
-                if command is not None and self.find(command, pushed=True):
+                looks = self.defect is not Defect.NOT_IDEMPOTENT
+                if looks and command is not None and self.find(command, pushed=True):
                     # Ours is the last commit, and not pushed.
                     self.git.run("reset", "--quiet", "--keep", "HEAD~1")
                 self._catch_up(branch)

@@ -88,7 +88,7 @@ DEFECTS: Mapping[Defect, Planted] = {
     Defect.PUSH_ONCE_IGNORE_FAILURE: Planted(
         "Pushes once and goes on whatever came of it: a rejected commit stays in the clone.",
         breaks=("no-lost-instruction", "all-pushed", "honest-response"),
-        shows=("common-file", "basic + push-refused"),
+        shows=("common-file", "basic + push-refused", "basic + git-transport/cut-before"),
     ),
     Defect.FORCE_PUSH: Planted(
         "Overwrites the remote's branch with its own: another task's commits vanish.",
@@ -98,7 +98,7 @@ DEFECTS: Mapping[Defect, Planted] = {
     Defect.SUCCESS_ON_FAILED_PUSH: Planted(
         "Answers success and deletes the message although the push was rejected, and never catches up.",
         breaks=("no-lost-instruction", "all-pushed", "honest-response"),
-        shows=("common-file", "basic + push-refused"),
+        shows=("common-file", "basic + push-refused", "basic + git-transport/cut-before"),
     ),
     Defect.DEPLOY_BEFORE_COMMIT: Planted(
         "Uploads the site before the work: it shows the commit before, always.",
@@ -108,12 +108,18 @@ DEFECTS: Mapping[Defect, Planted] = {
     Defect.DEPLOY_ONCE_IGNORE_FAILURE: Planted(
         "Uploads the site once and goes on whatever came of it: the site stays old.",
         breaks=("deployment-fresh", "honest-response"),
-        shows=("basic + bucket-gone",),
+        shows=("basic + bucket-gone", "basic + aws-throttle"),
     ),
     Defect.NOT_IDEMPOTENT: Planted(
         "Does the work again when a message is delivered again: its effect is there twice.",
         breaks=("exactly-once",),
-        shows=("duplicate-delivery",),
+        shows=(
+            "duplicate-delivery",
+            "basic + aws-lost-reply",
+            "basic + aws-duplicate-delivery",
+            "basic + aws-visibility-expired",
+            "basic + git-transport/cut-after",
+        ),
     ),
     Defect.DROP_ON_SIGTERM: Planted(
         "Deletes the message in hand at SIGTERM, done or not.",
@@ -138,7 +144,7 @@ DEFECTS: Mapping[Defect, Planted] = {
     Defect.NO_TIMEOUT_ON_REMOTE: Planted(
         "Waits for the remote without end: one hanging connection holds up the task.",
         breaks=("message-fast", "queue-drained"),
-        shows=("basic + remote-hangs",),
+        shows=("basic + remote-hangs", "basic + git-transport/hang"),
     ),
     Defect.THREAD_READ_ONLY_ON_SESSION_CHANGE: Planted(
         "Reads a message's thread only when the session is new: later threads go to the first one's branch.",

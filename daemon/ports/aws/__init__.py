@@ -60,7 +60,7 @@ class AwsPort:
     def _ecs(self) -> "Ecs":
         from daemon.ports.aws.ecs import EcsPort  # noqa: PLC0415
 
-        return EcsPort(self._clients.ecs())
+        return EcsPort(self._clients.ecs(), once=self._clients.ecs_once())
 
     @cached_property
     def _sqs(self) -> "Sqs":

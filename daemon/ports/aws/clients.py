@@ -24,9 +24,10 @@ LEVER_S = 2
 
 
 class Clients:
-    """One session and its clients. ``sqs_once`` never repeats a call by itself.
+    """One session and its clients. ``sqs_once`` and ``ecs_once`` never repeat a call by themselves.
 
-    A send whose answer was lost may have arrived: repeating it would send messages nobody counted.
+    A send whose answer was lost may have arrived: repeating it would send messages nobody counted; a receive would
+    hide messages nobody can give back, and a deployment would be a second one.
     """
 
     def __init__(self, region: str | None, endpoint_url: str | None) -> None:
@@ -37,6 +38,10 @@ class Clients:
     def ecs(self) -> "ECSClient":
         with _configured(self._endpoint_url):
             return self._session.client("ecs", endpoint_url=self._endpoint_url, config=_config())
+
+    def ecs_once(self) -> "ECSClient":
+        with _configured(self._endpoint_url):
+            return self._session.client("ecs", endpoint_url=self._endpoint_url, config=_config(attempts=1))
 
     def sqs(self) -> "SQSClient":
         with _configured(self._endpoint_url):

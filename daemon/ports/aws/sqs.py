@@ -5,16 +5,17 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.cloud import Message, QueueFacts, Received
+from daemon.core.cloud import Message, QueueFacts, Received, Typed
 from daemon.core.errors import ChaosdError
 from daemon.ports.aws.translate import answered, calling
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, SendMessageBatchRequestEntryTypeDef
 
 BATCH_MOST = 10
 POLL_MOST_S = 5
+_STRING, _BINARY = "String", "Binary"
 _GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight"})
 
 
@@ -44,15 +45,16 @@ class SqsPort:
         return _codes(len(batch), answer)
 
     def receive(
-        self, url: str, *, most: int = 10, wait_s: float = 0, visibility_s: float = 30
+        self, url: str, *, most: int = 10, wait_s: float = 0, visibility_s: float = 30, once: bool = False
     ) -> tuple[Received, ...]:
+        client = self._sender if once else self._client
         with calling("sqs:ReceiveMessage", f"nothing was received from {url}"):
-            answer = self._client.receive_message(
+            answer = client.receive_message(
                 QueueUrl=url,
                 MaxNumberOfMessages=min(most, BATCH_MOST),
                 WaitTimeSeconds=min(ceil(wait_s), POLL_MOST_S),
                 VisibilityTimeout=ceil(visibility_s),
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
                 MessageAttributeNames=["All"],
             )
         return tuple(_received(one) for one in answer.get("Messages", []))
@@ -91,18 +93,26 @@ def _tens(handles: Sequence[str]) -> list[Sequence[str]]:
 
 
 def _entry(number: int, message: Message) -> "SendMessageBatchRequestEntryTypeDef":
+    attributes: dict[str, MessageAttributeValueTypeDef] = {
+        name: {"DataType": _STRING, "StringValue": value} for name, value in message.attributes.items()
+    }
+    attributes.update((name, _value(value)) for name, value in message.typed.items())
     entry: SendMessageBatchRequestEntryTypeDef = {
         "Id": str(number),
         "MessageBody": message.body,
-        "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()
-        },
+        "MessageAttributes": attributes,
     }
     if message.group is not None:
         entry["MessageGroupId"] = message.group
     if message.deduplication is not None:
         entry["MessageDeduplicationId"] = message.deduplication
     return entry
+
+
+def _value(typed: Typed) -> "MessageAttributeValueTypeDef":
+    if typed.kind.startswith(_BINARY):
+        return {"DataType": typed.kind, "BinaryValue": typed.data}
+    return {"DataType": typed.kind, "StringValue": typed.text}
 
 
 def _codes(count: int, answer: Mapping[str, Any]) -> tuple[str | None, ...]:
@@ -116,16 +126,19 @@ def _codes(count: int, answer: Mapping[str, Any]) -> tuple[str | None, ...]:
 
 
 def _received(one: Mapping[str, Any]) -> Received:
+    told, given = one.get("Attributes", {}), one.get("MessageAttributes", {})
     return Received(
         id=one["MessageId"],
         handle=one["ReceiptHandle"],
         body=one["Body"],
-        attributes={
-            name: value["StringValue"]
-            for name, value in one.get("MessageAttributes", {}).items()
-            if "StringValue" in value
+        attributes={name: value["StringValue"] for name, value in given.items() if "StringValue" in value},
+        receives=int(told.get("ApproximateReceiveCount", 1)),
+        group=told.get("MessageGroupId"),
+        typed={
+            name: Typed(kind=kind, text=value.get("StringValue", ""), data=bytes(value.get("BinaryValue", b"")))
+            for name, value in given.items()
+            if (kind := value.get("DataType", _STRING)) != _STRING
         },
-        receives=int(one.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
     )
 
 

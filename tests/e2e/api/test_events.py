@@ -1,6 +1,7 @@
 """Server-sent events of a real daemon: told in order, resumed, and bounded in number."""
 
 import json
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -84,6 +85,17 @@ def watching(running: Running, held: ExitStack) -> Stream:
                 return stream
         threading.Event().wait(0.05)
     raise AssertionError("no stream comes free")
+
+
+def test_a_reload_is_told_whoever_asked_for_it(daemon: Running) -> None:
+    with listening(daemon) as stream:
+        told = (name for _, name, _ in stream.events() if name in {"reload", "halt"})
+        daemon.process.send_signal(signal.SIGHUP)
+        assert next(told) == "reload"
+        call(daemon, "POST", "/-/reload", {}, token=CONTROL)
+        call(daemon, "POST", "/api/v1/halt", {"reason": "the end"}, token=CONTROL)
+        call(daemon, "POST", "/api/v1/resume", {"because": "the test is over"}, token=CONTROL)
+        assert [next(told), next(told)] == ["reload", "halt"], "each once"
 
 
 def test_watchers_are_bounded_and_keep_nobody_else_out(daemon: Running) -> None:

@@ -1,6 +1,7 @@
 """The pages of the list of injections: complete, in a fixed order, while new ones come."""
 
 import json
+import time  # noqa: TID251 - asks for what a real daemon did since then
 from typing import Any
 
 from tests.e2e.api.conftest import CONTROL, Running, call
@@ -41,10 +42,12 @@ def test_pages_lead_from_the_newest_to_the_oldest_and_new_ones_move_nothing(daem
 
 
 def test_the_period_asked_for_holds_on_the_pages_after(daemon: Running) -> None:
-    names = [inject(daemon) for _ in range(2)]
-    begun = json.loads(call(daemon, "GET", f"{LIST}/{names[0]}")[2])["injection"]["planned_at"]
-    assert begun
-    _, following, _ = page(daemon, f"{LIST}?limit=1&since_s=12.5")
+    inject(daemon)
+    asked_s = time.time()
+    older, newer = inject(daemon), inject(daemon)
+    found, following, _ = page(daemon, f"{LIST}?limit=1&since_s={asked_s}")
+    assert found == [newer]
     assert following is not None
-    assert "since_s=12.5" in following
+    assert f"since_s={asked_s}" in following
+    assert page(daemon, following)[:2] == ([older], None), "the one before is left out on the second page too"
     assert page(daemon, f"{LIST}?since_s=99999999999")[:2] == ([], None)

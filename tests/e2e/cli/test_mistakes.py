@@ -105,14 +105,15 @@ def test_a_directory_that_is_no_repository(chaosd: Cli, tmp_path: Path) -> None:
     assert list(plain.iterdir()) == []
 
 
-def test_a_linked_worktree(
+def test_a_linked_worktree_whose_repository_is_gone(
     chaosd: Cli, repository: Path, tmp_path: Path, git: Callable[..., str], tree: Callable[[Path], Tree]
 ) -> None:
     linked = tmp_path / "linked"
     git("-C", repository, "worktree", "add", "--quiet", "-b", "other", linked)
-    before = tree(repository), tree(linked)
-    clear(chaosd("inject", "git-corrupt", "--repository", linked), 5, "its .git is a file")
-    assert (tree(repository), tree(linked)) == before
+    repository.rename(tmp_path / "elsewhere")
+    before = tree(linked)
+    clear(chaosd("inject", "git-corrupt", "--repository", linked), 5, "names no repository")
+    assert tree(linked) == before
 
 
 def test_a_bare_repository(

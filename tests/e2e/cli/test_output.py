@@ -70,7 +70,7 @@ def test_the_faults_as_programs_read_them(chaosd: Cli) -> None:
     assert {"ecs-task-stop", "sqs-burst", "interrupt-message", "interrupt-signal"} <= faults.keys()
     corrupt = faults["git-corrupt"]
     assert corrupt.keys() == {"name", "summary", "modes", "parameters"}
-    assert {"name", "summary", "silent"} == corrupt["modes"][0].keys()
+    assert {"name", "summary", "silent", "fails", "repair", "fsck", "seen", "often"} == corrupt["modes"][0].keys()
     assert "loose-object-truncate" in [m["name"] for m in corrupt["modes"]]
     assert "mode" in corrupt["parameters"]
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from daemon.faces.client import Client
+from faults import CATALOGUE as FAULTS
 from tests.e2e.git.tree import changed, look, make_repository
 from tests.e2e.guardian.kit import kill_both
 
@@ -139,6 +140,8 @@ def test_a_scheduled_experiment_ends_in_metrics_promtool_accepts(start: Start, r
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert checked.stdout + checked.stderr == ""
+    for fault in FAULTS:  # also what is only ever injected by hand: its first failure must be an increase
+        assert f'chaosd_undo_failures_total{{fault="{fault}"}} 0.0' in text
     finished = 'chaosd_experiments_finished_total{experiment="corrupt",verdict="not-recovered"} '
     assert float(text.split(finished)[1].split("\n")[0]) >= 1
     assert 'chaosd_detection_seconds_count{fault="git-corrupt",target="clone"} 0.0' not in text

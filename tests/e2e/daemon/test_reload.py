@@ -1,5 +1,6 @@
 """SIGHUP: another configuration as a whole or not at all, and what is under way ends under the old one."""
 
+import json
 import os
 import pty
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.core.errors import UsageError
 from daemon.faces.client import Client
 from tests.e2e.daemon.test_daemon import CHAOSD, await_event, get, post
 from tests.e2e.git.tree import changed, look, make_repository
@@ -152,14 +154,18 @@ def test_what_cannot_be_taken_leaves_everything_as_it_was(daemon: Running) -> No
 
 def test_what_is_under_way_ends_under_the_old_configuration(daemon: Running) -> None:
     before = look(daemon.directory / "clone")
-    asked = {"fault": "git-lock", "target": "clone", "parameters": {"mode": "head-lock"}, "duration_s": 3}
+    asked = {"fault": "git-lock", "target": "clone", "parameters": {"mode": "head-lock"}, "duration_s": 10}
     name = daemon.client.call("POST", "/api/v1/injections", asked)["id"]
     await_event(daemon.log, "fault.injected", daemon.process)
     daemon.write("version: 1\napi: {listen: '127.0.0.1:0', token_file: " + str(daemon.directory / "token") + "}\n")
     daemon.reload("config.reloaded")
+    assert daemon.client.call("GET", f"/api/v1/injections/{name}")["injection"]["state"] == "injected"
     refused = post(daemon.address + "/api/v1/injections", asked, Authorization="Bearer one-token-of-the-test")
     assert refused[0] == 202
+    other = json.loads(refused[1])["id"]
     found = daemon.client.call("GET", f"/api/v1/injections/{name}?wait=25")
+    with pytest.raises(UsageError, match="unknown target 'clone'"):  # of the new configuration
+        daemon.client.call("GET", f"/api/v1/injections/{other}")
     assert found["injection"]["state"] == "reverted"
     assert found["verdict"] == "not-recovered", "the old steady state was watched to the end"
     assert changed(before, look(daemon.directory / "clone")) == []

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from faults import CATALOGUE
-from tests.e2e.git.tree import changed, git, look, make_repository
-from tests.e2e.guardian.kit import guardian_of
+from tests.e2e.git.tree import MODES, changed, git, look, make_repository
+from tests.e2e.guardian.kit import Stage, guardian_of
+from tests.waiting import wait_for
 
 CHAOSD = str(Path(sys.executable).parent / "chaosd")
-MODES = [(name, mode.name) for name in ("git-corrupt", "git-lock") for mode in CATALOGUE[name].modes]
 SAMPLE, FULL = 2, 50
 # The git command that must fail while the mode is active, on the repository of `make_repository`.
 FAILS: dict[str, tuple[str, ...]] = {
@@ -99,7 +98,8 @@ def test_the_fault_is_really_there_and_then_the_tree_is_as_before(
     command = FAILS[mode]
     dry = look(repository)
     process = chaosd(*inject(repository, fault, mode, "60s"))
-    await_damage(repository, dry, process)
+    stage = Stage(repository.parent)
+    wait_for("the injection", lambda: stage.has("injected", 0) or process.poll() is not None)
     # The command runs on a copy: even a failing git may write, and the copy is broken just the same.
     broken = copied(repository)
     process.send_signal(signal.SIGINT)  # however long the copy took, the fault was there meanwhile

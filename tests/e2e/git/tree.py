@@ -16,6 +16,19 @@ ENVIRONMENT = {
     "GIT_COMMITTER_EMAIL": "a@example.com",
     "GIT_OPTIONAL_LOCKS": "0",
 }
+# One of each way in which a file is changed; the whole catalogue is struck in tests/integration/git.
+MODES = (
+    ("git-corrupt", "loose-object-truncate"),
+    ("git-corrupt", "loose-object-bitflip"),
+    ("git-corrupt", "loose-object-missing"),
+    ("git-corrupt", "index-truncate"),
+    ("git-corrupt", "head-garbage"),
+    ("git-corrupt", "ref-empty"),
+    ("git-corrupt", "ref-missing-object"),
+    ("git-lock", "index-lock"),
+    ("git-lock", "ref-lock"),
+    ("git-lock", "head-lock"),
+)
 
 
 def git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

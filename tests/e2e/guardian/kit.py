@@ -5,6 +5,7 @@ in the product knows that it is being watched.
 """
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -93,6 +94,7 @@ class Stage:
     program: Sequence[str] = CHAOSD
     words: Sequence[str] = ()
     runs: int = 0
+    dice: random.Random = field(default_factory=lambda: random.Random(1))
 
     @property
     def state(self) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.ports.keep import Keep
 from tests.e2e.journal.stage import CHAOSD, FAULTS, Stage, ended, fill, kill_all, patched, small_disk
 
 SAMPLE, FULL, INSTANTS = 1, 12, 100
@@ -218,6 +219,32 @@ def limited(size: int) -> Sequence[str]:
     return patched(
         "import resource", f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {resource.RLIM_INFINITY}))"
     )
+
+
+def test_a_disk_that_takes_no_intent_is_told_before_anybody_tries(stage: Callable[..., Stage]) -> None:
+    """What the metric chaosd_journal_writable says: as much room as an injection needs, and rights."""
+    one = stage(0)
+    keep = Keep(one.state)
+    assert keep.roomy, "1 MiB, no reserve yet"
+    keep.reserve()
+    filler = fill(one.state, leave=200 << 10)
+    assert keep.roomy, "the reserve stands"
+    keep.spend()
+    assert keep.roomy
+    filler.unlink()
+    fill(one.state, leave=200 << 10)
+    assert not keep.roomy, "no room for the reserve"
+    subprocess.run(["mount", "-o", "remount,nr_inodes=9,size=4m", str(one.state)], check=True)
+    assert keep.roomy
+    with suppress(OSError):
+        for number in range(20):
+            (one.state / str(number)).touch()
+    assert not keep.roomy, "no name can be made"
+    subprocess.run(["mount", "-o", "remount,nr_inodes=99", str(one.state)], check=True)
+    assert keep.roomy
+    subprocess.run(["mount", "-o", "remount,ro", str(one.state)], check=True)
+    assert not keep.roomy
+    assert not Keep(one.state / "gone").roomy
 
 
 def test_a_read_only_state_directory_refuses_before_anything_is_touched(stage: Callable[..., Stage]) -> None:

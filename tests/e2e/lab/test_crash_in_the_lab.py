@@ -1,5 +1,6 @@
 """SIGKILL for chaosd, its guardian or both while tasks, processes and queues are disturbed: nothing is left."""
 
+import json
 import os
 import random
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.lab.model import TAG_KEY, TAG_VALUE
 from tests.e2e.guardian.killing import (
     BOTH,
     DAEMON,
@@ -23,7 +25,7 @@ from tests.e2e.guardian.killing import (
     play,
     sweep,
 )
-from tests.e2e.guardian.kit import Stage
+from tests.e2e.guardian.kit import Stage, gone
 from tests.e2e.journal.stage import fill, small_disk, truncate
 from tests.e2e.lab.conftest import CREDENTIALS, Bench
 from tests.waiting import wait_for
@@ -31,15 +33,20 @@ from tests.waiting import wait_for
 TASKS = 2
 REPLACED_S = 10.0
 DAMAGES = int(os.environ.get("CHAOSD_DAMAGES", "20"))  # a fault; half fill the disk, half cut the journal
-FAULTS = ("ecs-task-stop", "interrupt-signal", "sqs-burst", "interrupt-message")
+OTHERS = 3  # messages of somebody else that wait in a queue
+FAULTS = (
+    "ecs-task-stop",
+    "ecs-scale",
+    "interrupt-signal",
+    "sqs-burst",
+    "interrupt-message",
+    "sqs-hold",
+    "sqs-duplicate",
+    "sqs-poison",
+    "sqs-head-of-line",
+)
+WAITED_ON = {"sqs-hold": "edit-others", "sqs-duplicate": "edit-others", "sqs-head-of-line": "edit-others.fifo"}
 Scene = Callable[[str], tuple[Stage, Victim]]
-
-
-def lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.fixture
@@ -52,16 +59,34 @@ def lonely(bench: Bench) -> Iterator[str]:
 
 
 @pytest.fixture
-def scene(bench: Bench, lonely: str, tmp_path: Path) -> Scene:
+def waiting(bench: Bench) -> Iterator[dict[str, str]]:
+    """Queues in which messages of others wait, by name; so many receives are allowed that no kill costs them."""
+    dead, found = bench.aws.sqs.create_queue(QueueName="edit-others-dead")["QueueUrl"], dict[str, str]()
+    arn = bench.aws.sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1000"})
+    for name in sorted(set(WAITED_ON.values())):
+        fifo = name.endswith(".fifo")
+        kind = {"FifoQueue": "true"} if fifo else {"RedrivePolicy": redrive}
+        url = bench.aws.sqs.create_queue(QueueName=name, Attributes=kind, tags={TAG_KEY: TAG_VALUE})["QueueUrl"]
+        for number in range(OTHERS):
+            more = {"MessageGroupId": f"g{number % 2}", "MessageDeduplicationId": f"{number}"} if fifo else {}
+            bench.aws.sqs.send_message(QueueUrl=url, MessageBody=f"other {number}", **more)
+        found[name] = url
+    yield found
+    for url in (*found.values(), dead):
+        bench.aws.sqs.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def scene(bench: Bench, lonely: str, waiting: dict[str, str], tmp_path: Path) -> Scene:
     steady = "steady_state: {editor: [tasks, backlog, repository]}"
-    text = bench.config.read_text()
-    assert steady in text
+    text = bench.config.read_text().replace(steady, "steady_state: {}")
+    assert "steady_state: {}" in text
     config = tmp_path / "chaosd.yaml"
-    config.write_text(text.replace(bench.info.input_queue_url, lonely).replace(steady, "steady_state: {}"))
     stage = Stage(tmp_path, environment=CREDENTIALS, words=("-c", str(config)))
 
     def tasks() -> list[str]:
-        running = [pid for pid, _ in bench.pids().values() if lives(pid)]
+        running = [pid for pid, _ in bench.pids().values() if not gone(pid)]
         return [] if len(running) == TASKS else [f"{len(running)} of {TASKS} tasks run"]
 
     def replaced() -> list[str]:
@@ -74,8 +99,24 @@ def scene(bench: Bench, lonely: str, tmp_path: Path) -> Scene:
         left = bench.counts(lonely)
         return [] if left == (0, 0) else [f"{left[0]} messages visible, {left[1]} in flight"]
 
+    def scaled() -> list[str]:
+        found = bench.aws.ecs.describe_services(cluster=bench.info.cluster, services=[bench.info.service])
+        desired = found["services"][0]["desiredCount"]
+        return [*replaced(), *([] if desired == TASKS else [f"{desired} of {TASKS} tasks desired"])]
+
+    def others(name: str) -> list[str]:
+        """What waits must be visible, all of it and nothing else, and nothing of it kept on our disk."""
+        seen = bench.counts(waiting[name])
+        kept = [f"{path.name} is left" for path in stage.state.glob("private/custody-*")]
+        return [*([] if seen == (OTHERS, 0) else [f"{seen[0]} visible, {seen[1]} in flight"]), *kept]
+
     special = {
         "ecs-task-stop": (tasks, ("--mode", "oldest")),
+        "ecs-scale": (scaled, ()),
+        "sqs-hold": (lambda: others("edit-others"), ("--set", "messages=2", "--set", "gather=1s")),
+        "sqs-duplicate": (lambda: others("edit-others"), ("--set", "messages=2")),
+        "sqs-head-of-line": (lambda: others("edit-others.fifo"), ("--set", "groups=2")),
+        "sqs-poison": (messages, ("--set", "messages=20")),
         "interrupt-signal": (replaced, ("--mode", "sigterm")),
         "sqs-burst": (messages, ("--set", "messages=80", "--set", "rate=100/s")),
         "interrupt-message": (messages, ("--set", "wait_for_work=300ms")),
@@ -83,6 +124,8 @@ def scene(bench: Bench, lonely: str, tmp_path: Path) -> Scene:
 
     def make(fault: str) -> tuple[Stage, Victim]:
         residue, more = special[fault]
+        queue = waiting[WAITED_ON[fault]] if fault in WAITED_ON else lonely
+        config.write_text(text.replace(bench.info.input_queue_url, queue))
         wait_for("a whole beginning", lambda: not residue())
         return stage, Victim(fault, ("inject", fault, "--target", "editor", "--for", "500ms", *more), residue)
 

@@ -20,6 +20,17 @@ experiments:
   - {name: stop, fault: ecs-task-stop, target: editor, every: 9h}
   - {name: burst, fault: sqs-burst, target: editor, every: 9h}
 """
+QUEUES_AND_SERVICE = """
+sampling: {stable_for: 500ms}
+experiments:
+  - {name: scale, fault: ecs-scale, target: editor, every: 9h}
+  - {name: redeploy, fault: ecs-redeploy, target: editor, every: 9h}
+  - {name: drain, fault: ecs-drain, target: editor, every: 9h}
+  - {name: hold, fault: sqs-hold, target: editor, every: 9h}
+  - {name: duplicate, fault: sqs-duplicate, target: editor, every: 9h}
+  - {name: poison, fault: sqs-poison, target: editor, every: 9h}
+  - {name: reorder, fault: sqs-reorder, target: editor, every: 9h}
+"""
 TAGS = {TAG_KEY: TAG_VALUE}
 pytestmark = pytest.mark.timeout(900)  # a run is five commands, one after the other, on a machine that may be busy
 PATIENCE_S = 300.0
@@ -66,7 +77,7 @@ def test_every_call_of_a_run_is_allowed(bench: Bench, gate: Enforcer) -> None:
     assert "denied" not in json.dumps(told).lower(), told
     code, told = answered(here, "inject", "ecs-task-stop", "--target", "editor", "--for", "1s")
     assert (code, told["injection"]["state"]) == (0, "reverted"), told
-    words = ("--set", "messages=12", "--set", "rate=50/s", "--for", "1s")
+    words = ("--set", "messages=60", "--set", "rate=200/s", "--for", "1s")  # more than two tasks do in a second
     code, told = answered(here, "inject", "sqs-burst", "--target", "editor", *words)
     assert told["injection"]["state"] == "reverted", told
     code, told = answered(here, "scenario", "run", "basic", "--set", "messages=2")
@@ -80,6 +91,52 @@ def test_every_call_of_a_run_is_allowed(bench: Bench, gate: Enforcer) -> None:
         "logs:FilterLogEvents",
     } - unused(gate)
     print(sorted(f"{one.action} {one.resource}" for one in gate.passed))  # noqa: T201  for the report, with -s
+
+
+def test_every_call_of_the_faults_of_queue_and_service_is_allowed(bench: Bench) -> None:
+    queue = bench.aws.sqs.create_queue(QueueName="edit-waiting", tags=TAGS)["QueueUrl"]
+    for number in range(3):
+        bench.aws.sqs.send_message(QueueUrl=queue, MessageBody=f"other {number}")
+    steady = "steady_state: {editor: [tasks, backlog, repository]}"
+    text = bench.info.config_yaml().replace(bench.info.input_queue_url, queue).replace(steady, "steady_state: {}")
+    asked = bench.directory / "asked.yaml"
+    asked.write_text(text + QUEUES_AND_SERVICE)
+    here = Bench(info=bench.info, aws=bench.aws, directory=bench.directory, config=asked)
+    with enforcing(generated(here), bench.info.endpoint_url, TAGS) as gate:
+        here = through(here, gate, "asked-through")
+        for fault, more in (
+            ("ecs-scale", ()),
+            ("ecs-redeploy", ()),
+            ("sqs-hold", ("--set", "messages=2")),
+            ("sqs-duplicate", ()),
+            ("sqs-poison", ()),
+            ("sqs-reorder", ("--set", "messages=2", "--set", "gap=0s")),
+        ):
+            _, told = answered(here, "inject", fault, "--target", "editor", "--for", "1s", *more, state="asked")
+            assert told["injection"]["state"] == "reverted", told
+        # The emulator has no container instances: it gets as far as looking at them.
+        code, told = answered(here, "inject", "ecs-drain", "--target", "editor", "--for", "1s", state="asked")
+        assert (code, told["error"]["rule"]) == (77, "no-instance"), told
+    assert gate.denied == set()
+    assert {"ecs:UpdateService", "ecs:DescribeContainerInstances", "sqs:ChangeMessageVisibility"} <= gate.actions()
+    assert bench.counts(queue) == (3, 0)
+    bench.aws.sqs.delete_queue(QueueUrl=queue)
+
+
+def test_a_service_without_the_tag_is_neither_scaled_nor_deployed_and_instances_are_drained_in_their_cluster_only(
+    bench: Bench,
+) -> None:
+    asked = bench.directory / "tagged.yaml"
+    asked.write_text(bench.info.config_yaml() + QUEUES_AND_SERVICE)
+    gate = Enforcer(generated(Bench(info=bench.info, aws=bench.aws, directory=bench.directory, config=asked)))
+    at = f"arn:aws:ecs:us-west-2:{ACCOUNT}"
+    service, cluster = f"{at}:service/edit-cluster/edit-service", ("ecs:cluster", f"{at}:cluster/edit-cluster")
+    update, drain = "ecs:UpdateService", "ecs:UpdateContainerInstancesState"
+    assert gate.admit([Request(update, service, (cluster, ("aws:ResourceTag/chaosd:allow", "true")))]) is None
+    assert gate.admit([Request(update, service, (cluster,))]) is not None
+    assert gate.admit([Request(drain, f"{at}:container-instance/edit-cluster/1", (cluster,))]) is None
+    elsewhere = ("ecs:cluster", f"{at}:cluster/production")
+    assert gate.admit([Request(drain, f"{at}:container-instance/production/1", (elsewhere,))]) is not None
 
 
 def unused(gate: Enforcer) -> set[str]:

@@ -15,6 +15,7 @@ CONFIG = """
 version: 1
 targets:
   clone: {{repository: {{worktree: /srv/repo}}}}
+  wire: {{network: {{through: host}}}}
 probes:
   - {{name: health, probe: git-health, target: clone, every: 1s}}
 experiments:
@@ -33,7 +34,7 @@ TimeoutAbortSec=2s
 RestartSec=100ms
 """
 pytestmark = pytest.mark.timeout(600)  # a machine is booted, and a busy one starts Python slowly
-FAMILIES = ("git", "network", "processes")
+FAMILIES = ("cgroups", "disk", "git", "limits", "network", "processes")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,8 @@ def _install(host: Machine, clone: Path) -> None:
     shutil.copy(UNITS / "chaosd.service", etc / "systemd/system/chaosd.service")
     drop_ins = etc / "systemd/system/chaosd.service.d"
     drop_ins.mkdir()
-    shutil.copy(UNITS / "chaosd.service.d" / "git.conf", drop_ins / "git.conf")
+    for family in ("git", "network"):
+        shutil.copy(UNITS / "chaosd.service.d" / f"{family}.conf", drop_ins / f"{family}.conf")
     (drop_ins / "test.conf").write_text(TEST_UNIT)
     for kind in ("sysusers", "tmpfiles"):
         (etc / f"{kind}.d").mkdir(exist_ok=True)
@@ -109,6 +111,19 @@ def test_a_stop_during_an_active_fault_undoes_it_and_is_no_failure(daemon: Machi
     assert states(daemon)[0] == "reverted"
 
 
+@pytest.mark.skipif(shutil.which("nft") is None, reason="no nftables on this system")
+def test_a_network_fault_has_what_it_needs_and_is_undone_by_whatever_follows_a_kill(daemon: Machine) -> None:
+    """The machine has a network of its own."""
+    words = "inject network-blackhole --target wire --set port=9 --for 10m --no-wait --state-dir /var/lib/chaosd"
+    daemon.run("/opt/chaosd/bin/chaosd", *words.split())
+    daemon.wait(lambda: "table inet chaosd_" in daemon.run("nft", "list", "tables"), "the rules are there")
+    restarts = int(daemon.show("NRestarts"))
+    daemon.run("kill", "-KILL", daemon.show("MainPID"))
+    daemon.wait(lambda: int(daemon.show("NRestarts")) > restarts, "systemd starts it anew")
+    daemon.wait(lambda: daemon.show("ActiveState") == "active", "it is ready again")
+    assert daemon.run("nft", "list", "tables") == ""
+
+
 def test_a_reload_takes_a_good_file_and_says_why_it_does_not_take_a_bad_one(daemon: Machine) -> None:
     config = daemon.files / "etc/chaosd/chaosd.yaml"
     pid = daemon.show("MainPID")
@@ -159,6 +174,38 @@ def test_after_sigkill_nothing_is_left_and_nobody_is_left_behind(daemon: Machine
     assert daemon.run("pgrep", "-c", "-f", "daemon.faces", check=False).strip() == "0", "no guardian, no reverter"
 
 
+def documented(begin: str) -> str:
+    """Return a command of the guide, as it stands there."""
+    text = (ROOT / "docs/deploy-systemd.md").read_text()
+    (found,) = re.findall(rf"^{begin} (?:[^\n]*\\\n)*[^\n]*$", text, re.MULTILINE)
+    return str(found)
+
+
+@pytest.mark.parametrize("begin", [pytest.param("systemctl restart", marks=pytest.mark.torture), "systemd-run"])
+def test_what_a_stop_could_not_undo_is_undone_by_the_commands_of_the_guide(daemon: Machine, begin: str) -> None:
+    """The clone is another user's: the undo needs the capabilities of the unit."""
+    clone, aside = daemon.files / "srv/repo", daemon.files / "srv/aside"
+    before = look(clone)
+    inject(daemon)
+    daemon.run("mv", "/srv/repo", "/srv/aside")
+    daemon.run("systemctl", "stop", "chaosd")
+    assert daemon.run("systemctl", "is-failed", "chaosd", check=False).strip() == "failed", "as the guide says"
+    daemon.run("mv", "/srv/aside", "/srv/repo")
+    assert lock(daemon).exists()
+    bare = "runuser -u chaosd -- /opt/chaosd/bin/chaosd recover --state-dir /var/lib/chaosd"
+    daemon.run(*bare.split(), check=False)
+    assert lock(daemon).exists(), "without capabilities it cannot be taken back: the guide warns of it"
+    daemon.run("sh", "-ec", documented(begin))
+    assert changed(before, look(clone)) == []
+    assert not aside.exists()
+    assert states(daemon)[0] == "reverted"
+    daemon.run("systemctl", "start", "chaosd")
+    for words in ("status", "recover", "history"):
+        daemon.run("/opt/chaosd/bin/chaosd", words, "--state-dir", "/var/lib/chaosd")
+    daemon.run("systemctl", "stop", "chaosd")
+    assert daemon.run("systemctl", "is-failed", "chaosd", check=False).strip() == "inactive"
+
+
 def test_the_unit_and_its_drop_ins_are_free_of_complaints(host: Machine) -> None:
     drop_ins = host.files / "etc/systemd/system/chaosd.service.d"
     for family in FAMILIES:
@@ -186,6 +233,6 @@ def score(directory: Path, *families: str) -> str:
 @pytest.mark.parametrize("families", [(), *((f,) for f in FAMILIES), FAMILIES], ids=lambda f: "+".join(f) or "none")
 def test_the_guide_states_the_exposure_of_each_drop_in(tmp_path: Path, families: tuple[str, ...]) -> None:
     found = score(tmp_path, *families)
-    name = {(): "none", FAMILIES: "all three"}.get(families, f"`{'.conf`, `'.join(families)}.conf`")
+    name = {(): "none", FAMILIES: "all"}.get(families, f"`{'.conf`, `'.join(families)}.conf`")
     print(f"{name}: {found}")  # noqa: T201  the score, with -s
     assert f"| {name} | {found} |" in (ROOT / "docs/deploy-systemd.md").read_text()

@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from faults import CATALOGUE
 from tests.e2e.api.conftest import CHAOSD, CONTROL, READ, Running, audit, call
 from tests.e2e.web.conftest import PATIENCE_MS, Visit, Visiting
 
@@ -245,7 +246,7 @@ def test_injecting_from_the_page_tells_what_becomes_of_it(daemon: Running, visit
     page.get_by_label("Token").fill(CONTROL)
     page.get_by_label("Fault", exact=True).select_option("git-lock")
     offered = page.locator("#inject-mode option:not([disabled])").all_inner_texts()
-    assert offered == ["by default", "index-lock", "ref-lock", "head-lock"]
+    assert offered == ["by default", *(mode.name for mode in CATALOGUE["git-lock"].modes)]
     page.get_by_label("Mode", exact=True).select_option("ref-lock")
     page.get_by_label("Stays for").fill("10m")
     page.get_by_role("button", name="Inject…").click()
@@ -276,6 +277,12 @@ def test_where_reading_is_closed_the_page_opens_with_a_token(closed: Running, vi
     assert seen.hosts() == {closed.address.removeprefix("http://")}
 
 
+def cut_off(page: Page) -> Any:
+    """Return what has to be scrolled sideways to be seen."""
+    boxes = "[...document.querySelectorAll('.scroll, section, main')]"
+    return page.evaluate(f"{boxes}.filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.outerHTML)")
+
+
 def accessible(page: Page) -> list[str]:
     found = Axe().run(page).response["violations"]
     return [f"{v['id']}: {[n['html'] for n in v['nodes']]}" for v in found]
@@ -291,10 +298,12 @@ def test_axe_finds_nothing_and_a_phone_does_not_scroll_sideways(
         expect(section(seen.page, "Active now")).to_contain_text("git-lock")
         assert accessible(seen.page) == []
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert cut_off(seen.page) == []
         seen.page.goto(f"{daemon.address}/injections/{ended}")
         expect(section(seen.page, "Undo")).to_be_visible()
         assert accessible(seen.page) == []
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert cut_off(seen.page) == []
 
 
 def test_without_a_stream_the_page_asks_again_and_again(daemon: Running, visit: Visiting) -> None:

@@ -39,37 +39,48 @@ ALONE = (
 # With a repository of the user's own: the README's "One fault, by hand", and what looks at it afterwards.
 BY_HAND = (
     Command("probe --repository {repository}", prints="git-health"),
-    Command("inject git-corrupt --repository {repository} --mode loose-object-truncate --dry-run"),
-    Command("inject git-corrupt --repository {repository} --mode loose-object-truncate --for 1s", (0, 1)),
-    Command("inject git-lock --repository {repository} --mode head-lock --for 1s --seed 3", (0, 1)),
-    Command("inject git-lock --repository {repository}/nowhere", (5,)),
+    Command(
+        "inject git-corrupt --repository {repository} --mode loose-object-truncate --dry-run",
+        prints="nothing was touched",
+    ),
+    Command(
+        "inject git-corrupt --repository {repository} --mode loose-object-truncate --for 1s",
+        (1,),
+        prints="not-recovered",
+    ),
+    Command(
+        "inject git-lock --repository {repository} --mode head-lock --for 1s --seed 3",
+        (0, 1),
+        prints="reverted and proved",
+    ),
+    Command("inject git-lock --repository {repository}/nowhere", (5,), prints="does not exist"),
     Command("recover"),
     Command("history", prints="git-lock"),
     Command("show last"),
     Command("audit"),
-    Command("report --since 1h --output report.html", (0, 1)),
-    Command("report --since 1h --compare 14d/7d -o week.md", (0, 1)),
-    Command("report --since 1h --output chaosd.xml", (0, 1)),
-    Command("report --since 1h --format json", (0, 1)),
+    Command("report --since 1h --output report.html", (1,)),
+    Command("report --since 1h --compare 14d/7d -o week.md", (1,)),
+    Command("report --since 1h --output chaosd.xml", (1,)),
+    Command("report --since 1h --format json", (1,), prints="schema_version"),
     Command("revert --all"),
     Command("halt --reason lunch"),
-    Command("inject git-lock --repository {repository}", (77,)),
-    Command("resume", (2,)),
+    Command("inject git-lock --repository {repository}", (77,), prints="lunch"),
+    Command("resume", (2,), prints="--because"),
     Command("resume --because fed"),
-    Command("settle nothing --because looked", (2, 5)),
+    Command("settle nothing --because looked", (5,), prints="no injection 'nothing'"),
     Command("journal check"),
     Command("journal compact --keep 30d"),
     Command("journal backup copy.sqlite"),
-    Command('journal adopt --because "the same"', (0, 2)),
+    Command('journal adopt --because "the same"', prints="adopted"),
     Command("monitor --no-color", prints="editor"),
-    Command("probe", (0, 1)),
+    Command("probe", (0, 1), prints="repository"),
 )
 # Through a daemon of this configuration, started for them.
 BESIDE_A_DAEMON = (
-    Command("status", prints="editor"),
+    Command("status", prints="outstanding  none"),
     Command("health"),
     Command("monitor --no-color -o json", prints="schema_version"),
-    Command("inject git-lock --target editor --mode head-lock --for 1s", (0, 1)),
+    Command("inject git-lock --target editor --mode head-lock --for 1s", (0, 1), prints="reverted and proved"),
     Command("halt lunch"),
     Command("resume --because fed"),
     Command("revert --all"),
@@ -81,12 +92,14 @@ IN_THE_LAB = (
     Command("lab up --dir {lab}", prints="targets:"),
     Command("lab status --dir {lab}", prints="running"),
     Command("-c {lab}/chaosd.yaml probe", (0, 1), prints="tasks"),
-    Command("-c {lab}/chaosd.yaml scenario run basic --set messages=2", (0, 1)),
-    Command("-c {lab}/chaosd.yaml inject ecs-task-stop --for 5s", (0, 1)),
+    Command("-c {lab}/chaosd.yaml scenario run basic --set messages=2", prints="passed"),
+    Command(
+        "-c {lab}/chaosd.yaml inject ecs-task-stop --target editor --for 5s", (0, 1), prints="reverted and proved"
+    ),
     Command("-c {lab}/chaosd.yaml iam-policy", prints='"Statement"'),
     Command("lab down --dir {lab}"),
-    Command("demo --minutes 0", (0, 1), prints="report"),
+    Command("demo --minutes 0", (0, 1), prints="demo-report.html"),
 )
 EVERY = (*ALONE, *BY_HAND, *BESIDE_A_DAEMON, *IN_THE_LAB)
-# Run by the test in a way of their own (`run`), or tried at length elsewhere (`ci`, `scenario git`).
-ELSEWHERE = {"run", "ci", "scenario git"}
+# Run by the test in a way of their own (`run`), or tried at length elsewhere (`ci`, `proxy`, `scenario git`).
+ELSEWHERE = {"run", "ci", "proxy", "scenario git"}

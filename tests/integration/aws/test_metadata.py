@@ -8,14 +8,15 @@ import pytest
 
 from daemon.config import load, origins
 from daemon.core.errors import ConfigError, RefusedError, UnreachableError
-from daemon.core.model import EcsService, Order, Target
+from daemon.core.model import Order
 from daemon.core.settings import Aws
+from daemon.core.target import EcsService, Target
 from daemon.core.whereabouts import Sibling
 from daemon.faces.cli.session import reading
 from daemon.ports.local import LocalHttp
 from daemon.ports.metadata import discover
 from daemon.ports.world import VARIABLE, LocalWorld
-from faults.ecs import EcsTaskStop
+from faults.ecs.task_stop import EcsTaskStop
 from tests.ecs_metadata import EC2, FARGATE, TASK, endpoint, task
 from tests.fakes import FakeWorld
 

@@ -240,7 +240,7 @@ def test_failures_inside_a_good_answer_are_errors_except_for_tasks_that_are_gone
             return {"tasks": [], "failures": [{"arn": "a", "reason": self.reason}]}
 
     client = Failing()
-    port = EcsPort(client)  # type: ignore[arg-type]
+    port = EcsPort(client, once=client)  # type: ignore[arg-type]
     with pytest.raises(TargetAbsentError, match="MISSING"):
         port.service("c", "s")
     assert port.tasks("c", ["a"]) == ()
@@ -267,7 +267,7 @@ def test_one_paginator_serves_every_look() -> None:
             return [{"taskArns": []}]
 
     client = Counting()
-    port = EcsPort(client)  # type: ignore[arg-type]
+    port = EcsPort(client, once=client)  # type: ignore[arg-type]
     assert [port.service("c", "s").tasks for _ in range(3)] == [(), (), ()]
     assert client.made == 1
 

@@ -13,7 +13,8 @@ import pytest
 
 from daemon.core.cloud import Message
 from daemon.core.messages import RUN_ATTRIBUTE
-from daemon.core.model import Order, Outcome, Queue, Target, Undo
+from daemon.core.model import Order, Outcome, Undo
+from daemon.core.target import Queue, Target
 from faults.sqs.burst import SqsBurst
 from faults.sqs.interrupt import InterruptMessage
 from probes.sqs import SqsBacklog
@@ -65,7 +66,7 @@ class WatchedWorld:
         self.clock, self.sqs = world.clock, Watched(world)
 
 
-def test_a_burst_keeps_its_rate_and_every_message_is_there_and_marked(
+def test_a_burst_is_never_faster_than_its_rate_and_every_message_is_there_and_marked(
     world: World, client: Callable[[str], Any], queue: Queues
 ) -> None:
     url, _ = queue()

@@ -1,16 +1,17 @@
 """Real repositories made by plain git, pictures of them, and a file port that dies."""
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from daemon.core.model import Order, Repository, Target, Undo
+import msgspec
+
+from daemon.core.model import Order, Undo
+from daemon.core.target import Repository, Target
 from daemon.ports.files import LocalFiles
 from daemon.ports.git import LocalGit
 from faults.git.corrupt import GitCorrupt
@@ -28,15 +29,30 @@ ENVIRONMENT = {
     "GIT_COMMITTER_EMAIL": "c@example.com",
     "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
     "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
-    "GIT_CONFIG_COUNT": "3",
+    "GIT_CONFIG_COUNT": "4",
     "GIT_CONFIG_KEY_0": "init.defaultBranch",
     "GIT_CONFIG_VALUE_0": "main",
     "GIT_CONFIG_KEY_1": "gc.auto",
     "GIT_CONFIG_VALUE_1": "0",
     "GIT_CONFIG_KEY_2": "protocol.file.allow",
     "GIT_CONFIG_VALUE_2": "always",
+    "GIT_CONFIG_KEY_3": "safe.directory",
+    "GIT_CONFIG_VALUE_3": "*",
 }
-MODES = tuple((fault, mode.name) for fault in (GitCorrupt, GitLock) for mode in fault.modes)
+# One of each way in which a file is changed; all modes are tried in test_git_catalogue.
+SAMPLE = {
+    "loose-object-truncate",
+    "loose-object-bitflip",
+    "loose-object-missing",
+    "index-truncate",
+    "head-garbage",
+    "ref-empty",
+    "ref-missing-object",
+    "index-lock",
+    "ref-lock",
+    "head-lock",
+}
+MODES = tuple((fault, mode.name) for fault in (GitCorrupt, GitLock) for mode in fault.modes if mode.name in SAMPLE)
 NAMES = [name for _, name in MODES]
 
 
@@ -111,7 +127,22 @@ def picture(root: Path) -> dict[str, Any]:
 
 
 def _content(path: Path) -> str:
-    return str(path.readlink()) if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
+    if path.is_symlink():
+        return str(path.readlink())
+    if not path.is_file():
+        return "special"
+    with path.open("rb") as file:
+        return f"{path.stat().st_size} {hashlib.sha256(file.read(_HASHED_BYTES_MAX)).hexdigest()}"
+
+
+class Counting(LocalFiles):
+    """Counts what is read."""
+
+    reads = 0
+
+    def read(self, path: str, *, offset: int = 0, limit: int = 1 << 30, straight: bool = False) -> bytes:
+        self.reads += 1
+        return super().read(path, offset=offset, limit=limit, straight=straight)
 
 
 def world_of(directory: Path, files: Any = None) -> FakeWorld:
@@ -130,7 +161,10 @@ def order_of(*paths: Path | str, seed: int = 7, allow: tuple[str, ...] | None = 
 
 def through_json(undo: Undo) -> Undo:
     """Return the record as another process would read it from the journal."""
-    return replace(undo, data=json.loads(json.dumps(undo.data)), victim=json.loads(json.dumps(undo.victim)))
+    return msgspec.json.decode(msgspec.json.encode(undo), type=Undo)
+
+
+_HASHED_BYTES_MAX = 64 << 20  # of a sparse file of many gigabytes
 
 
 class Doomed:
@@ -139,7 +173,21 @@ class Doomed:
     Moments lie before and after each effect, and where a real effect has several system calls, between them.
     """
 
-    EFFECTS = frozenset(("put", "create", "remove", "make_directory", "remove_directory", "set_mtime"))
+    EFFECTS = frozenset(
+        (
+            "put",
+            "create",
+            "remove",
+            "make_directory",
+            "remove_directory",
+            "set_mtime",
+            "move",
+            "patch",
+            "duplicate",
+            "make_special",
+            "dress",
+        )
+    )
 
     def __init__(self, dies_at: int) -> None:
         self._files = LocalFiles()
@@ -161,9 +209,17 @@ class Doomed:
 
         return call
 
-    def _halfway(self, name: str, path: str, content: bytes = b"", like: Any = None, **named: Any) -> None:
+    def _halfway(self, name: str, path: str, content: Any = b"", like: Any = None, **named: Any) -> None:
         """Leave what is left between two system calls of an effect: a half temporary, a directory's new time."""
-        if "temporary" in named:
+        if name == "move":
+            self._half_moved(path, content)
+        elif name == "patch":
+            self._half_patched(path, content, like)
+        elif name in ("duplicate", "make_special"):
+            Path(named["temporary"]).unlink(missing_ok=True)
+            Path(named["temporary"]).write_bytes(b"half")
+            self._moment()
+        elif "temporary" in named:
             Path(named["temporary"]).unlink(missing_ok=True)
             Path(named["temporary"]).write_bytes(content[: len(content) // 2])
             self._moment()
@@ -177,6 +233,22 @@ class Doomed:
             Path(path).unlink()
             self._moment()
             Path(path).write_bytes(content)
+
+    def _half_moved(self, path: str, destination: str) -> None:
+        if Path(path).is_file() and not Path(destination).exists():
+            os.link(path, destination)
+            self._moment()
+            Path(destination).unlink()
+
+    def _half_patched(self, path: str, like: Any, pieces: Any) -> None:
+        """Write half of the bytes, with the file's rights and times not given back yet."""
+        if not Path(path).is_file() or Path(path).stat().st_ino != like.inode:
+            return
+        with Path(path).open("r+b") as file:
+            for piece in pieces:
+                file.seek(piece.offset)
+                file.write(piece.new[: len(piece.new) // 2])
+        self._moment()
 
     def _moment(self) -> None:
         self.moments += 1

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from daemon.core.errors import ChaosdError, TargetAbsentError
-from daemon.core.model import Reading, Repository, Status, Target
+from daemon.core.model import Reading, Status
 from daemon.core.seams import Completed
+from daemon.core.target import Repository, Target
 from daemon.ports.git import LocalGit
 from probes.git.fsck import GitFsck
 from probes.git.health import GitHealth
@@ -347,12 +348,40 @@ def test_several_clones_are_one_reading_that_names_the_broken_one(
 
 @pytest.mark.parametrize("probe", [GitHealth, GitFsck])
 def test_what_cannot_be_looked_at_is_an_error_that_says_so(probe: Any, clone: Path, world: FakeWorld) -> None:
-    git(clone, "worktree", "add", "-q", "../linked", "main")
-    for path in (clone.parent / "remote.git", clone.parent / "linked"):
-        with pytest.raises(ChaosdError, match="not supported"):
-            probe().observe(target_of(path), world)
+    with pytest.raises(ChaosdError, match="not supported"):
+        probe().observe(target_of(clone.parent / "remote.git"), world)
     with pytest.raises(TargetAbsentError, match="has no repository"):
         probe().observe(Target(name="t"), world)
+
+
+@pytest.mark.parametrize("probe", [GitHealth, GitFsck])
+def test_a_linked_work_tree_is_looked_at(probe: Any, clone: Path, world: FakeWorld) -> None:
+    git(clone, "worktree", "add", "-q", "../linked", "main")
+    (clone / ".git/worktrees/linked/HEAD").write_bytes(b"\0" * 10)
+    found = probe().observe(target_of(clone.parent / "linked"), world)
+    assert "head-broken" in {finding.name for finding in found.findings} if probe is GitHealth else found.findings
+
+
+LINKED = ".git/worktrees/linked"
+
+
+@pytest.mark.parametrize(
+    "lock", [".git/packed-refs.lock", ".git/config.lock", f"{LINKED}/index.lock", f"{LINKED}/logs/HEAD.lock"]
+)
+def test_a_linked_work_tree_is_held_up_by_locks_of_its_own_and_of_what_it_shares(
+    lock: str, clone: Path, world: FakeWorld
+) -> None:
+    git(clone, "worktree", "add", "-q", "../linked", "main")
+    (clone / lock).touch()
+    found = GitHealth(lock_age=0.0).observe(target_of(clone.parent / "linked"), world)
+    assert "stale-lock" in {finding.name for finding in found.findings}
+
+
+def test_a_lock_on_the_main_work_tree_s_index_does_not_hold_up_a_linked_one(clone: Path, world: FakeWorld) -> None:
+    git(clone, "worktree", "add", "-q", "../linked", "main")
+    (clone / ".git/index.lock").touch()
+    found = GitHealth(lock_age=0.0).observe(target_of(clone.parent / "linked"), world)
+    assert "stale-lock" not in {finding.name for finding in found.findings}
 
 
 def test_a_remote_given_as_a_path_is_compared_with_origin(clone: Path, world: FakeWorld) -> None:

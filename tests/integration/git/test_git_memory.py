@@ -5,7 +5,8 @@ from pathlib import Path
 
 from daemon.core.gitclone import Clone
 from daemon.core.gitwalk import Named
-from daemon.core.model import Repository, Status
+from daemon.core.model import Status
+from daemon.core.target import Repository
 from probes.git.clones import clones
 from probes.git.counts import Distances
 from probes.git.health import GitHealth

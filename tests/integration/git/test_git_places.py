@@ -10,8 +10,9 @@ from random import Random
 import pytest
 
 from daemon.core.errors import UndoFailedError
-from daemon.core.model import Order, Outcome, Target, Undo
-from daemon.core.model import Repository as RepositorySetting
+from daemon.core.model import Order, Outcome, Undo
+from daemon.core.target import Repository as RepositorySetting
+from daemon.core.target import Target
 from daemon.ports.files import LocalFiles
 from faults.git.lock import GitLock
 from tests.e2e.git.tree import changed, look, make_repository

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from daemon.core.errors import ChaosdError, ConfigError, RefusedError, TargetAbsentError
-from daemon.core.model import Order, Outcome, Target
+from daemon.core.model import Order, Outcome
 from daemon.core.parameters import build, describe
+from daemon.core.target import Target
 from faults.git.corrupt import GitCorrupt
 from faults.git.lock import GitLock
+from faults.git.worktree import GitWorktree
 from tests.fakes import FakeWorld, Switch
 from tests.integration.git.shed import MODES, NAMES, commit, copy, git, order_of, picture, world_of
 
@@ -66,17 +68,35 @@ def test_a_bare_repository(fault: Any, mode: str, where: str, clone: Path, world
 
 
 @each_fault
-def test_a_linked_work_tree(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
+def test_a_linked_work_tree_is_struck_where_its_own_files_are(
+    fault: Any, mode: str, clone: Path, world: FakeWorld
+) -> None:
     git(clone, "worktree", "add", "-q", "../linked", "main")
-    error = refusal(fault(mode=mode), order_of(clone.parent / "linked"), world, clone.parent)
-    assert (error.exit_code, "linked work tree" in error.message) == (5, True)
+    undo = (
+        fault(mode=mode).prepare(order_of(clone.parent / "linked"), world)
+        if mode != "loose-object-truncate"
+        else None
+    )
+    if undo is not None:
+        assert "/.git/worktrees/linked" in str(undo.data["git_dir"])
 
 
 @each_fault
-def test_a_submodule(fault: Any, mode: str, clone: Path, world: FakeWorld) -> None:
-    git(clone, "submodule", "add", "-q", str(clone.parent / "remote.git"), "sub")
-    error = refusal(fault(mode=mode), order_of(clone / "sub"), world, clone.parent)
-    assert (error.exit_code, "submodule" in error.message) == (5, True)
+def test_a_linked_work_tree_whose_repository_is_not_allowed(
+    fault: Any, mode: str, clone: Path, world: FakeWorld
+) -> None:
+    git(clone, "worktree", "add", "-q", "../linked", "main")
+    linked = clone.parent / "linked"
+    error = refusal(fault(mode=mode), order_of(linked, allow=(str(linked),)), world, clone.parent)
+    assert (error.exit_code, getattr(error, "rule", "")) == (77, "allow-list")
+
+
+@each_fault
+def test_a_git_file_that_points_nowhere(fault: Any, mode: str, tmp_path: Path, world: FakeWorld) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/.git").write_text("gitdir: /nonexistent\n")
+    error = refusal(fault(mode=mode), order_of(tmp_path / "plain"), world, tmp_path)
+    assert (error.exit_code, "names no repository" in error.message) == (5, True)
 
 
 @each_fault
@@ -133,6 +153,18 @@ def test_a_repository_format_we_do_not_know(
     error = refusal(fault(mode=mode), order_of(clone), world, clone.parent)
     assert (error.exit_code, "not supported" in error.message) == (5, True)
     assert key.partition(".")[2].lower() in error.message.lower()
+
+
+@pytest.mark.parametrize("mode", ["loose-object-bitflip", "index-truncate"])
+def test_objects_of_a_partial_clone_are_not_damaged(mode: str, clone: Path, world: FakeWorld) -> None:
+    git(clone, "config", "core.repositoryFormatVersion", "1")
+    git(clone, "config", "extensions.partialClone", "origin")
+    fault = GitCorrupt(mode=mode)
+    if mode == "index-truncate":
+        fault.prepare(order_of(clone), world)
+        return
+    error = refusal(fault, order_of(clone), world, clone.parent)
+    assert (error.exit_code, "in a partial clone git fetches" in error.message) == (77, True)
 
 
 @pytest.mark.parametrize(
@@ -283,10 +315,17 @@ def test_somebody_elses_object_in_our_own_directory_is_not_deleted(template: Pat
 
 
 def test_an_unknown_mode_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="did you mean 'loose-object-bitflip'"):
+    names = len(GitCorrupt.modes)
+    with pytest.raises(
+        ConfigError, match=f"is not one of the {names} choices; did you mean 'loose-object-bitflip'"
+    ):
         build(GitCorrupt, {"mode": "loose-object-bitflop"}, where="x")
-    assert set(describe(GitCorrupt)) == {"mode", "object"}
-    assert set(describe(GitLock)) == {"mode"}
+    with pytest.raises(ConfigError, match=rf"is not one of the {names} choices(?!.*known)"):
+        build(GitCorrupt, {"mode": "?"}, where="x")
+    with pytest.raises(ConfigError, match="neither one of any, commit, tree, blob nor a full object id"):
+        build(GitCorrupt, {"object": "blub"}, where="x")
+    assert set(describe(GitCorrupt)) == {"mode", "object", "depth", "least_bytes", "most_bytes"}
+    assert set(describe(GitLock)) == {"mode", "hold"}
 
 
 def test_a_commit_that_is_new_is_found(clone: Path, world: FakeWorld) -> None:
@@ -295,3 +334,10 @@ def test_a_commit_that_is_new_is_found(clone: Path, world: FakeWorld) -> None:
     undo = GitCorrupt(object="commit").prepare(order_of(clone), world)
     assert undo.victim["object"] == newest
     assert undo.victim["name"] == "HEAD"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a clone of root's")
+@pytest.mark.parametrize("mode", ["objects-of-root", "index-of-root"])
+def test_what_belongs_to_root_already_is_not_given_to_it(mode: str, clone: Path, world: FakeWorld) -> None:
+    error = refusal(GitWorktree(mode=mode), order_of(clone), world, clone)
+    assert (error.exit_code, "belongs to root already" in error.message) == (77, True)

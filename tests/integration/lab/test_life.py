@@ -16,7 +16,8 @@ import pytest
 
 from daemon.lab import lab
 from daemon.lab.directory import PROCESSES, claim_directory
-from daemon.lab.model import LabError, LabInfo
+from daemon.lab.errors import LabError
+from daemon.lab.model import LabInfo
 from daemon.lab.processes import ProcessTable, is_alive, record_of
 from tests.waiting import wait_for
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from daemon.core.cloud import Message
 from daemon.core.course import Course
-from daemon.core.model import Deployment, Limits, Queue, Repository, Target
 from daemon.core.parameters import build
 from daemon.core.scenario import Parameters
+from daemon.core.target import Deployment, Limits, Queue, Repository, Target
 from daemon.core.workloads import SCENARIOS
 from daemon.engine.workload import Workload
 from daemon.ports.files import LocalFiles

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from daemon.core.errors import TargetAbsentError, UnreachableError
-from daemon.core.model import Repository, Target
 from daemon.core.panorama import Standing
+from daemon.core.target import Repository, Target
 from daemon.ports.files import LocalFiles
 from daemon.ports.git import LocalGit
 from probes.pipeline.branches import Branches

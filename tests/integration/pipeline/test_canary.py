@@ -9,7 +9,8 @@ import pytest
 
 from daemon.core.errors import ChaosdError, ConfigError, TargetAbsentError, UnreachableError
 from daemon.core.messages import RUN_ATTRIBUTE, tokens
-from daemon.core.model import Deployment, Limits, Queue, Reading, Repository, Status, Target
+from daemon.core.model import Reading, Status
+from daemon.core.target import Deployment, Limits, Queue, Repository, Target
 from daemon.ports.files import LocalFiles
 from daemon.ports.git import LocalGit
 from probes.pipeline.canary import PipelineCanary

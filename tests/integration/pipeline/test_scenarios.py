@@ -12,7 +12,7 @@ from daemon.core.cloud import Message, StoredObject
 from daemon.core.errors import ConfigError, TargetAbsentError
 from daemon.core.ledger import Condition, Part, Place
 from daemon.core.messages import RUN_ATTRIBUTE
-from daemon.core.model import Queue
+from daemon.core.target import Queue
 from daemon.core.workloads import SCENARIOS
 from probes.pipeline.workshop import Workshop
 from tests.fake_aws import FakeS3

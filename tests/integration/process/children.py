@@ -31,6 +31,9 @@ FAMILY = (
     "import subprocess, sys, time; nap = 'import time; time.sleep(600)';"
     "p = subprocess.Popen([sys.executable, '-c', nap, *sys.argv[1:]]); print(p.pid, flush=True); time.sleep(600)"
 )
+FORKED = (  # the child is no other program yet, as between fork and exec
+    "import os, time; child = os.fork(); child and print(child, flush=True); time.sleep(600)"
+)
 STUBBORN_FAMILY = (  # the leader dies of SIGTERM, its child does not, and says when it is ready
     f"import subprocess, sys, time; nap = {STUBBORN!r};"
     "p = subprocess.Popen([sys.executable, '-c', nap, *sys.argv[1:]]); time.sleep(600)"

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from daemon.core.errors import TargetAbsentError, UndoFailedError
-from daemon.core.model import Limits, Order, Outcome, Processes, Target, Undo
+from daemon.core.model import Order, Outcome, Undo
+from daemon.core.target import Limits, Processes, Target
 from daemon.ports.clock import SystemClock
 from daemon.ports.processes import LocalProcesses
 from faults.interrupt import InterruptSignal

@@ -10,8 +10,10 @@ import pytest
 
 from daemon.core.errors import RefusedError
 from daemon.core.seams import Process
+from daemon.ports import processes
+from daemon.ports.clock import boot_s
 from daemon.ports.processes import LocalProcesses
-from tests.integration.process.children import FAMILY, LISTENER, SLEEPER, STUBBORN, child, until
+from tests.integration.process.children import FAMILY, FORKED, LISTENER, SLEEPER, STUBBORN, child, until
 
 
 @pytest.fixture
@@ -35,6 +37,17 @@ def test_finds_by_a_part_of_the_command_line(mark: str) -> None:
 def test_finds_oldest_first(mark: str) -> None:
     with child(SLEEPER, mark) as first, child(SLEEPER, mark) as second:
         assert [p.pid for p in LocalProcesses().find(match=mark)] == [first.pid, second.pid]
+
+
+def test_a_child_is_found_once_it_is_no_longer_about_to_become_another_program(
+    mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [boot_s()]
+    monkeypatch.setattr(processes, "boot_s", lambda: now_s[0])
+    with child(FORKED, mark) as parent:
+        assert only(match=mark).pid == parent.pid
+        now_s[0] = boot_s() + processes._FORKED_S
+        assert [p.pid for p in LocalProcesses().find(match=mark)] == [parent.pid, int(parent.said)]
 
 
 def test_finds_who_listens_on_a_port_and_not_who_does_not(mark: str) -> None:

@@ -3,17 +3,22 @@
 import json
 import os
 import signal
+import socket
 import sys
 import time  # noqa: TID251 - the history ends now
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from daemon.lab import lab
+from daemon.lab.provision import clients
+from daemon.ports.clock import SystemClock
+from daemon.ports.proxying import LocalProxy
 from tests import promql
 from tests.integration.prometheus import history
 from tests.integration.prometheus.kit import (
@@ -36,6 +41,7 @@ CONFIG = """\
   blackouts: []
 sampling: {{stable_for: 1s}}
 api: {{listen: "127.0.0.1:{port}"}}
+proxy: {{listen: "127.0.0.1:{proxy}"}}
 notify: [{{name: nobody, kind: webhook, url: "{refusing}"}}]
 experiments:
   - {{name: stop, fault: ecs-task-stop, target: editor, every: {every}, for: 10s}}
@@ -46,11 +52,13 @@ experiments:
 BURST = {"fault": "sqs-burst", "parameters": {"messages": 20, "rate": "10/s"}, "duration_s": 10}
 STOP = {"fault": "ecs-task-stop", "duration_s": 10}
 LOCK = {"fault": "git-lock", "parameters": {"mode": "index-lock"}}
+CORRUPT = {"fault": "git-corrupt", "parameters": {"mode": "head-garbage"}, "duration_s": 0.6}
 BUSY = {
     "fault": "ecs-task-stop",
     "duration_s": 20,
     "workload": {"scenario": "basic", "strike": 2, "set": {"messages": 6, "gap": "300ms", "settle": "14s"}},
 }
+THROTTLE = {"fault": "aws-throttle", "duration_s": 600}
 FOR_A_DAY = {"ChaosdRecoverySlower"}  # its end cannot be waited for
 
 
@@ -63,12 +71,15 @@ class Play:
     room: Path
     base: str
     port: int
+    proxy: int
     told: Told = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
 
     def configure(self, *, every: str = "1h") -> None:
         # Prometheus itself is the destination that refuses everything.
-        text = CONFIG.format(port=self.port, refusing=f"{self.server.address}/nowhere", every=every)
+        text = CONFIG.format(
+            port=self.port, proxy=self.proxy, refusing=f"{self.server.address}/nowhere", every=every
+        )
         self.service.config.write_text(self.base + text)
 
     def inject(self, asked: Mapping[str, object]) -> str:
@@ -111,7 +122,7 @@ class Play:
 @contextmanager
 def playing(home: Path) -> Iterator[Play]:
     info = lab.up(home / "lab", tasks=2, build_s=3.0, defect="drop-on-sigterm")
-    prometheus, room, port = home / "prometheus", home / "broken", free_port()
+    prometheus, room, port, proxy = home / "prometheus", home / "broken", free_port(), free_port()
     prometheus.mkdir()
     room.mkdir()
     try:
@@ -119,7 +130,9 @@ def playing(home: Path) -> Iterator[Play]:
         environment = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "BROKEN": str(room)}
         service = Service(home, home / "chaosd.yaml", BROKEN, environment)
         with running(prometheus, {"chaosd": [f"127.0.0.1:{port}"]}, RULES) as server:
-            play = Play(server, service, room, info.config_yaml(), port)
+            # No worker is behind it: what it does is asked by the test itself.
+            base = info.config_yaml().replace("    limits:", "    proxy: {aws: true}\n    limits:")
+            play = Play(server, service, room, base, port, proxy)
             play.configure()
             with serving(service):
                 wait_for("it is scraped", lambda: server.series('up{job="chaosd"} == 1'), PATIENCE_S, 0.2)
@@ -135,6 +148,7 @@ def test_every_expression_returns_data_and_every_alert_fires_and_resolves(tmp_pa
         sound(play.server)
         play.fires("ChaosdRecoverySlower")
         work(play)
+        break_the_proxy(play)
         break_the_daemon(play)
         break_the_undo(play)
     for where, series in play.asked.items():
@@ -156,9 +170,46 @@ def work(play: Play) -> None:
     play.count()
     play.judged(play.inject(BUSY))
     play.fires("ChaosdInvariantViolated")
-    play.judged(play.inject({**LOCK, "duration_s": 2}))
+    # Taken back before the worker looks; where a machine is busy the worker may be first, or no look in time.
+    assert any(play.judged(play.inject(CORRUPT)) == "not-recovered" for _ in range(10))
     play.fires("ChaosdNotRecovered")
     play.resolves("ChaosdExperimentRunning", "ChaosdInvariantViolated", "ChaosdNotRecovered")
+
+
+def break_the_proxy(play: Play) -> None:
+    throttled = play.inject(THROTTLE)
+    wait_for("it is in force", lambda: play.victim(throttled), PATIENCE_S, 0.2)
+    sqs = clients(f"http://127.0.0.1:{play.proxy}").sqs
+
+    def disturbed() -> bool:
+        with suppress(ClientError):
+            sqs.list_queues()
+        play.count()
+        return all(series for where, series in play.asked.items() if "proxy" in where.lower())
+
+    wait_for("every expression about the proxy has data", disturbed, PATIENCE_S, 0.5)
+    play.service.call("POST", f"/api/v1/injections/{throttled}/revert", {})
+    state = LocalProxy(play.room.parent / "state" / "proxy", SystemClock())
+    with ExitStack() as squatting:
+
+        def squat() -> None:
+            """Take the port before the proxy can have it back."""
+            os.kill(state.facts().pid, signal.SIGKILL)
+            listener = squatting.enter_context(socket.socket())
+            wait_for("its port is free", lambda: bound(listener, play.proxy), PATIENCE_S, 0.01)
+
+        play.planted("ChaosdProxyDown", squat, squatting.close)
+    sqs.close()
+
+
+def bound(listener: socket.socket, port: int) -> bool:
+    """Tell whether the socket has the port now."""
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    listener.listen()
+    return True
 
 
 def break_the_daemon(play: Play) -> None:
@@ -188,9 +239,12 @@ def break_the_undo(play: Play) -> None:
     clone = Path(wait_for("its victim is known", lambda: play.victim(injection))["repository"])
     aside = clone.with_name(f"{clone.name}.aside")
     clone.rename(aside)
+    clone.symlink_to(aside)  # what is not there the worker clones anew, and there is nothing to undo
     assert play.judged(injection) == "undo-failed"
     play.fires("ChaosdUndoFailed")
     play.fires("ChaosdFaultStuck")
+    play.fires("ChaosdUndoPending")
+    clone.unlink()
     aside.rename(clone)
     play.service.call("POST", "/api/v1/recover", {})
-    play.resolves("ChaosdFaultStuck", "ChaosdUndoFailed", "ChaosdNotificationsLost")
+    play.resolves("ChaosdFaultStuck", "ChaosdUndoPending", "ChaosdUndoFailed", "ChaosdNotificationsLost")

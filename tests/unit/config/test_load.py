@@ -12,17 +12,7 @@ from daemon.config import Settings, load, notes, starter
 from daemon.core import levers
 from daemon.core.errors import ConfigError
 from daemon.core.levers import StopWhen
-from daemon.core.model import (
-    Deployment,
-    EcsService,
-    Limits,
-    Logs,
-    Processes,
-    Queue,
-    Repository,
-    Status,
-    Target,
-)
+from daemon.core.model import Status
 from daemon.core.settings import (
     AboutEvery,
     Allow,
@@ -37,6 +27,7 @@ from daemon.core.settings import (
     Tcp,
     UnixSocket,
 )
+from daemon.core.target import Deployment, EcsService, Limits, Logs, Processes, Queue, Repository, Target
 
 Read = Callable[..., Settings]
 Problems = Callable[..., list[str]]
@@ -214,7 +205,7 @@ def test_every_commented_line_of_the_starter_is_right_too(read: Read) -> None:
     assert [e.name for e in found.experiments] == ["corrupt", "stop-a-task"]
     assert found.targets["editor"].queue is not None
     assert found.targets["editor"].queue.dead_letter is not None
-    assert [t.name for t in found.api.tokens] == ["grafana", "ops"]
+    assert [t.name for t in found.api.tokens] == ["prometheus", "ops"]
 
 
 def test_everything_has_a_default(read: Read) -> None:

@@ -12,6 +12,9 @@ Read = Callable[..., Settings]
 Problems = Callable[..., list[str]]
 
 
+TOKEN = "api: {{tokens: [{{name: o, scope: read, {}}}]}}"  # one of chaosd's own
+
+
 def test_destinations_and_grafana_are_read(read: Read) -> None:
     found = read(
         "notify: [{name: chat, kind: slack, url_file: /u, on: [violated, undo-failed], timeout: 2s},"
@@ -90,6 +93,23 @@ def test_every_kind_has_a_form_and_every_news_can_be_chosen(read: Read) -> None:
         ),
         ("notify: [{name: a, kind: slack, url: 'http://h', ton: x}]", "notify[0].ton: unknown key"),
         ("grafana: {token_file: /t}", "grafana.url: is required"),
+        (
+            "api: {token_file: /t}\ngrafana: {url: 'http://h', token_file: /t}",
+            "grafana: token_file lets into chaosd itself (api.token_file)",
+        ),
+        (
+            f"{TOKEN.format('file: /t')}\nnotify: [{{name: a, kind: slack, url: 'http://h', token_file: /t}}]",
+            "notify[0]: token_file lets into chaosd itself (api.tokens[0].file)",
+        ),
+        (
+            f"{TOKEN.format('credential: t')}\ngrafana: {{url: 'http://h', token_credential: t}}",
+            "grafana: token_credential lets into chaosd itself (api.tokens[0].credential)",
+        ),
+        ("api: {token_file: []}\ngrafana: {url: 'http://h', token_file: /t}", "api.token_file: "),
+        (
+            "grafana: {url: 'https://me:pass@h/'}",
+            "grafana.url: whoever reads it may write there, so leave it out, and name a file with",
+        ),
         (
             "grafana: {url: 'http://h', token_file: /t, token_credential: t}",
             "grafana: give token_file or token_credential, not both",

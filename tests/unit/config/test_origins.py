@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daemon.config import ENVIRONMENT, Settings, origins
-from daemon.core.settings import Tcp
+from daemon.core.addresses import Tcp
 
 Read = Callable[..., Settings]
 Problems = Callable[..., list[str]]

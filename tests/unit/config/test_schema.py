@@ -15,7 +15,7 @@ def test_it_is_json_and_names_every_section() -> None:
     assert found["$schema"].startswith("https://json-schema.org/")
     assert set(found["properties"]) == {
         "version", "seed", "aws", "targets", "probes", "steady_state", "experiments", "guard", "api", "sampling",
-        "notify", "grafana",
+        "notify", "grafana", "proxy",
     }  # fmt: skip
     assert found["additionalProperties"] is False
 

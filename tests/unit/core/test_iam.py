@@ -7,7 +7,7 @@ from typing import Any
 from daemon.core.calls import SCENARIO
 from daemon.core.iam import NEVER, Role, policy
 from daemon.core.levers import Alarm, Parameter, SafetyLever
-from daemon.core.model import Deployment, EcsService, Logs, Queue, Repository, Target
+from daemon.core.moments import Moment
 from daemon.core.settings import (
     Aws,
     Every,
@@ -18,6 +18,7 @@ from daemon.core.settings import (
     Settings,
     WorkloadSetting,
 )
+from daemon.core.target import Deployment, EcsService, Logs, Queue, Repository, Target
 from faults import CATALOGUE as FAULTS
 from probes import CATALOGUE as PROBES
 from tests.iam import Request, allowed
@@ -81,6 +82,10 @@ def test_each_probe_and_fault_is_granted_what_it_declares_on_its_target_alone() 
         replace(BASE, experiments=(experiment("git-lock", workload=WorkloadSetting(scenario="basic")),))
     )
     assert played == granted(BASE, Role(calls=SCENARIO))
+    for event, action in (("message", "sqs:GetQueueAttributes"), ("log", "logs:FilterLogEvents")):
+        waits = replace(BASE, experiments=(experiment("git-lock", when=Moment(event=event, matching="x")),))
+        assert action in granted(waits)
+    assert granted(replace(BASE, experiments=(experiment("git-lock", when=Moment(event="commit")),))) == {}
 
 
 def test_a_cluster_a_tag_and_the_levers_bind_the_grants() -> None:
@@ -97,6 +102,20 @@ def test_a_cluster_a_tag_and_the_levers_bind_the_grants() -> None:
     here = replace(elsewhere, context=(("ecs:cluster", f"arn:aws:ecs:{AT}:cluster/workers"),))
     assert allowed(document, here)
     assert not allowed(document, elsewhere)
+
+
+def test_a_protected_task_is_never_stopped_and_the_guard_may_look_for_the_tag() -> None:
+    guard = GuardSetting(protect_tag=("keep", "yes"))
+    asked = (experiment("ecs-task-stop"), experiment("sqs-burst"))
+    settings = replace(BASE, guard=guard, experiments=asked)
+    assert granted(settings)["sqs:ListQueueTags"] == {f"arn:aws:sqs:{AT}:edit-input"}
+    assert "ecs:DescribeServices" in granted(settings)
+    document = policy(settings, FAULTS, PROBES).document
+    cluster = ("ecs:cluster", f"arn:aws:ecs:{AT}:cluster/workers")
+    task = f"arn:aws:ecs:{AT}:task/workers/1"
+    assert allowed(document, Request("ecs:StopTask", task, (cluster,)))
+    assert allowed(document, Request("ecs:StopTask", task, (cluster, ("aws:ResourceTag/keep", "no"))))
+    assert not allowed(document, Request("ecs:StopTask", task, (cluster, ("aws:ResourceTag/keep", "yes"))))
 
 
 def test_arns_say_region_and_account_and_what_is_unknown_is_told() -> None:

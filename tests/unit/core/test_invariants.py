@@ -9,7 +9,7 @@ import pytest
 from daemon.core.evidence import Evidence, Finding, Standing
 from daemon.core.invariants import INVARIANTS, Invariant, Result, blame, inapplicable, judge, merge, worst
 from daemon.core.ledger import Condition, Counts, Effect, Kind, Ledger, Part, Place, QueueState, Stages
-from daemon.core.model import Limits
+from daemon.core.target import Limits
 from tests.ledgers import CLONE, answer, commit, counts, good, instant, kept, line, sent, silent, token, without
 
 Change = Callable[[Ledger], Ledger]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from daemon.core.invariants import judge
 from daemon.core.kpi import Kpi, kpis
 from daemon.core.ledger import Condition, Ledger, Part, Stages
-from daemon.core.model import Limits
+from daemon.core.target import Limits
 from tests.ledgers import CLONE, good, instant, kept, silent, token, without
 
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from daemon.core.errors import ConfigError
 from daemon.core.ledger import Effect, Kind
 from daemon.core.messages import RUN_ATTRIBUTE, tokens
-from daemon.core.model import Instant, Queue, Repository
+from daemon.core.model import Instant
 from daemon.core.parameters import build
 from daemon.core.scenario import Mail, Parameters, Post, mails
+from daemon.core.target import Queue, Repository
 from daemon.core.workloads import SCENARIOS
 
 POST = Post(

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from daemon.core.checking import checked, unfit
 from daemon.core.course import Course
-from daemon.core.events import Aborted, Checked, Injected, Injection, Observed, Plan, Reverted, State, Verdict
+from daemon.core.events import (
+    Aborted,
+    Checked,
+    HealedBy,
+    Injected,
+    Injection,
+    Observed,
+    Plan,
+    Reverted,
+    State,
+    Verdict,
+)
 from daemon.core.evidence import Evidence, Standing
 from daemon.core.invariants import INVARIANTS, Result
 from daemon.core.ledger import Ledger
@@ -164,3 +175,26 @@ def test_what_was_still_there_when_we_took_it_back_is_not_told_as_a_repair() -> 
     told = judge(injection(checked=seen(), reverted=ours, state=State.REVERTED))
     assert (told.verdict, told.reasons[1:]) == (Verdict.RECOVERED, (STILL_THERE,))
     assert STILL_THERE not in judge(injection(checked=seen())).reasons
+
+
+@pytest.mark.parametrize(("idle", "verdict"), [(False, Verdict.NO_IMPACT), (True, Verdict.INCONCLUSIVE)])
+def test_a_fault_that_met_nothing_says_nothing_of_the_worker(idle: bool, verdict: Verdict) -> None:
+    reversion = Reversion(outcome=Outcome.RESTORED, detail="no call came", idle=idle)
+    reverted = Reverted(started=at(15), finished=at(15), reversion=reversion)
+    steady = tuple(look(n, Status.OK) for n in range(43))
+    found = judge(injection(workload=False, reverted=reverted, observed=steady, state=State.REVERTED))
+    assert found.verdict is verdict
+    assert ("no call came" in found.reasons[0]) is idle
+
+
+@pytest.mark.parametrize(
+    ("started_s", "partly", "verdict"),
+    [(12, False, Verdict.RECOVERED), (12, True, Verdict.NOT_RECOVERED), (15, True, Verdict.RECOVERED)],
+)
+def test_who_took_some_of_it_back_was_no_worker(started_s: float, partly: bool, verdict: Verdict) -> None:
+    """Well again at 13: after an undo that began at 12 it is the worker's doing only when we took nothing back."""
+    reversion = Reversion(outcome=Outcome.SUPERSEDED, partly=partly)
+    reverted = Reverted(started=at(started_s), finished=at(started_s), reversion=reversion)
+    found = judge(injection(workload=False, revert_started=at(started_s), reverted=reverted))
+    assert found.verdict is verdict
+    assert (found.healed_by is HealedBy.REVERT) is (verdict is Verdict.NOT_RECOVERED)

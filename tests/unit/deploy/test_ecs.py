@@ -1,5 +1,7 @@
 """The task definitions: valid for AWS's own model of the call, and of the shape the guide promises."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ from botocore.validate import ParamValidator
 from daemon.config.overlay import ENVIRONMENT
 from daemon.faces.cli import VERBS
 
-ECS = Path(__file__).parents[3] / "deploy" / "ecs"
+ROOT = Path(__file__).parents[3]
+ECS = ROOT / "deploy" / "ecs"
+GUIDE = (ROOT / "docs/deploy-ecs.md").read_text()
+DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
 FILES = sorted(path.name for path in ECS.glob("*.yaml"))
 
 
@@ -58,14 +63,45 @@ def test_the_sidecar_shares_clone_and_processes_and_neither_ends_nor_outlives_th
     given = definition("sidecar.yaml")
     worker, chaosd = container(given, "worker"), container(given, "chaosd")
     assert given["pidMode"] == "task"
-    assert worker["dependsOn"] == [{"containerName": "chaosd", "condition": "HEALTHY"}]
+    # stopped after the worker; HEALTHY would keep the worker from starting when chaosd cannot
+    assert worker["dependsOn"] == [{"containerName": "chaosd", "condition": "START"}]
     assert (worker["essential"], chaosd["essential"]) == (True, False)
-    assert chaosd["restartPolicy"]["enabled"] is True
+    assert chaosd["restartPolicy"] == {
+        "enabled": True,
+        "ignoredExitCodes": [2, 78, 143],
+        "restartAttemptPeriod": 60,
+    }
+    assert "within 60 s of its start or of its last restart, and none that ended with 2, 78 or 143" in GUIDE
     assert worker["user"] == chaosd["user"]
     shared = {"sourceVolume": "clone", "containerPath": "/srv/repo"}
     assert shared in worker["mountPoints"]
     assert shared in chaosd["mountPoints"]
     assert given["taskRoleArn"].endswith("/git-worker"), "no right beyond the worker's"
+
+
+def test_the_image_is_made_for_the_user_it_runs_as() -> None:
+    """In the sidecar that is the worker's, in the controller the image's own and the access point's."""
+    user = container(definition("sidecar.yaml"), "chaosd")["user"]
+    uid, gid = user.split(":")
+    for text in (DOCKERFILE, (ECS / "sidecar.yaml").read_text(), GUIDE):
+        assert f"--build-arg UID={uid} --build-arg GID={gid}" in text
+    own = dict(re.findall(r"^ARG (UID|GID)=(\d+)$", DOCKERFILE, re.MULTILINE))
+    assert own.keys() == {"UID", "GID"}
+    assert "USER ${UID}:${GID}" in DOCKERFILE
+    assert not re.findall(rf"^(?!ARG ).*{own['UID']}", DOCKERFILE, re.MULTILINE), "said once"
+    assert "user" not in container(definition("controller.yaml"), "chaosd")
+    assert f"uid and gid {own['UID']}" in (ECS / "controller.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_mounted_empty_is_declared_in_the_image_so_that_its_user_can_write_there(name: str) -> None:
+    declared = json.loads(re.findall(r"^VOLUME (.+)$", DOCKERFILE, re.MULTILINE)[0])
+    given = definition(name)
+    empty = {volume["name"] for volume in given["volumes"] if "efsVolumeConfiguration" not in volume}
+    for point in container(given, "chaosd")["mountPoints"]:
+        path = point["containerPath"]
+        if point["sourceVolume"] in empty and path not in declared:
+            assert f'VOLUME ["{path}"]' in GUIDE, path
 
 
 def test_the_controller_has_a_role_of_its_own_and_a_journal_that_outlives_it() -> None:

@@ -1,6 +1,7 @@
 """The dashboards as committed: made by the code beside them, valid by Grafana's own schema, whole in themselves."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 
 from daemon.core.settings import Sampling, Settings
 from daemon.faces.metrics import Metrics
+from daemon.faces.proxied import ProxyCollector
 from tests import promql
 
 GRAFANA = promql.ROOT / "deploy/grafana"
@@ -30,6 +32,7 @@ UNITS = {
     "_bytes": {"bytes"},
     "_total": {"short", "percentunit"},
     ":avg1d": {"percentunit"},
+    ":coverage1d": {"percentunit"},
 }
 
 
@@ -101,6 +104,19 @@ def test_every_panel_counts_in_the_unit_of_its_metric(uid: str) -> None:
 
 
 @pytest.mark.parametrize("uid", BOARDS)
+def test_nothing_and_what_is_unknown_are_never_painted_good(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        special = [m["options"] for m in panel["fieldConfig"]["defaults"]["mappings"] if m["type"] == "special"]
+        assert [(m["match"], m["result"]["text"], m["result"]["color"]) for m in special] == [
+            ("null+nan", "unknown", "purple")
+        ], panel["title"]
+        one_value = panel["type"] in {"stat", "bargauge"}
+        for target in panel["targets"]:
+            assert "vector(" not in target["expr"], f"{panel['title']}: a number out of nothing"
+            assert target.get("instant", False) is one_value, f"{panel['title']}: the last value may be hours old"
+
+
+@pytest.mark.parametrize("uid", BOARDS)
 def test_every_variable_used_is_defined_and_every_one_defined_is_used(uid: str) -> None:
     board = BOARDS[uid]
     defined = {variable["name"] for variable in board["templating"]["list"]}
@@ -122,6 +138,7 @@ def names(expression: str) -> set[str]:
 
 def test_every_metric_asked_for_is_exported_or_recorded() -> None:
     registry = Metrics(Settings(sampling=Sampling(probe_every_s=1)), version="1").registry
+    ProxyCollector(registry, lambda: None)
     exported = set(registry._names_to_collectors)
     recorded = {rule["record"] for rule in promql.rules() if "record" in rule}
     asked = {n for e in (*promql.of_rules(), *promql.of_dashboards()) for n in names(e.text)}
@@ -141,6 +158,50 @@ def test_promtool_reads_every_query(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(found)} rules found" in done.stdout
+
+
+IN_A, IN_B = ('job="chaosd", instance="a"', 'job="chaosd", instance="b"')
+LOCK = 'fault="git-lock", target="editor"'
+SHOWN = (
+    ("Halted", {}, None),
+    ("Halted", {f"chaosd_halted{{{IN_A}}}": "0", f"chaosd_halted{{{IN_B}}}": "0"}, 0),
+    ("Halted", {f"chaosd_halted{{{IN_A}}}": "0", f"chaosd_halted{{{IN_B}}}": "NaN"}, math.nan),
+    ("Halted", {f"chaosd_halted{{{IN_A}}}": "1", f"chaosd_halted{{{IN_B}}}": "NaN"}, 1),
+    (
+        "Undo outstanding",
+        {f"chaosd_pending_undo{{{IN_A}}}": "0", f"chaosd_pending_undo{{{IN_B}}}": "NaN"},
+        math.nan,
+    ),
+    ("Past their deadline", {}, None),
+    ("Past their deadline", {f"chaosd_fault_active{{{IN_A}, {LOCK}}}": "0"}, 0),
+    (
+        "Past their deadline",
+        {
+            f"chaosd_fault_active{{{IN_A}, {LOCK}}}": "1",
+            f"chaosd_fault_deadline_timestamp_seconds{{{IN_A}, {LOCK}}}": "60",
+        },
+        1,
+    ),
+)
+
+
+@pytest.mark.parametrize(("title", "told", "shown"), SHOWN)
+def test_what_a_panel_shows_where_nobody_tells_or_one_cannot(
+    tmp_path: Path, title: str, told: dict[str, str], shown: float | None
+) -> None:
+    (expr,) = [e.text for e in promql.of_dashboards() if e.where == f"chaosd-overview / {title} / A"]
+    unknown = shown is not None and math.isnan(shown)  # NaN differs from itself, and so from what a test expects
+    expected = [] if shown is None else [{"labels": "{}", "value": 1 if unknown else shown}]
+    asked = f"count(({expr}) != ({expr}))" if unknown else f"sum({expr})"
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": " ".join([value] * 6)} for name, value in told.items()],
+        "promql_expr_test": [{"expr": asked, "eval_time": "5m", "exp_samples": expected}],
+    }
+    (tmp_path / "case.yml").write_text(yaml.safe_dump({"tests": [case]}))
+    words = ["promtool", "test", "rules", str(tmp_path / "case.yml")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_provisioning_names_what_is_there() -> None:

@@ -22,6 +22,7 @@ WANTED = {
     "ChaosdRecoverySlower",
     "ChaosdScheduleStalled",
     "ChaosdExperimentRunning",
+    "ChaosdProxyDown",
 }
 
 
@@ -63,7 +64,7 @@ def test_every_case_comes_out_as_written(tmp_path: Path) -> None:
     shutil.copytree(DEPLOY, tmp_path / "deploy")
     done = tried(tmp_path / "deploy")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("SUCCESS") == len(list(CASES.glob("*.test.yml"))) == 4
+    assert done.stdout.count("SUCCESS") == len(list(CASES.glob("*.test.yml"))) == 5
 
 
 @pytest.mark.parametrize("instead", ["vector(0) > 1", "vector(1)"], ids=["never", "always"])

@@ -10,8 +10,9 @@ import pytest
 from daemon.core.calendar import Window
 from daemon.core.errors import ConfigError, RefusedError, UnreachableError, UsageError
 from daemon.core.events import HealedBy, Planned, Proposed, State, Verdict
-from daemon.core.model import Queue, Repository, Resource
+from daemon.core.model import Resource
 from daemon.core.settings import GuardSetting
+from daemon.core.target import Queue, Repository
 from daemon.engine.recorder import Recorder
 from daemon.engine.stop import StopSwitch
 from daemon.ports.files import LocalFiles

@@ -12,8 +12,9 @@ from daemon.core import prometheus
 from daemon.core.errors import ChaosdError, TargetAbsentError, UnreachableError
 from daemon.core.guard import Unanswered
 from daemon.core.levers import Alarm, ErrorBudget, Parameter, SafetyLever, StopQuery, StopWhen
-from daemon.core.model import Finding, Reading, Status, Target
+from daemon.core.model import Finding, Reading, Status
 from daemon.core.settings import GuardSetting
+from daemon.core.target import Target
 from daemon.engine.outside import Outside, Question
 from daemon.engine.prober import Lookout
 from daemon.engine.sentinel import Sentinel, Vigil

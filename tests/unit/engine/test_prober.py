@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import pytest
 
 from daemon.core.errors import UnreachableError
-from daemon.core.model import Observation, Phase, Reading, Status, Target
+from daemon.core.model import Observation, Phase, Reading, Status
+from daemon.core.target import Target
 from daemon.engine.prober import FRESH_S, LOOK_MOST_S, Lookout, Prober, ThreadedWatch
 from daemon.engine.stop import StopSwitch
 from daemon.ports.clock import SystemClock
@@ -151,11 +152,13 @@ def test_a_probe_s_thread_that_broke_is_named(world: FakeWorld) -> None:
     prober.stop()
 
 
-def test_a_successor_remembers_what_stays_and_forgets_the_rest(world: FakeWorld) -> None:
-    prober = Prober([lookout(lambda _: Reading(status=Status.OK))], world=world, publish=lambda _: None)
-    seen = lookout(lambda _: Reading(status=Status.OK)).look(world)
+def test_a_successor_remembers_what_stays_and_forgets_what_is_another(world: FakeWorld) -> None:
+    stays = lookout(lambda _: Reading(status=Status.OK))
+    prober = Prober([stays], world=world, publish=lambda _: None)
+    seen = stays.look(world)
     prober.note(seen)
-    assert prober.successor([lookout(lambda _: Reading(status=Status.OK))]).latest == {"p": seen}
+    assert prober.successor([stays]).latest == {"p": seen}
+    assert prober.successor([lookout(lambda _: Reading(status=Status.OK))]).latest == {}
     assert prober.successor([]).latest == {}
 
 
@@ -179,6 +182,7 @@ def test_a_look_asked_for_is_published_and_one_just_made_is_good_enough(world: F
 def test_a_probe_is_never_asked_twice_at_once_and_the_impatient_get_nothing(world: FakeWorld) -> None:
     free, began = threading.Event(), threading.Event()
     inside: list[int] = []
+    told: list[Observation] = []
 
     def slow(_: int) -> Reading:
         inside.append(1)
@@ -189,10 +193,56 @@ def test_a_probe_is_never_asked_twice_at_once_and_the_impatient_get_nothing(worl
         return Reading(status=Status.OK)
 
     one = lookout(slow)
-    assert one.look_within(world, 0.01) is None  # too slow, and goes on
+    assert one.look_within(world, 0.01, tell=told.append) is None  # too slow, and goes on
     assert began.wait(30)
-    assert one.look_within(world, 0.01) is None  # somebody else looks
+    assert one.look_within(world, 0.01, tell=told.append) is None  # somebody else looks
     free.set()
-    seen = one.look_within(world, 30)
+    seen = one.look_within(world, 30, tell=told.append)
     assert seen is not None
     assert seen.status is Status.OK
+    assert told[-1] is seen
+
+
+def test_a_look_that_outlasts_who_asked_is_told_late_and_is_seen_meanwhile(tmp_path: Path) -> None:
+    world = FakeWorld(str(tmp_path))
+    free, began, told = threading.Event(), threading.Event(), threading.Event()
+    published: list[Observation] = []
+
+    def slow(_: int) -> Reading:
+        began.set()
+        free.wait(30)
+        return Reading(status=Status.FAILING)
+
+    def publish(observation: Observation) -> None:
+        published.append(observation)
+        told.set()
+
+    prober = Prober([lookout(slow)], world=world, publish=publish)
+    assert prober.look("p", 0.01) is None
+    assert began.wait(30)
+    world.clock.advance(LOOK_MOST_S + 1)
+    assert prober.ailing() == (f"probe p has looked for {LOOK_MOST_S + 1:.0f} s",)
+    free.set()
+    assert told.wait(30)
+    assert [o.status for o in published] == [Status.FAILING]
+    assert prober.latest["p"] is published[0]
+    assert prober.ailing() == ()
+
+
+def test_a_look_asked_for_before_the_end_is_nobody_s_afterwards(world: FakeWorld) -> None:
+    free, began, published = threading.Event(), threading.Event(), list[Observation]()
+
+    def slow(_: int) -> Reading:
+        began.set()
+        free.wait(30)
+        return Reading(status=Status.OK)
+
+    one = lookout(slow)
+    prober = Prober([one], world=world, publish=published.append)
+    assert prober.look("p", 0.01) is None
+    assert began.wait(30)
+    prober.stop()
+    free.set()
+    assert one.lock.acquire(timeout=30)
+    assert published == []
+    assert prober.latest == {}

@@ -2,7 +2,10 @@
 
 import itertools
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from queue import Queue
 from random import Random
 
 import pytest
@@ -107,28 +110,37 @@ def test_due_experiments_are_fired_and_skips_are_reported_with_their_reason() ->
     assert late
 
 
-def test_an_experiment_that_still_runs_is_not_started_again() -> None:
-    going, over, skipped = threading.Event(), threading.Event(), threading.Event()
-    running: list[int] = []
+@contextmanager
+def busy() -> Iterator[tuple[Scheduler, list[ExperimentSetting], Queue[str]]]:
+    """Run one that is due every 50 ms and does not end; yield its starts, and why others were left out."""
+    over, started, skipped = threading.Event(), list[ExperimentSetting](), Queue[str]()
+    going = threading.Event()
 
-    def fire(_: ExperimentSetting) -> None:
-        running.append(1)
+    def fire(due: ExperimentSetting) -> None:
+        started.append(due)
         going.set()
-        over.wait(10)
+        over.wait(30)
 
     scheduler = Scheduler(
         {"e": experiment(Every(seconds=0.05))},
         seed=1,
         fire=fire,
-        skipped=lambda _, reason: skipped.set() if reason == "overlap" else None,
+        skipped=lambda _, reason: skipped.put(reason),
         lagged=lambda _: None,
     )
     scheduler.start()
     assert going.wait(10)
-    assert skipped.wait(10)
-    assert running == [1]
-    scheduler.stop()
-    over.set()
+    try:
+        yield scheduler, started, skipped
+    finally:
+        scheduler.stop()
+        over.set()
+
+
+def test_an_experiment_that_still_runs_is_not_started_again() -> None:
+    with busy() as (_, started, skipped):
+        assert skipped.get(timeout=10) == "overlap"
+        assert len(started) == 1
 
 
 def test_an_experiment_s_seeds_differ_and_repeat() -> None:
@@ -160,29 +172,12 @@ def test_other_experiments_are_taken_and_what_stays_keeps_its_next_start() -> No
 
 
 def test_one_that_runs_is_not_started_beside_itself_although_it_was_changed() -> None:
-    going, over, skipped = threading.Event(), threading.Event(), threading.Event()
-    running: list[float] = []
-
-    def fire(due: ExperimentSetting) -> None:
-        running.append(due.misfire_grace_s)
-        going.set()
-        over.wait(10)
-
-    scheduler = Scheduler(
-        {"e": experiment(Every(seconds=0.05))},
-        seed=1,
-        fire=fire,
-        skipped=lambda _, reason: skipped.set() if reason == "overlap" else None,
-        lagged=lambda _: None,
-    )
-    scheduler.start()
-    assert going.wait(10)
-    skipped.clear()
-    scheduler.adopt({"e": experiment(Every(seconds=0.06))}, seed=1)
-    assert skipped.wait(10)
-    assert len(running) == 1
-    scheduler.stop()
-    over.set()
+    with busy() as (scheduler, started, skipped):
+        scheduler.adopt({"e": experiment(Every(seconds=0.06))}, seed=1)
+        while not skipped.empty():  # those of the old one
+            skipped.get()
+        assert skipped.get(timeout=10) == "overlap"
+        assert len(started) == 1
 
 
 def test_a_scheduler_that_stands_still_has_no_pulse() -> None:

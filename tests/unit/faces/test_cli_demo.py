@@ -8,8 +8,9 @@ import pytest
 
 from daemon import wiring
 from daemon.config import load
+from daemon.core.addresses import Tcp
 from daemon.core.errors import ChaosdError
-from daemon.core.settings import Every, Tcp
+from daemon.core.settings import Every
 from daemon.faces.cli.demo import keepsake, leftovers, plan
 from daemon.faces.cli.demo.session import Ended
 from daemon.faces.cli.demo.view import View, final

@@ -12,20 +12,9 @@ from daemon.core.events import Checked, Injected, Judged, Judgement, Proposed, R
 from daemon.core.evidence import Standing
 from daemon.core.invariants import INVARIANTS, Result
 from daemon.core.kpi import Kpi
-from daemon.core.model import (
-    Finding,
-    Instant,
-    Observation,
-    Outcome,
-    Queue,
-    Reading,
-    Repository,
-    Reversion,
-    Status,
-    Target,
-    Undo,
-)
+from daemon.core.model import Finding, Instant, Observation, Outcome, Reading, Reversion, Status, Undo
 from daemon.core.settings import Every, ExperimentSetting, ProbeSetting, Sampling, Settings, WorkloadSetting
+from daemon.core.target import Deployment, Queue, Repository, Target
 from daemon.faces.metrics import Metrics
 from tests.engine_kit import Darken, Kit, request
 from tests.integration.test_journal import PLAN as JOURNALLED
@@ -167,8 +156,9 @@ def test_openmetrics_is_served_when_asked_for_and_no_created_series(metrics: Met
 
 
 def test_what_is_asked_at_scrape_time(metrics: Metrics) -> None:
-    metrics.watch(halted=lambda: True, pending=lambda: 2, next_times=lambda: {"dark": 99.0})
+    metrics.watch(halted=lambda: True, pending=lambda: 2, writable=lambda: True, next_times=lambda: {"dark": 99.0})
     assert value(metrics, "halted") == 1
+    assert value(metrics, "journal_writable") == 1
     assert value(metrics, "pending_undo") == 2
     assert value(metrics, "next_experiment_timestamp_seconds", experiment="dark") == 99
 
@@ -177,10 +167,11 @@ def test_a_journal_that_does_not_answer_is_unknown_at_scrape_time_and_not_none(m
     def silent() -> int:
         raise JournalError("a page is gone")
 
-    metrics.watch(halted=lambda: bool(silent()), pending=silent, next_times=dict)
+    metrics.watch(halted=lambda: bool(silent()), pending=silent, writable=lambda: False, next_times=dict)
     page = metrics.render("text/plain")[0].decode()
     assert "chaosd_pending_undo NaN" in page
     assert "chaosd_halted NaN" in page
+    assert "chaosd_journal_writable 0.0" in page
 
 
 # --- scenarios -------------------------------------------------------------------------------------------
@@ -265,7 +256,12 @@ def test_a_burst_counts_what_it_sent_or_when_that_is_not_known_what_was_found_ag
 
 
 def test_another_configuration_ends_the_series_of_what_it_does_not_name(metrics: Metrics, tmp_path: Path) -> None:
-    metrics.watch(halted=lambda: False, pending=lambda: 0, next_times=lambda: {"dark": 5.0, "darker": 7.0})
+    metrics.watch(
+        halted=lambda: False,
+        pending=lambda: 0,
+        writable=lambda: True,
+        next_times=lambda: {"dark": 5.0, "darker": 7.0},
+    )
     instant = Kit(tmp_path).world.clock.instant()
     reading = Reading(status=Status.OK, measures={"lux": 3.0})
     for probe in ("look", "canary"):
@@ -283,6 +279,27 @@ def test_another_configuration_ends_the_series_of_what_it_does_not_name(metrics:
     assert value(metrics, "experiments_started_total", experiment="darker") == 0
     metrics.adopt(replace(SETTINGS, targets={}, probes=(), experiments=(), steady_state={}))
     assert value(metrics, "steady_state", target="editor") is None
+    assert value(metrics, "message_seconds", target="editor") is None
+
+
+def test_a_probe_that_is_another_keeps_no_evidence_of_what_it_was(metrics: Metrics, tmp_path: Path) -> None:
+    instant, on = Kit(tmp_path).world.clock.instant(), {"probe": "look", "target": "editor"}
+    reading = Reading(status=Status.OK, measures={"lux": 3.0})
+    seen = Observation(probe="look", target="editor", asked=instant, answered=instant, reading=reading)
+    metrics.looked(seen)
+    first, *rest = SETTINGS.probes
+    other = replace(SETTINGS, probes=(replace(first, parameters={"at": "noon"}), *rest))
+    metrics.adopt(other)
+    assert value(metrics, "probe_success", **on) is None
+    assert value(metrics, "probe_value", measure="lux", **on) is None
+    assert value(metrics, "steady_state", target="editor") == 0
+    metrics.looked(seen)
+    assert value(metrics, "steady_state", target="editor") == 1
+    metrics.adopt(replace(other, steady_state={"editor": ("look", "backlog")}))
+    assert value(metrics, "steady_state", target="editor") == 0, "nobody has seen the backlog"
+    metrics.looked(replace(seen, probe="canary", reading=Reading(status=Status.OK, measures={"total_seconds": 4})))
+    metrics.adopt(replace(other, targets={"editor": Target(name="editor", deployment=Deployment(bucket="other"))}))
+    assert value(metrics, "probe_success", **on) is None, "it looks at another target under the same name"
     assert value(metrics, "message_seconds", target="editor") is None
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from daemon.core.cloud import LogEvent, Message
 from daemon.core.errors import TargetAbsentError, UnreachableError
-from daemon.core.model import Deployment, EcsService, Logs, Observation, Queue, Reading, Repository, Status, Target
+from daemon.core.model import Observation, Reading, Status
 from daemon.core.panorama import Branch, Standing
 from daemon.core.settings import ProbeSetting, Sampling, Settings
+from daemon.core.target import Deployment, EcsService, Logs, Queue, Repository, Target
 from daemon.faces.cli import parts
 from daemon.faces.cli.panorama import CHAOSD, SITUATION, STALE_S, Gatherer, Panorama, Source
 from tests.fakes import FakeClock, FakeWorld

@@ -5,14 +5,27 @@ from typing import Any
 
 import pytest
 
-from daemon.core.events import Aborted, Event, Judged, Judgement, Observed, Proposed, Refused, RevertFailed, Verdict
-from daemon.core.model import Instant, Observation, Phase, Reading, Status
+from daemon.core.events import (
+    Aborted,
+    Event,
+    Judged,
+    Judgement,
+    Observed,
+    Proposed,
+    Refused,
+    Reverted,
+    RevertFailed,
+    Settled,
+    Verdict,
+)
+from daemon.core.model import Instant, Observation, Outcome, Phase, Reading, Reversion, Status
 from daemon.faces.serving.news import News
 from daemon.faces.serving.streaming import STREAM_S, Streams
 from tests.fakes import FakeClock
 from tests.unit.faces.test_metrics import PLAN
 
 AT = Instant(1000.0, 1_750_000_000.0)
+LEFT = Reversion(outcome=Outcome.SUPERSEDED, doubt="late")
 
 
 @pytest.fixture
@@ -71,6 +84,8 @@ def test_a_place_is_known_only_in_the_life_that_named_it(news: News, clock: Fake
         (Proposed(plan=PLAN), "proposed", {}),
         (Refused(at=AT, rule="r", reason="closed"), "refused", {"reason": "closed"}),
         (Aborted(at=AT, reason="halt"), "aborted", {"reason": "halt"}),
+        (Reverted(started=AT, finished=AT, reversion=LEFT), "reverted", {"outcome": "superseded", "doubt": "late"}),
+        (Settled(at=AT, by="ops", because="looked"), "settled", {"by": "ops"}),
         (RevertFailed(started=AT, finished=AT, attempt=1, error="no"), "revert-failed", {"reason": "no"}),
         (
             Judged(at=AT, judgement=Judgement(verdict=Verdict.NO_IMPACT, reasons=())),

@@ -12,8 +12,8 @@ from werkzeug.test import Client
 
 from daemon.core.access import Keyring, Token
 from daemon.core.errors import ConfigError
-from daemon.core.model import Target
 from daemon.core.settings import GuardSetting, ProbeSetting, Sampling, Settings
+from daemon.core.target import Target
 from daemon.faces.api import Application, Desk
 from daemon.faces.serving.gate import Gate
 from daemon.faces.serving.news import News
@@ -61,6 +61,7 @@ def application(reload: Callable[[], Settings] | None) -> tuple[Client, Book]:
     desk = Desk(
         **parts,
         faults={},
+        probes={},
         facts={"version": "1"},
         ready=threading.Event(),
         audit=book,  # type: ignore[arg-type]

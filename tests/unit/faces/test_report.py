@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from daemon.core.events import Judgement, Verdict
-from daemon.core.model import Finding, Limits, Outcome
+from daemon.core.model import Finding, Outcome
+from daemon.core.target import Limits
 from daemon.faces.report import html, junit, markdown, words
 from daemon.faces.report.collect import run
 from daemon.faces.report.content import held
@@ -89,6 +90,7 @@ def test_the_document_is_versioned_json_with_each_verdict_once(everything: dict[
         "i-aborted": "aborted",
         "i-inconclusive": "inconclusive",
         "i-refused": "refused",
+        "i-not-triggered": "not-triggered",
     }
 
 
@@ -105,7 +107,7 @@ def test_a_censored_run_is_followed_for_a_time_and_recovered_at_none(everything:
 def test_the_page_holds_every_experiment_with_its_facts(everything: dict[str, Any]) -> None:
     page = Page(html.render(everything))
     experiments = [r for r in page.rows if len(r) == 8 and r[1].startswith("git-lock")]
-    assert len(experiments) == 9
+    assert len(experiments) == 10
     assert [c.strip() for c in experiments[0][2:]] == [
         "editor",
         "recovered",
@@ -125,6 +127,16 @@ def test_the_page_holds_every_experiment_with_its_facts(everything: dict[str, An
     text = " ".join(page.texts)
     for fact in ("outside every window", "sha256:aa", "Not everything held", "stale-lock .git/index.lock"):
         assert fact in text
+
+
+def test_of_many_modes_that_were_not_tested_the_page_says_how_many_and_unfolds_which(
+    everything: dict[str, Any],
+) -> None:
+    names = [f"mode-{n}" for n in range(9)]
+    row = {"fault": "git-corrupt", "summary": "damage", "wholly": False, "modes": names}
+    source = html.render({**everything, "untested": [row]})
+    assert "<details><summary>not in 9 modes</summary>mode-0, mode-1, " in source
+    assert "not in mode mode-0, mode-1" in html.render({**everything, "untested": [{**row, "modes": names[:2]}]})
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(everything: dict[str, Any]) -> None:
@@ -187,12 +199,13 @@ def test_junit_fails_what_deviated_errs_on_the_unknown_and_skips_the_refused(eve
         "i-aborted": ["error"],
         "i-inconclusive": ["error"],
         "i-refused": ["skipped"],
+        "i-not-triggered": ["skipped"],
     }
     assert {n: suite.attrib[n] for n in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "9",
+        "tests": "10",
         "failures": "4",
         "errors": "2",
-        "skipped": "1",
+        "skipped": "2",
     }
     names = [c.attrib["name"] for c in cases]
     # The same in every build.

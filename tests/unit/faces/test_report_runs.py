@@ -13,7 +13,8 @@ from daemon.core.course import Purpose
 from daemon.core.events import Checked
 from daemon.core.invariants import INVARIANTS
 from daemon.core.ledger import Part
-from daemon.core.model import Limits, Outcome
+from daemon.core.model import Outcome
+from daemon.core.target import Limits
 from daemon.faces.report import html, junit, markdown, words
 from daemon.faces.report.collect import Period, collect_runs
 from daemon.faces.report.drawings import drawing, drawn

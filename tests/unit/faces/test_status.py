@@ -37,4 +37,22 @@ def test_a_journal_that_cannot_be_read_hides_nothing() -> None:
     def broken() -> str:
         raise JournalError("the journal cannot be read")
 
-    assert StatusLine(lambda _: None, halted=broken).text == "nothing injected; halted: the journal cannot be read"
+    line = StatusLine(lambda _: None, halted=broken)
+    line.refresh()
+    assert line.text == "nothing injected; halted: the journal cannot be read"
+
+
+def test_an_undo_waits_for_no_journal_to_say_that_it_is_through(tmp_path: Path) -> None:
+    kit, shown, asked = Kit(tmp_path), list[str](), list[str]()
+
+    def halted() -> str:
+        asked.append("")
+        return "lunch"
+
+    line = StatusLine(shown.append, halted=halted)
+    kit.recorder._listeners = (*kit.recorder._listeners, line)
+    kit.control.run(request())
+    assert shown == ["active: test-darken on editor (inj-0)", "nothing injected"]
+    assert asked == []
+    line.refresh()
+    assert shown[-1] == "nothing injected; halted: lunch"

@@ -1,10 +1,15 @@
 """What the status page says of an injection under way."""
 
 import math
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 
-from daemon.core.events import Aborted, Injected, Injection, Planned, Proposed, apply
+from daemon.core.events import Aborted, Injected, Injection, Planned, Proposed, RevertFailed, apply
+from daemon.core.moments import Armed, Fired, Moment
+from daemon.faces.cli.summary import step
+from daemon.faces.shapes import injection
+from daemon.faces.web.headline import headline
 from daemon.faces.web.view import _active
 from daemon.faces.web.words import measures
 from tests.engine_kit import Kit, request
@@ -22,6 +27,26 @@ def test_what_was_aborted_is_being_undone_and_counts_down_no_more(tmp_path: Path
     assert (shown["what"], shown["left"]) == ("active", 20)
     shown = _active(apply(active, Aborted(at=at, reason="halted: Lunch")), at.wall_s + 10)
     assert (shown["what"], shown["left"], shown["ends_at"]) == ("being undone: halted: Lunch", None, None)
+    failed = RevertFailed(started=at, finished=at, attempt=1, error="no space")
+    shown = _active(apply(active, failed), at.wall_s + 10)
+    assert (shown["tone"], shown["left"], shown["ends_at"]) == ("bad", None, None), "nobody knows when it ends"
+
+
+def test_what_waits_for_an_event_says_for_which_and_until_when(tmp_path: Path) -> None:
+    kit = Kit(tmp_path)
+    kit.control.run(request())
+    (proposed,) = [event for event in kit.events if isinstance(event, Proposed)]
+    waits = replace(proposed.plan, when=Moment(event="commit", matching="thread-*", within_s=60.0))
+    at = replace(proposed.plan.planned_at, wall_s=1_767_225_600.0)
+    waiting = apply(Injection(plan=waits), Armed(at=at))
+    shown = _active(waiting, 0.0)
+    assert (shown["what"], shown["left"]) == ("waiting for commit:thread-*, until 00:01:00", None)
+    assert step(injection(waiting)) == "waiting for commit:thread-*"
+    assert "; waiting for its event: " in headline(None, [waiting], [], [], [])[0]
+    assert step(injection(Injection(plan=waits))) == "proposed"
+    struck = apply(waiting, Fired(at=at, what="a commit"))
+    assert step(injection(struck)) == "it happened"
+    assert "; under way: " in headline(None, [struck], [], [], [])[0]
 
 
 def test_figures_are_written_as_people_read_them() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UnreachableError
-from daemon.core.model import EcsService, Limits, Order, Outcome, Target, Undo
-from faults.ecs import EcsTaskStop
+from daemon.core.model import Order, Outcome, Undo
+from daemon.core.target import EcsService, Limits, Target
+from faults.ecs.task_stop import EcsTaskStop
 from tests.fakes import FakeWorld, Mortal, Switch
 
 TARGET = Target(name="t", ecs=EcsService(cluster="c", service="s"), limits=Limits(recover_s=30))

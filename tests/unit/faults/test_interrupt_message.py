@@ -10,7 +10,8 @@ import pytest
 from daemon.core.cloud import Message
 from daemon.core.errors import TargetAbsentError
 from daemon.core.messages import RUN_ATTRIBUTE
-from daemon.core.model import Order, Outcome, Queue, Target, Undo
+from daemon.core.model import Order, Outcome, Undo
+from daemon.core.target import Queue, Target
 from faults.sqs.interrupt import InterruptMessage
 from tests.fakes import FakeWorld, Switch
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError, UndoFailedError
-from daemon.core.model import Limits, Order, Outcome, Processes, Target, Undo
+from daemon.core.model import Order, Outcome, Undo
+from daemon.core.target import Limits, Processes, Target
 from faults.interrupt import InterruptSignal
 from tests.fakes import FakeWorld, Switch
 

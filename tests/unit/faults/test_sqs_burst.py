@@ -11,7 +11,8 @@ import pytest
 from daemon.core.cloud import Message
 from daemon.core.errors import ChaosdError, ConfigError, RefusedError, TargetAbsentError, UndoFailedError
 from daemon.core.messages import RUN_ATTRIBUTE
-from daemon.core.model import Order, Outcome, Queue, Target, Undo
+from daemon.core.model import Order, Outcome, Undo
+from daemon.core.target import Queue, Target
 from faults.sqs.burst import SqsBurst
 from tests.fakes import Death, FakeWorld, Mortal, Switch
 

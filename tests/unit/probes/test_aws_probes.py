@@ -7,8 +7,9 @@ import pytest
 
 from daemon.core.cloud import LogEvent, Message
 from daemon.core.errors import TargetAbsentError
-from daemon.core.model import Deployment, EcsService, Logs, Queue, Reading, Status, Target
+from daemon.core.model import Reading, Status
 from daemon.core.parameters import build
+from daemon.core.target import Deployment, EcsService, Logs, Queue, Target
 from probes import ecs, logs, s3, sqs
 from tests.fakes import FakeWorld
 
@@ -97,9 +98,31 @@ def test_every_counter_is_measured_and_judged(world: FakeWorld) -> None:
     world.sqs.send("sqs://dead", [MESSAGE])
     reading = sqs.SqsBacklog(expect="visible <= 3 and in_flight == 1").observe(TARGET, world)
     assert reading.status is Status.OK
-    assert reading.measures == {"visible": 3, "in_flight": 1, "delayed": 0, "dead_letter": 1}
+    assert reading.measures == {"visible": 3, "in_flight": 1, "delayed": 0, "dead_letter": 1, "still_seconds": 0}
     failing = sqs.SqsBacklog(expect="visible <= 2").observe(TARGET, world)
     assert (failing.status, names(failing)) == (Status.FAILING, ["unexpected"])
+
+
+def test_a_queue_that_stands_still_is_told_from_one_that_is_worked_on_and_from_an_empty_one(
+    world: FakeWorld,
+) -> None:
+    probe = sqs.SqsBacklog(expect="still_seconds <= 30")
+    world.sqs.send("sqs://input", [MESSAGE] * 3)
+    world.sqs.receive("sqs://input", most=1, visibility_s=1000)
+
+    def look(after_s: float) -> tuple[float, str]:
+        world.clock.advance(after_s)
+        reading = probe.observe(TARGET, world)
+        return reading.measures["still_seconds"], reading.status
+
+    assert look(10) == (0, "ok"), "the first look compares with nothing"
+    assert look(20) == (20, "ok")
+    assert look(11) == (31, "failing"), "somebody holds a message, and the others wait"
+    world.sqs.receive("sqs://input", most=1, visibility_s=1000)
+    assert look(5) == (0, "ok"), "somebody takes one more"
+    world.sqs.add("sqs://input", dead_letter="sqs://dead")
+    assert look(1) == (0, "ok")
+    assert look(100) == (0, "ok"), "nothing waits"
 
 
 def test_growth_of_the_dead_letter_queue_is_found_and_counted_anew_after_it_was_emptied(world: FakeWorld) -> None:

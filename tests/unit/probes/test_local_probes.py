@@ -1,13 +1,15 @@
 """http, process and command: what they call well, failing and unknown."""
 
+import signal
 from typing import Any
 
 import pytest
 
 from daemon.core.errors import ChaosdError, ConfigError, TargetAbsentError, UnreachableError
-from daemon.core.model import Processes, Reading, Status, Target
+from daemon.core.model import Reading, Status
 from daemon.core.parameters import build
 from daemon.core.seams import Completed
+from daemon.core.target import Processes, Target
 from probes.command import Command
 from probes.http import Http
 from probes.process import Process
@@ -109,12 +111,24 @@ def test_process(world: FakeWorld, count: int, parameters: dict[str, object], wr
 
 
 def test_process_tells_the_age_of_the_oldest(world: FakeWorld) -> None:
-    assert look(Process, world).measures == {"count": 0}
+    assert look(Process, world).measures == {"count": 0, "stopped": 0}
     world.processes.start("worker old")
     world.clock.advance(60)
     world.processes.start("worker new")
     world.clock.advance(5)
-    assert look(Process, world).measures == {"count": 2, "oldest_age_seconds": 65}
+    assert look(Process, world).measures == {"count": 2, "stopped": 0, "oldest_age_seconds": 65}
+
+
+def test_a_stopped_process_is_there_and_failing(world: FakeWorld) -> None:
+    world.processes.start("worker one")
+    hung = world.processes.start("worker two")
+    world.processes.signal(hung, signal.SIGSTOP)
+    reading = look(Process, world)
+    assert (reading.status, names(reading)) == (Status.FAILING, ["stopped"])
+    assert (reading.measures["count"], reading.measures["stopped"]) == (2, 1)
+    assert f"process {hung.pid}" in reading.findings[0].detail
+    world.processes.signal(hung, signal.SIGCONT)
+    assert look(Process, world).status is Status.OK
 
 
 def test_process_without_anything_to_find_is_no_success(world: FakeWorld) -> None:

@@ -8,6 +8,12 @@ const POLL_MS = 5000; // where no stream can be had
 const SETTLE_MS = 250; // several events close together are one refresh
 const AGAIN_MS = 1000;
 const PATIENCE_MS = 25000;
+const ANSWER_MS = 10000; // a page that is not there by then will not come
+const QUIET_MS = 45000; // three heartbeats of the stream that did not come
+const SEND_MS = 30000;
+const PAUSE_MS = 100; // where many wait, the daemon answers at once
+const UNDO_MS = 300000; // an undo may wait for a task to come back
+const OUT_THERE = new Set(["planned", "injected"]); // states in which an effect may be out there
 
 const byId = (id) => document.getElementById(id);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -86,7 +92,8 @@ async function refresh() {
   refreshing = (async () => {
     do {
       wantedAgain = false;
-      const answer = await fetch(location.href, { headers: reading({ Accept: "text/html" }), cache: "no-store" });
+      const headers = reading({ Accept: "text/html" });
+      const answer = await fetch(location.href, { headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
       if (!answer.ok) throw new Error(`the daemon answers ${answer.status}`);
       adopt(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } while (wantedAgain);
@@ -99,12 +106,32 @@ function freshness(state, text) {
   byId("freshness-text").textContent = text;
 }
 
+// How news comes while all is well; what is shown again once an answer has come after all.
+let standing = ["asking", "connecting"];
+let lostSince = null;
+
+function stands(state, text) {
+  standing = [state, text];
+  if (lostSince === null) freshness(state, text);
+}
+
+function lost() {
+  lostSince ??= new Date().toISOString().slice(11, 19);
+  freshness("lost", `No answer since ${lostSince}: what you see may be old`);
+}
+
+function found() {
+  lostSince = null;
+  freshness(...standing);
+}
+
 async function tryRefresh() {
   try {
     await refresh();
+    found();
     return true;
   } catch (error) {
-    freshness("lost", `No answer since ${new Date().toISOString().slice(11, 19)}: what you see may be old`);
+    lost();
     return false;
   }
 }
@@ -123,9 +150,12 @@ function sentence(name, f) {
   if (name === "probe") return `Probe ${f.probe} is ${f.status}.`;
   if (name !== "injection") return "";
   const said = {
+    armed: `Waiting for the event: ${where}.`,
+    fired: `The event has come: ${where}.`,
     injected: `Injected: ${where}.`,
-    reverted: `Undone: ${where}.`,
-    "revert-failed": `The undo of ${where} has failed.`,
+    reverted: `${f.outcome === "superseded" ? "Left as the worker repaired it" : "Undone"}${f.doubt ? ", but not proved" : ""}: ${where}.`,
+    settled: `Settled by ${f.by}: ${where}.`,
+    "revert-failed": `The undo of ${where} has FAILED.`,
     aborted: `Aborted: ${where}. ${f.reason}`,
     refused: `Refused: ${where}. ${f.reason}`,
     judged: `Verdict on ${where}: ${f.verdict}.`,
@@ -133,24 +163,36 @@ function sentence(name, f) {
   return said[f.event] || "";
 }
 
-// fetch, not EventSource: that one cannot send a token.
+// fetch, not EventSource: that one cannot send a token. A stream without a heartbeat is none.
 async function listen() {
-  const headers = reading(lastEvent ? { "Last-Event-ID": lastEvent } : {});
-  const answer = await fetch("/api/v1/events", { headers, cache: "no-store" });
-  if (!answer.ok) {
-    await answer.body?.cancel();
-    return false;
-  }
-  freshness("live", "live");
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return true;
-    text += value;
-    const messages = text.split("\n\n");
-    text = messages.pop();
-    messages.forEach(take);
+  const quiet = new AbortController();
+  let silence = 0;
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => quiet.abort(), QUIET_MS);
+  };
+  heard();
+  try {
+    const headers = reading(lastEvent ? { "Last-Event-ID": lastEvent } : {});
+    const answer = await fetch("/api/v1/events", { headers, cache: "no-store", signal: quiet.signal });
+    if (!answer.ok) {
+      await answer.body?.cancel();
+      return false;
+    }
+    stands("live", "live");
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return true;
+      heard();
+      text += value;
+      const messages = text.split("\n\n");
+      text = messages.pop();
+      messages.forEach(take);
+    }
+  } finally {
+    clearTimeout(silence);
   }
 }
 
@@ -171,10 +213,11 @@ async function watch() {
     try {
       streamed = await listen();
     } catch (error) {
+      lost();
       await pause(AGAIN_MS);
     }
+    if (!streamed) stands("asking", `asks every ${POLL_MS / 1000} s: no stream to be had`);
     if (!streamed && (await tryRefresh())) {
-      freshness("asking", `asks every ${POLL_MS / 1000} s: no stream to be had`);
       await pause(POLL_MS);
     } else {
       await pause(AGAIN_MS);
@@ -235,10 +278,11 @@ function complain(problem) {
 }
 
 // Sends one request; returns the answer, or null after saying in words why there is none.
-async function send(verb, path, body) {
+async function send(verb, path, body, within = SEND_MS) {
   try {
     const headers = authorized(body ? { "Content-Type": "application/json" } : {});
-    const answer = await fetch(path, { method: verb, headers, body: body && JSON.stringify(body) });
+    const asked = { method: verb, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(within) };
+    const answer = await fetch(path, asked);
     const found = await answer.json().catch(() => ({}));
     if (answer.ok) {
       byId("token").removeAttribute("aria-invalid");
@@ -292,7 +336,9 @@ const ACTS = {
   async revert(button) {
     const { id, what } = button.dataset;
     if (!(await confirmed("Undo this fault now?", `${what}: its experiment is aborted and the fault taken back.`, "Undo now"))) return;
-    if (await send("POST", `/api/v1/injections/${encodeURIComponent(id)}/revert`, {})) say("good", "Undone.", what);
+    say("calm", "Being undone.", `${what}.`);
+    const found = await send("POST", `/api/v1/injections/${encodeURIComponent(id)}/revert`, {}, UNDO_MS);
+    if (found) say(...undone(found, what));
   },
 };
 
@@ -301,6 +347,35 @@ function evidence(id) {
   link.href = `/injections/${encodeURIComponent(id)}`;
   link.textContent = "See the evidence.";
   return link;
+}
+
+// What became of the undo: only what was proved is called undone without more.
+function undone(found, what) {
+  const { id, state } = found.injection;
+  const { proved, superseded, doubt, detail, settled } = found.undo;
+  const more = [`${what}.`, evidence(id)];
+  if (state === "revert-failed") {
+    const then = "It is tried again; chaosd recover tries at once, and chaosd settle closes the case when somebody has looked.";
+    return ["bad", "The undo has FAILED: residue may remain.", detail, then, ...more];
+  }
+  if (state === "settled") return ["warn", "The undo had failed; the case is settled.", `By ${settled.by}: ${settled.because}.`, ...more];
+  if (doubt) return ["warn", superseded ? "The worker's version was left alone; not proved." : "Undone, but not proved.", `${doubt}.`, ...more];
+  if (superseded) return ["good", "The worker had repaired it: its version was left alone.", ...more];
+  if (proved) return ["good", "Undone, and proved.", ...more];
+  if (OUT_THERE.has(state)) return ["bad", "Not undone yet.", ...more];
+  return ["calm", "There was nothing to undo.", ...more];
+}
+
+// The end of an experiment: a good verdict beside an undo that was not proved is not all there is to say.
+function ended(found, what) {
+  const { verdict, reasons, undo } = found;
+  const { id, state } = found.injection;
+  if (verdict === "refused") return ["bad", "Refused by the guard. Nothing was injected.", ...reasons, evidence(id)];
+  if (verdict === "not-triggered") return ["warn", "The event did not come. Nothing was injected.", ...reasons, evidence(id)];
+  if (state === "revert-failed") return undone(found, what);
+  const good = verdict === "recovered" || verdict === "no-impact";
+  const tone = !good ? "bad" : undo.doubt ? "warn" : "good";
+  return [tone, `It ended: ${verdict}.`, ...reasons, undo.doubt && `The undo is not proved: ${undo.doubt}.`, evidence(id)];
 }
 
 // Begun is not done: say what becomes of it, a refusal by the guard above all.
@@ -312,10 +387,11 @@ async function follow(id, what) {
     const found = await send("GET", `${path}?wait=1`);
     if (!found) return;
     const { state } = found.injection;
-    if (found.verdict === "refused") return say("bad", "Refused by the guard. Nothing was injected.", ...found.reasons, evidence(id));
-    if (found.verdict) return say(found.verdict === "recovered" || found.verdict === "no-impact" ? "good" : "bad", `It ended: ${found.verdict}.`, ...found.reasons, evidence(id));
-    if (state !== "proposed" && state !== "planned") return say("good", "Injected.", `${what}.`, evidence(id));
+    if (found.verdict) return say(...ended(found, what));
+    if (state === "injected") return say("good", "Injected.", `${what}.`, evidence(id));
+    if (state !== "proposed" && state !== "planned") return say(...undone(found, what));
     if (Date.now() > until) return say("calm", "Still under way.", `${what}.`, evidence(id));
+    await new Promise((wake) => setTimeout(wake, PAUSE_MS));
   }
 }
 
@@ -336,7 +412,10 @@ function modes() {
 
 async function open() {
   // Reading is closed: with the token the page itself can be had, in place of the refusal.
-  const answer = await fetch(location.href, { headers: authorized({ Accept: "text/html" }), cache: "no-store" });
+  const headers = authorized({ Accept: "text/html" });
+  const asked = { headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) };
+  const answer = await fetch(location.href, asked).catch(() => null);
+  if (answer === null) return say("bad", "The daemon did not answer.", "Press Enter to ask again.");
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (!answer.ok) return say("bad", "Refused.", page.querySelector("main p")?.textContent);
   readsWithToken = true;
@@ -357,7 +436,7 @@ function begin() {
   lastEvent = document.body.dataset.lastEvent;
   modes();
   tick();
-  freshness("asking", "connecting");
+  stands("asking", "connecting");
   setInterval(tick, 1000);
   setInterval(() => document.hidden || tryRefresh(), STALE_MS);
   watch();

@@ -8,9 +8,10 @@ from daemon.core import blast
 from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import Service, Task
 from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UnreachableError
-from daemon.core.model import EcsService, Mode, Order, Outcome, Resource, Reversion, Undo
+from daemon.core.model import Mode, Order, Outcome, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
+from faults.ecs.service import LOOK_S, SETTLE_S, healthy, named, room, target_service
 
 MODES = (
     Mode("random", "stop tasks picked by the dice"),
@@ -19,8 +20,7 @@ MODES = (
     Mode("percent", "stop a share of the healthy tasks, picked by the dice"),
     Mode("all", "stop every healthy task"),
 )
-LOOK_S = 0.25
-SETTLE_S = 1.0
+UNDONE = "no task was stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,11 @@ class EcsTaskStop:
     percent: float = parameter(50.0, "share of the healthy tasks, rounded down (percent)", least=1, most=100)
 
     def prepare(self, order: Order, world: World) -> Undo:
-        ecs = _ecs(order)
+        ecs = target_service(order, UNDONE)
         service = world.ecs.service(ecs.cluster, ecs.service)
-        where = f"{ecs.cluster}/{ecs.service}"
+        where = named(ecs)
         own = "" if self.own_task else world.own_task
-        victims = self._pick(_healthy(service.tasks), order, where, own)
+        victims = self._pick(healthy(service.tasks), order, where, own)
         stop = tuple(task.id for task in victims)
         return Undo(
             fault=self.name,
@@ -103,12 +103,12 @@ class EcsTaskStop:
                 raise _not_back(order, undo.wait_s, seen)
             world.clock.wait(None, LOOK_S)
 
-    def _pick(self, healthy: Sequence[Task], order: Order, where: str, own: str) -> Sequence[Task]:
-        if not healthy:
+    def _pick(self, running: Sequence[Task], order: Order, where: str, own: str) -> Sequence[Task]:
+        if not running:
             raise TargetAbsentError(f"no task was stopped: {where} has no healthy running task")
-        free = _unprotected(_but_own(healthy, own, where), order, where)
-        wanted = self._wanted(len(healthy), where)
-        count = min(wanted, _room(len(healthy), order, where), len(free))
+        free = _unprotected(_but_own(running, own, where), order, where)
+        wanted = self._wanted(len(running), where)
+        count = min(wanted, room(len(running), order, where, UNDONE), len(free))
         # Sorted before the dice: the answer of ListTasks has no order of its own.
         match self.mode:
             case "oldest":
@@ -118,16 +118,16 @@ class EcsTaskStop:
             case _:
                 return order.dice.sample(sorted(free, key=lambda task: task.id), count)
 
-    def _wanted(self, healthy: int, where: str) -> int:
+    def _wanted(self, running: int, where: str) -> int:
         match self.mode:
             case "all":
-                return healthy
+                return running
             case "percent":
-                share = blast.share(healthy, self.percent)
+                share = blast.share(running, self.percent)
                 if share:
                     return share
                 raise RefusedError(
-                    f"no task was stopped: {self.percent:g} % of the {healthy} healthy tasks of {where} is none",
+                    f"no task was stopped: {self.percent:g} % of the {running} healthy tasks of {where} is none",
                     rule="percent-rounds-to-zero",
                     hint="raise percent, or use mode random with count",
                 )
@@ -183,21 +183,12 @@ class _Seen:
         return f"the service was scaled from {order.desired} to {self.desired} tasks meanwhile"
 
 
-def _ecs(order: Order) -> EcsService:
-    if order.target.ecs is None:
-        raise TargetAbsentError(
-            f"no task was stopped: the target {order.target.name} names no ECS service",
-            hint="set targets.<name>.ecs to {cluster: ..., service: ...}",
-        )
-    return order.target.ecs
-
-
-def _unprotected(healthy: Sequence[Task], order: Order, where: str) -> Sequence[Task]:
+def _unprotected(running: Sequence[Task], order: Order, where: str) -> Sequence[Task]:
     """Return the tasks without the guard's protecting tag; raises RefusedError when none is left."""
     if order.protect_tag is None:
-        return healthy
+        return running
     key, value = order.protect_tag
-    free = tuple(task for task in healthy if task.tags.get(key) != value)
+    free = tuple(task for task in running if task.tags.get(key) != value)
     if not free:
         raise RefusedError(
             f"no task was stopped: every healthy task of {where} is protected by its tag {key}={value}",
@@ -207,9 +198,9 @@ def _unprotected(healthy: Sequence[Task], order: Order, where: str) -> Sequence[
     return free
 
 
-def _but_own(healthy: Sequence[Task], own: str, where: str) -> Sequence[Task]:
+def _but_own(running: Sequence[Task], own: str, where: str) -> Sequence[Task]:
     """Return the tasks but the one chaosd runs in; raises RefusedError when that is the only one."""
-    others = [task for task in healthy if task.id != own]
+    others = [task for task in running if task.id != own]
     if not others:
         raise RefusedError(
             f"no task was stopped: {own}, the only healthy task of {where}, is the one chaosd itself runs in",
@@ -217,34 +208,6 @@ def _but_own(healthy: Sequence[Task], own: str, where: str) -> Sequence[Task]:
             hint="run chaosd beside the service instead (docs/deploy-ecs.md), or set own_task: true",
         )
     return others
-
-
-def _room(healthy: int, order: Order, where: str) -> int:
-    """Return how many tasks may be stopped; raises RefusedError, with the numbers, when that is none."""
-    if healthy <= order.keep_healthy:
-        raise RefusedError(
-            f"no task was stopped: {where} has {healthy} healthy tasks and must keep {order.keep_healthy}",
-            rule="min-healthy-tasks",
-            hint="wait until more tasks are healthy, scale the service out, or lower guard.min_healthy_tasks",
-        )
-    room = blast.room(healthy, keep=order.keep_healthy, percent=order.max_percent, disturbed=order.disturbed)
-    if room == 0:
-        already = f", and {order.disturbed} are disturbed already" if order.disturbed else ""
-        raise RefusedError(
-            f"no task was stopped: {order.max_percent:g} % of the {healthy} healthy tasks of {where} is "
-            f"{blast.share(healthy, order.max_percent or 0) or 'none'}{already}",
-            rule="max-percent",
-            hint="wait until more tasks are healthy, scale the service out, or raise guard.max_percent",
-        )
-    return room
-
-
-def _healthy(tasks: Sequence[Task]) -> tuple[Task, ...]:
-    return tuple(
-        task
-        for task in tasks
-        if task.last_status == task.desired_status == "RUNNING" and task.health != "UNHEALTHY"
-    )
 
 
 def _age(task: Task) -> tuple[float, str]:
@@ -270,7 +233,7 @@ def _look(order: _Stopped, world: World) -> _Seen | None:
 
 
 def _judge(order: _Stopped, service: Service, stopped: tuple[str, ...]) -> _Seen:
-    running = _healthy(service.tasks)
+    running = healthy(service.tasks)
     fresh = tuple(sorted((task for task in running if task.id not in order.before), key=_age))
     # As many run as should, and no stopped one among them: then what is owed has come, however the service was
     # scaled meanwhile. The ids decide: right after a stop ECS still counts the stopped task as running.

@@ -1,0 +1,55 @@
+"""Take our change out of a file that the worker has changed since, without touching what the worker wrote."""
+
+from daemon.core import gitindex
+from daemon.core.gitobjects import MalformedError
+from faults.git.kinds import FileEdit
+
+
+def without(edit: FileEdit, now: bytes) -> bytes | None:
+    """Return the content without our change; None when it is no longer there, or cannot be told apart."""
+    after, before = edit.after, edit.before.content if edit.before else b""
+    if after is None or not edit.merge:
+        return None
+    if edit.merge == "log":
+        return before + now[len(after) :] if now.startswith(after) else None
+    if edit.merge == "index":
+        return _index(before, after, now)
+    start, end = _common(before, after)
+    ours, theirs = after[start : len(after) - end], before[start : len(before) - end]
+    return now.replace(ours, theirs) if ours.strip() and now.count(ours) == 1 else None
+
+
+def _common(one: bytes, other: bytes) -> tuple[int, int]:
+    """Return how many bytes of whole lines two contents share at their beginning and at their end."""
+    first, second = one.splitlines(keepends=True), other.splitlines(keepends=True)
+    most = min(len(first), len(second))
+    head = next((n for n in range(most) if first[n] != second[n]), most)
+    most -= head
+    tail = next((n for n in range(most) if first[-1 - n] != second[-1 - n]), most)
+    return sum(map(len, first[:head])), sum(map(len, first[len(first) - tail :]))
+
+
+def _index(before: bytes, after: bytes, now: bytes) -> bytes | None:
+    """Put back each entry that is as we left it; ``before`` itself when only stat data was refreshed."""
+    try:
+        found = [gitindex.parse(data) for data in (before, after, now)]
+    except MalformedError:
+        return None
+    old, ours, theirs = ({(e.path, e.stage): e for e in index.entries} for index in found)
+    if _meaning(ours) == _meaning(theirs) and found[1].tree == found[2].tree:
+        return before
+    changed = {key for key in old.keys() | ours.keys() if _said(old.get(key)) != _said(ours.get(key))}
+    still = {key for key in changed if _said(theirs.get(key)) == _said(ours.get(key))}
+    if not still:
+        return None
+    kept = {key: entry for key, entry in theirs.items() if key not in still}
+    kept |= {key: old[key] for key in still if key in old}
+    return gitindex.build(found[2].algorithm, [kept[key] for key in sorted(kept)])
+
+
+def _meaning(entries: dict[tuple[bytes, int], gitindex.Entry]) -> dict[tuple[bytes, int], object]:
+    return {key: _said(entry) for key, entry in entries.items()}
+
+
+def _said(entry: gitindex.Entry | None) -> object:
+    return None if entry is None else (entry.mode, entry.id, entry.flags, entry.extended)

@@ -1,0 +1,152 @@
+"""Take the edit of one file back: its content again, ours taken out of the worker's version, or left alone."""
+
+import posixpath
+
+from daemon.core.errors import UndoFailedError
+from daemon.core.gitclone import Clone
+from daemon.core.gitobjects import ID_BYTES
+from daemon.core.gitwalk import packed
+from daemon.core.model import Outcome
+from daemon.core.seams import FileStat, World
+from faults.git import merging
+from faults.git.kinds import FileEdit, Snapshot
+from faults.git.looks import guard, look, remove
+from faults.git.records import Record, digest
+from faults.git.undoing import GONE, Result, post, who_removed
+
+_LOOKS, _LOOK_AGAIN_S = 5, 0.3
+
+
+def revert_file(record: Record, edit: FileEdit, world: World) -> Result:
+    """Take it back if its effect still is as we left it; idempotent. Raises UndoFailedError when it may remain."""
+    now = look(world, edit.path)
+    if now is None:
+        return _absent(record, edit, world)
+    if edit.before is not None and now.content == edit.before.content:
+        return _result(edit, _whose(edit.before.stat, now.stat), now)
+    if now.content != edit.after and merging.without(edit, now.content) is None:
+        return _result(edit, Outcome.SUPERSEDED, now)
+    with guard(record, edit, world, reverting=True):
+        return _put_back(record, edit, world)
+
+
+def _put_back(record: Record, edit: FileEdit, world: World) -> Result:
+    """Look again: from here on nobody who keeps to git's locks can change the file."""
+    now = look(world, edit.path)
+    if now is None:
+        return _result(edit, Outcome.SUPERSEDED, now)
+    if now.content != edit.after:
+        return _merge(edit, now, world)
+    if edit.before is None:
+        return _take_away(record, edit, world)
+    world.files.put(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary)
+    return _restored(edit, edit.before, world)
+
+
+def keep_out(record: Record, edit: FileEdit, world: World) -> None:
+    """Take our change out of the index again where a git has put it back; raises UndoFailedError when it stays.
+
+    `git commit -- FILE` and others read the index, then take its lock, and write back what they read: what we took
+    out in between is in it again. They need some milliseconds for that, more in a large work tree.
+    """
+    for _ in range(_LOOKS):
+        world.clock.wait(None, _LOOK_AGAIN_S)
+        now = look(world, edit.path)
+        if now is None or merging.without(edit, now.content) is None:
+            return
+        if edit.before is not None and now.content == edit.before.content:
+            return
+        with guard(record, edit, world, reverting=True):
+            _put_back(record, edit, world)
+    raise UndoFailedError(
+        f"not taken back: a git writes our change to {edit.path} again and again",
+        hint="`chaosd recover` tries again; stop what runs git in the clone if it stays",
+    )
+
+
+def shown(snapshot: Snapshot | None) -> str:
+    """Return what stands for a file in a proof."""
+    return GONE if snapshot is None else f"sha256:{digest(snapshot.content)}"
+
+
+def _merge(edit: FileEdit, now: Snapshot, world: World) -> Result:
+    """Take our change out of what the worker has made of the file since."""
+    rest = merging.without(edit, now.content)
+    if rest is None:
+        return _result(edit, Outcome.SUPERSEDED, now)
+    as_before = edit.before is not None and rest == edit.before.content
+    like = edit.before.stat if edit.before is not None and as_before else now.stat
+    world.files.put(edit.path, rest, like, temporary=edit.temporary)
+    if as_before and edit.before is not None:
+        return _restored(edit, edit.before, world)
+    digests = shown(Snapshot(stat=now.stat, content=rest))
+    return Result(edit, Outcome.RESTORED, digests, digests, "our change was taken out of the worker's version")
+
+
+def _result(edit: FileEdit, outcome: Outcome, now: Snapshot | None, note: str = "") -> Result:
+    return Result(edit, outcome, shown(edit.before), shown(now), note)
+
+
+def _whose(before: FileStat, now: FileStat) -> Outcome:
+    """Say who made a file whose content is right: only we give it its old mtime back."""
+    if before.mtime_ns != now.mtime_ns:
+        return Outcome.SUPERSEDED
+    return Outcome.UNTOUCHED if before.inode == now.inode else Outcome.RESTORED
+
+
+def _restored(edit: FileEdit, before: Snapshot, world: World) -> Result:
+    now = look(world, edit.path)
+    if now is None or now.content != before.content:
+        raise UndoFailedError(
+            f"not taken back: {edit.path} is not as it was",
+            hint="something changed it at the same moment; `chaosd recover` tries again",
+        )
+    return _result(edit, Outcome.RESTORED, now)
+
+
+def _take_away(record: Record, edit: FileEdit, world: World) -> Result:
+    if edit.immutable and _index_moved_on(record, world):
+        return _result(edit, Outcome.SUPERSEDED, look(world, edit.path), "kept: an index may name it")
+    post(record, world)
+    remove(record, edit.path, world)
+    return _result(edit, Outcome.RESTORED, None)
+
+
+def _index_moved_on(record: Record, world: World) -> bool:
+    """Tell whether the worker has written the index since: then what we staged may be in it.
+
+    Even after it was taken out: `git commit -- FILE` reads the index before it takes the lock, and writes back what
+    it read. An entry without its object breaks every commit; an object that nothing names is pruned by gc.
+    """
+    for edit in record.files:
+        if edit.merge == "index" and edit.before is not None:
+            now = look(world, edit.path)
+            if now is None or now.content != edit.before.content:
+                return True
+    return False
+
+
+def _absent(record: Record, edit: FileEdit, world: World) -> Result:
+    """Put a file back that is gone, if it was us who removed it or its content cannot be wrong."""
+    if edit.before is None:
+        return _result(edit, who_removed(record, edit, world), None)
+    if edit.after is not None and not edit.immutable:
+        return _result(edit, Outcome.SUPERSEDED, None)
+    directory = posixpath.dirname(edit.path)
+    above = world.files.lstat(posixpath.dirname(directory))
+    if above is None or (edit.immutable and _in_a_pack(record, edit, world)):
+        return _result(edit, Outcome.SUPERSEDED, None)
+    world.files.make_directory(directory, above)  # git removes an object directory that has become empty
+    if world.files.create(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary):
+        return _restored(edit, edit.before, world)
+    return _result(edit, Outcome.SUPERSEDED, look(world, edit.path))
+
+
+def _in_a_pack(record: Record, edit: FileEdit, world: World) -> bool:
+    """Tell whether somebody has fetched the object anew."""
+    identity = "".join(edit.path.rsplit("/", 2)[1:])
+    algorithm = next(name for name, size in ID_BYTES.items() if 2 * size == len(identity))
+    repository = edit.path.rpartition("/objects/")[0]  # of a linked work tree another directory than its own
+    root = posixpath.dirname(repository)
+    clone = Clone(root=root, git_dir=repository, inode=record.inode, algorithm=algorithm)
+    return packed(world.files, clone, identity)
