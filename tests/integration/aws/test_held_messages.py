@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,7 +13,9 @@ import pytest
 from daemon.core.cloud import Message, Typed
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Order, Outcome, Undo
+from daemon.core.seams import Flag
 from daemon.core.target import Queue, Target
+from daemon.ports.clock import SystemClock
 from daemon.ports.files import LocalFiles
 from faults.sqs.duplicate import SqsDuplicate
 from faults.sqs.gathering import Gathering
@@ -135,25 +137,24 @@ def test_a_consumer_meets_the_messages_in_the_other_order(
     url, _ = queue(receives=5)
     put(client, url, *"abc")
     undo = prepared(SqsReorder(messages=3, gap=0.5), url, here)
-    met, end = list[str](), Event()
+    met = list[str]()
 
     def consume() -> None:
-        sqs = client("sqs")
-        while not end.is_set() and here.sqs.facts(url).in_flight < 3:
-            end.wait(0.01)
-        while not end.is_set():
-            for one in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []):
-                met.append(one["Body"])
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
+        for one in client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            met.append(one["Body"])
+            client("sqs").delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
 
-    worker = Thread(target=consume)
-    worker.start()
-    try:
-        SqsReorder.inject(undo, here, Event())  # type: ignore[arg-type]
-        wait_for("three messages", lambda: len(met) == 3, 20)
-    finally:
-        end.set()
-        worker.join()
+    class Busy(SystemClock):
+        """The consumer works in the gaps."""
+
+        def wait(self, flag: Flag | None, timeout_s: float) -> bool:
+            assert timeout_s == 0.5
+            consume()
+            return flag is not None and flag.is_set()
+
+    SqsReorder.inject(undo, replace(here, clock=Busy()), Event())  # type: ignore[arg-type]
+    assert met == list("cb"), "the last one is given back when nothing is left to wait for"
+    consume()
     assert met == list("cba")
     assert SqsReorder.revert(undo, here).proof["given_back"] == 3  # type: ignore[arg-type]
 

@@ -149,6 +149,8 @@ def test_signal_0_sends_nothing(mark: str) -> None:
 
 def test_a_group_is_signalled_as_a_whole(mark: str) -> None:
     with child(FAMILY, mark) as one:
+        # Its leader hears of its start while the kernel has still to give the new program its command line.
+        assert until(lambda: len(LocalProcesses().find(match=mark)) == 2)
         leader, member = LocalProcesses().find(match=mark)
         assert (leader.pid, member.pid, member.group) == (one.pid, int(one.said), one.pid)
         assert LocalProcesses().signal(leader, signal.SIGKILL, group=True)
