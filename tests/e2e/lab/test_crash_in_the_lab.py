@@ -37,6 +37,8 @@ OTHERS = 3  # messages of somebody else that wait in a queue
 FAULTS = (
     "ecs-task-stop",
     "ecs-scale",
+    "ecs-redeploy",
+    "process-kill",
     "interrupt-signal",
     "sqs-burst",
     "interrupt-message",
@@ -44,8 +46,14 @@ FAULTS = (
     "sqs-duplicate",
     "sqs-poison",
     "sqs-head-of-line",
+    "sqs-reorder",
 )
-WAITED_ON = {"sqs-hold": "edit-others", "sqs-duplicate": "edit-others", "sqs-head-of-line": "edit-others.fifo"}
+WAITED_ON = {
+    "sqs-hold": "edit-others",
+    "sqs-duplicate": "edit-others",
+    "sqs-reorder": "edit-others",
+    "sqs-head-of-line": "edit-others.fifo",
+}
 Scene = Callable[[str], tuple[Stage, Victim]]
 
 
@@ -113,8 +121,11 @@ def scene(bench: Bench, lonely: str, waiting: dict[str, str], tmp_path: Path) ->
     special = {
         "ecs-task-stop": (tasks, ("--mode", "oldest")),
         "ecs-scale": (scaled, ()),
+        "ecs-redeploy": (replaced, ()),
+        "process-kill": (replaced, ()),
         "sqs-hold": (lambda: others("edit-others"), ("--set", "messages=2", "--set", "gather=1s")),
         "sqs-duplicate": (lambda: others("edit-others"), ("--set", "messages=2")),
+        "sqs-reorder": (lambda: others("edit-others"), ("--set", "messages=3", "--set", "gap=200ms")),
         "sqs-head-of-line": (lambda: others("edit-others.fifo"), ("--set", "groups=2")),
         "sqs-poison": (messages, ("--set", "messages=20")),
         "interrupt-signal": (replaced, ("--mode", "sigterm")),
