@@ -2,8 +2,9 @@
 
 The client speaks in turns. In its greeting (handshake, login) no git is spoken. A turn after that which is long
 enough is taken for a push: what the remote answers is held back while a cut waits for the right moment. What is
-shorter than any report is a window of ssh or HTTP/2, and passes. The client goes on speaking: that was no
-answer to a push, and it passes. It is longer than any report: a fetch's, and passes. Both are silent: so little
+shorter than any report is a window of ssh or HTTP/2, and passes. The client goes on speaking: that was no answer
+to a push but windows, and it passes; the turn goes on, for the end of a push may be short. The answer is longer
+than any report: a fetch's, and passes. Both are silent: so little
 goes on that no report is whole in it, but a window is, and a client that waited for one speaks. Silence after
 that is the end of a push. A remote that is silent for longer before its report is cut off too early: silence is
 longer the more was pushed.
@@ -15,7 +16,8 @@ from daemon.core.proxying import CUT_AFTER, CUT_BEFORE, Rule
 from daemon.proxy.cuts import BY_BURST, BY_QUIET, QUIET_S, CutError, Dice
 from daemon.proxy.rules import Strike
 
-ANSWER_LEAST, ANSWER_MOST = 90, 64 * 1024  # a window takes 36 to 52 bytes, the shortest report 92
+# A window takes 36 to 52 bytes. The shortest report takes 84, and 36 and 88 that end it may be read apart from it.
+ANSWER_LEAST, ANSWER_MOST = 53, 64 * 1024
 WINDOW_MOST = 64
 UNPACKS = 4e6  # bytes a second: so fast a remote reads a pack at least
 
@@ -47,6 +49,7 @@ class Sealed:
         self._turns, self._volume, self._quiet_s = 0, 0, QUIET_S
         self._said = 0  # by the client in this turn
         self._answering = True  # the remote spoke last, or nobody has yet
+        self._answered = True  # it said more than windows, and the client has got it
         self._fates: dict[str, Strike | None] = {}
         self._held = b""
         self._tried = False  # whether a part of it has gone on, for the case that it was a window
@@ -61,8 +64,10 @@ class Sealed:
     def up(self, data: bytes) -> bytes:
         if self._answering:
             self._answering, self._long, self._tried = False, False, False
-            self._turns += 1
-            self._said = 0
+            if self._answered or not self._pushing(CUT_AFTER):
+                self._turns += 1
+                self._said = 0
+            self._answered = False
         self._said += len(data)
         self._volume += len(data)
         rule = self._pushing(CUT_BEFORE)
@@ -74,11 +79,13 @@ class Sealed:
     def down(self, data: bytes) -> bytes:
         self._answering = True
         if self._long or not self._pushing(CUT_AFTER) or (not self._held and len(data) < ANSWER_LEAST):
-            return self.give_up()[1] + data if self._held else data
+            let = self.give_up()[1] + data if self._held else data
+            self._answered = self._answered or len(let) >= ANSWER_LEAST
+            return let
         self._held += data
         if len(self._held) <= ANSWER_MOST:
             return b""
-        self._long = True
+        self._answered = self._long = True
         return self.give_up()[1]
 
     def quiet(self, *, ended: bool) -> tuple[bytes, bytes]:
@@ -90,6 +97,7 @@ class Sealed:
         strike = self._decide(rule) if rule else None
         if strike is not None:
             raise CutError(strike, BY_QUIET)
+        self._answered = self._answered or bool(self._held or self._tried)
         return self.give_up()
 
     def give_up(self) -> tuple[bytes, bytes]:
