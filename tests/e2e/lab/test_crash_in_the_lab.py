@@ -143,12 +143,13 @@ def scene(bench: Bench, lonely: str, waiting: dict[str, str], tmp_path: Path) ->
     return make
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", ["ecs-scale", "interrupt-signal", "sqs-burst", "sqs-hold"])
 def test_the_guardian_alone_takes_it_back(scene: Scene, fault: str) -> None:
     stage, victim = scene(fault)
     assert kill_once(stage, victim, DAEMON, at_step("injected")) == []
 
 
+@pytest.mark.torture
 def test_a_burst_cut_off_in_the_middle_leaves_no_message(scene: Scene) -> None:
     stage, victim = scene("sqs-burst")
 

@@ -43,9 +43,9 @@ class Machine:
             raise AssertionError(f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}\n{self.log()}")
         return done.stdout + done.stderr
 
-    def show(self, name: str) -> str:
-        """Return one property of the service."""
-        return self.run("systemctl", "show", "--value", "-p", name, "chaosd").strip()
+    def show(self, name: str, *, unit: str = "chaosd") -> str:
+        """Return one property of a service."""
+        return self.run("systemctl", "show", "--value", "-p", name, unit).strip()
 
     def log(self) -> str:
         """Return what the service and systemd wrote about it."""

@@ -48,7 +48,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 def _install(host: Machine, clone: Path) -> None:
     """Do what the guide tells an operator to do; the worker's clone is another user's."""
     etc = host.files / "etc"
-    shutil.copy(UNITS / "chaosd.service", etc / "systemd/system/chaosd.service")
+    for unit in ("chaosd", "chaosd-proxy"):
+        shutil.copy(UNITS / f"{unit}.service", etc / f"systemd/system/{unit}.service")
     drop_ins = etc / "systemd/system/chaosd.service.d"
     drop_ins.mkdir()
     for family in ("git", "network"):
@@ -174,6 +175,37 @@ def test_after_sigkill_nothing_is_left_and_nobody_is_left_behind(daemon: Machine
     assert daemon.run("pgrep", "-c", "-f", "daemon.faces", check=False).strip() == "0", "no guardian, no reverter"
 
 
+@pytest.fixture
+def proxy(host: Machine) -> Iterator[Machine]:
+    """The proxy in its own unit, and the daemon started after it; the configuration has a ``proxy:`` meanwhile."""
+    config, environment = host.files / "etc/chaosd/chaosd.yaml", host.files / "etc/chaosd/environment"
+    before = config.read_text()
+    config.write_text(before + 'proxy: {listen: "127.0.0.1:4510", upstream: "http://127.0.0.1:9"}\n')
+    environment.write_text("AWS_ACCESS_KEY_ID=test\nAWS_SECRET_ACCESS_KEY=test\nAWS_DEFAULT_REGION=us-west-2\n")
+    host.run("systemctl", "start", "chaosd-proxy", "chaosd")
+    yield host
+    host.run("systemctl", "stop", "chaosd", "chaosd-proxy", check=False)
+    config.write_text(before)
+    environment.unlink()
+
+
+def test_a_proxy_of_its_own_outlives_a_killed_daemon_and_comes_back_when_it_is_killed(proxy: Machine) -> None:
+    def listens() -> bool:
+        return "127.0.0.1:4510" in proxy.run("ss", "-Hltn")
+
+    proxy.wait(listens, "the proxy listens")
+    pid = proxy.show("MainPID", unit="chaosd-proxy")
+    proxy.wait(lambda: '"event": "proxy.found"' in proxy.log(), "the daemon uses it")
+    restarts = int(proxy.show("NRestarts"))
+    proxy.run("kill", "-KILL", proxy.show("MainPID"))
+    proxy.wait(lambda: int(proxy.show("NRestarts")) > restarts, "systemd starts the daemon anew")
+    assert proxy.show("MainPID", unit="chaosd-proxy") == pid
+    proxy.run("kill", "-KILL", pid)
+    proxy.wait(lambda: proxy.show("MainPID", unit="chaosd-proxy") not in ("0", pid), "systemd starts the proxy anew")
+    proxy.wait(listens, "the proxy listens")
+    assert '"event": "proxy.started"' not in proxy.log(), "the daemon started none beside it"
+
+
 def documented(begin: str) -> str:
     """Return a command of the guide, as it stands there."""
     text = (ROOT / "docs/deploy-systemd.md").read_text()
@@ -211,21 +243,21 @@ def test_the_unit_and_its_drop_ins_are_free_of_complaints(host: Machine) -> None
     for family in FAMILIES:
         shutil.copy(UNITS / "chaosd.service.d" / f"{family}.conf", drop_ins / f"{family}.conf")
     try:
-        assert host.run("systemd-analyze", "verify", "chaosd.service") == ""
+        assert host.run("systemd-analyze", "verify", "chaosd.service", "chaosd-proxy.service") == ""
     finally:
         for family in set(FAMILIES) - {"git"}:
             (drop_ins / f"{family}.conf").unlink()
 
 
-def score(directory: Path, *families: str) -> str:
-    """Return systemd's exposure level of the unit with drop-ins."""
-    shutil.copy(UNITS / "chaosd.service", directory / "chaosd.service")
-    (directory / "chaosd.service.d").mkdir()
+def score(directory: Path, *families: str, unit: str = "chaosd") -> str:
+    """Return systemd's exposure level of a unit with drop-ins."""
+    shutil.copy(UNITS / f"{unit}.service", directory / f"{unit}.service")
+    (directory / f"{unit}.service.d").mkdir()
     for family in families:
-        shutil.copy(UNITS / "chaosd.service.d" / f"{family}.conf", directory / "chaosd.service.d")
-    words = ("systemd-analyze", "security", "--offline=true", str(directory / "chaosd.service"))
+        shutil.copy(UNITS / f"{unit}.service.d" / f"{family}.conf", directory / f"{unit}.service.d")
+    words = ("systemd-analyze", "security", "--offline=true", str(directory / f"{unit}.service"))
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    found = re.search(r"Overall exposure level for chaosd.service: ([\d.]+)", done.stdout)
+    found = re.search(rf"Overall exposure level for {unit}.service: ([\d.]+)", done.stdout)
     assert found, done.stdout + done.stderr
     return found[1]
 
@@ -236,3 +268,7 @@ def test_the_guide_states_the_exposure_of_each_drop_in(tmp_path: Path, families:
     name = {(): "none", FAMILIES: "all"}.get(families, f"`{'.conf`, `'.join(families)}.conf`")
     print(f"{name}: {found}")  # noqa: T201  the score, with -s
     assert f"| {name} | {found} |" in (ROOT / "docs/deploy-systemd.md").read_text()
+
+
+def test_the_guide_states_the_exposure_of_the_proxy_s_unit(tmp_path: Path) -> None:
+    assert f"(exposure {score(tmp_path, unit='chaosd-proxy')})" in (ROOT / "docs/deploy-systemd.md").read_text()
