@@ -201,7 +201,7 @@ def test_a_proxy_of_its_own_outlives_a_killed_daemon_and_comes_back_when_it_is_k
     proxy.wait(lambda: int(proxy.show("NRestarts")) > restarts, "systemd starts the daemon anew")
     assert proxy.show("MainPID", unit="chaosd-proxy") == pid
     proxy.run("kill", "-KILL", pid)
-    proxy.wait(lambda: proxy.show("MainPID", unit="chaosd-proxy") not in ("0", pid), "systemd starts the proxy anew")
+    proxy.wait(lambda: proxy.show("MainPID", unit="chaosd-proxy") not in ("0", pid), "systemd starts it anew")
     proxy.wait(listens, "the proxy listens")
     assert '"event": "proxy.started"' not in proxy.log(), "the daemon started none beside it"
 
