@@ -93,6 +93,7 @@ def test_every_call_of_a_run_is_allowed(bench: Bench, gate: Enforcer) -> None:
     print(sorted(f"{one.action} {one.resource}" for one in gate.passed))  # noqa: T201  for the report, with -s
 
 
+@pytest.mark.torture
 def test_every_call_of_the_faults_of_queue_and_service_is_allowed(bench: Bench) -> None:
     queue = bench.aws.sqs.create_queue(QueueName="edit-waiting", tags=TAGS)["QueueUrl"]
     for number in range(3):

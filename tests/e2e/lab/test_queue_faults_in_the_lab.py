@@ -69,6 +69,7 @@ def test_a_second_delivery_is_done_once_by_a_worker_that_looks(correct: Bench) -
     assert done_twice(told) == set(), told["violations"]
 
 
+@pytest.mark.torture
 def test_poison_is_set_aside_and_the_work_behind_it_is_done(correct: Bench) -> None:
     told = played(correct, "sqs-poison", "--mode", "wrong-type", "--set", "messages=3")
     assert broken(told) == set(), told["violations"]

@@ -56,6 +56,7 @@ def test_a_correct_worker_loses_nothing_when_a_task_is_stopped(bench: Bench) -> 
     assert bench.counts(bench.info.input_queue_url) == (0, 0)
 
 
+@pytest.mark.torture  # by default `chaosd ci` is shown the same worker, in test_ci
 @pytest.mark.parametrize("busy", [("drop-on-sigterm", 4.0)], indirect=True)
 def test_a_message_lost_by_an_interrupted_worker_makes_violated_and_is_named(busy: Bench) -> None:
     crowd = ("--scenario-set", "messages=3", "--strike", "2s")  # both are in the middle of a build then
@@ -66,6 +67,7 @@ def test_a_message_lost_by_an_interrupted_worker_makes_violated_and_is_named(bus
     assert "no-lost-instruction" in answer["reasons"][0]
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("busy", [("deploy-before-commit", 1.0)], indirect=True)
 def test_what_is_broken_without_a_fault_is_the_baseline_s_and_not_the_fault_s(busy: Bench) -> None:
     code, answer = busy.answer("inject", "ecs-task-stop", "--for", "20s", *BASIC)

@@ -32,7 +32,7 @@ from tests.integration.aws.conftest import REGION
 from tests.integration.aws.test_held_messages import Here
 from tests.waiting import wait_for
 
-KILLS = int(os.environ.get("CHAOSD_INSTANTS", "8"))  # a fault; `CHAOSD_INSTANTS=200` for a long run
+KILLS = int(os.environ.get("CHAOSD_INSTANTS", "4"))  # a fault; `CHAOSD_INSTANTS=200` for a long run
 MESSAGES = 4
 HIDDEN_S, ANSWER_S = 2.0, 4.0  # short, so that what has to be waited for is; an answer takes less even here
 FORK = multiprocessing.get_context("fork")
