@@ -1,6 +1,6 @@
 """What runs in an emulated machine whose kernel has netem: latency and loss by tc, measured, in lines of JSON.
 
-python -m tests.integration.network.guest
+python -m tests.integration.network.guest [KILLS]
 """
 
 import json
@@ -18,7 +18,7 @@ from faults import CATALOGUE
 from faults.network import host, hosting
 from tests.fakes import Death, Mortal, Switch
 from tests.integration.network.netns import FAR, OTHER, Pair, pair
-from tests.integration.network.striker import PACKETS, Striker, lost
+from tests.integration.network.striker import PACKETS, Striker, killed_in_the_act, lost
 from tests.waiting import wait_for
 
 PORT = 8080
@@ -32,10 +32,16 @@ def main() -> None:
         for address in (FAR, OTHER):
             wire.listen(wire.far, address, PORT)
         striker = Striker(wire, LocalWorld(aws=Aws(), private=Path(private)))
+        if sys.argv[1:]:
+            tell("kills", kills(wire, striker, int(sys.argv[1])))
+            return
         for measure in (round_trip, latency, jitter, loss, fuse, deaths, round_trip):
-            found = {measure.__name__: measure(wire, striker)}
-            sys.stdout.write(f"\n{MARK}{json.dumps(found)}\n")
-            sys.stdout.flush()
+            tell(measure.__name__, measure(wire, striker))
+
+
+def tell(name: str, found: object) -> None:
+    sys.stdout.write(f"\n{MARK}{json.dumps({name: found})}\n")
+    sys.stdout.flush()
 
 
 def round_trip(wire: Pair, _: Striker) -> float:
@@ -130,6 +136,12 @@ def deaths(wire: Pair, striker: Striker) -> dict[str, int]:
         striker.revert(undo)
         left += wire.rules() != before
     return {"moments": counting.moments, "of_inject": of_inject, "died": died, "left": left}
+
+
+def kills(wire: Pair, striker: Striker, times: int) -> dict[str, int]:
+    """Kill so often, half with a delay under way and half with loss; see what was there, and then nothing."""
+    late = killed_in_the_act(wire, striker, times - times // 2, "network-latency", delay=DELAY_S)
+    return dict(late + killed_in_the_act(wire, striker, times // 2, "network-packet-loss", by="netem", percent=30))
 
 
 if __name__ == "__main__":

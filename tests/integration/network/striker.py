@@ -1,8 +1,13 @@
 """Faults that strike in a namespace of the test's own, and how many packets get through there."""
 
 import json
+import multiprocessing
+import os
 import random
+import signal
 import socket
+import time  # noqa: TID251 - kills at instants
+from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -42,6 +47,39 @@ class Striker:
 
     def revert(self, undo: Undo) -> Reversion:
         return CATALOGUE[undo.fault].revert(undo, self.world)
+
+
+def _act(undo: Undo, world: LocalWorld) -> None:
+    """Strike and take back, again and again until somebody ends it."""
+    fault = CATALOGUE[undo.fault]
+    while True:
+        fault.inject(undo, world, Switch())
+        fault.revert(undo, world)
+
+
+def killed_in_the_act(wire: Pair, striker: Striker, kills: int, fault: str, **how: Any) -> Counter[str]:
+    """Kill (SIGKILL) who strikes and takes back so many times; return what was found, and fail when it stays.
+
+    Much denser than killing the whole of chaosd (``tests/e2e/network``): no instant falls before the first command
+    or after the last, and a command under way outlives its process.
+    """
+    before, dice, seen = wire.rules(), random.Random(fault), Counter[str]()
+    undo = striker.prepare(fault, **how)
+    forked = multiprocessing.get_context("fork")
+    began_s = time.monotonic()
+    striker.revert(striker.strike(fault, **how))
+    lasts_s = time.monotonic() - began_s  # of one round, here and now
+    for _ in range(kills):
+        process = forked.Process(target=_act, args=(undo, striker.world))
+        process.start()
+        process.join(dice.uniform(0, 2 * lasts_s))
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join(30)
+        seen["struck" if wire.rules() != before else "not struck"] += 1
+        striker.revert(undo)
+        assert wire.rules() == before, seen
+    return seen
 
 
 def lost(wire: Pair, where: str, to: str) -> int:
