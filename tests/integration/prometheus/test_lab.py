@@ -185,8 +185,10 @@ def break_the_proxy(play: Play) -> None:
         with suppress(ClientError):
             sqs.list_queues()
         play.count()
-        return all(series for where, series in play.asked.items() if "proxy" in where.lower())
+        return all(play.asked[panel.where] for panel in panels)
 
+    panels = [e for e in promql.of_dashboards() if "chaosd_proxy_" in e.text]
+    assert panels
     wait_for("every expression about the proxy has data", disturbed, PATIENCE_S, 0.5)
     play.service.call("POST", f"/api/v1/injections/{throttled}/revert", {})
     state = LocalProxy(play.room.parent / "state" / "proxy", SystemClock())
@@ -196,6 +198,7 @@ def break_the_proxy(play: Play) -> None:
             """Take the port before the proxy can have it back."""
             os.kill(state.facts().pid, signal.SIGKILL)
             listener = squatting.enter_context(socket.socket())
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections may linger
             wait_for("its port is free", lambda: bound(listener, play.proxy), PATIENCE_S, 0.01)
 
         play.planted("ChaosdProxyDown", squat, squatting.close)
