@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,21 @@ class Bench:
         return int(found[names[0]]), int(found[names[1]])
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    directory = tmp_path_factory.mktemp("lab")
-    info = lab.up(directory / "lab", tasks=2, build_s=0.0)
+@contextmanager
+def laboratory(
+    directory: Path, *, defect: str | None = None, build_s: float = 0.0, more: str = "sampling: {stable_for: 1s}\n"
+) -> Iterator[Bench]:
+    """Hold a lab of two workers; its configuration is the lab's own and ``more``."""
+    info = lab.up(directory / "lab", tasks=2, build_s=build_s, defect=defect)
     config = directory / "chaosd.yaml"
-    config.write_text(info.config_yaml() + "sampling: {stable_for: 1s}\n")
+    config.write_text(info.config_yaml() + more)
     try:
         yield Bench(info=info, aws=clients(info.endpoint_url), directory=directory, config=config)
     finally:
         lab.down(info.directory)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with laboratory(tmp_path_factory.mktemp("lab")) as found:
+        yield found

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.lab import lab
-from daemon.lab.provision import clients
-from tests.e2e.lab.conftest import Bench
+from tests.e2e.lab.conftest import Bench, laboratory
 
 STOP = "  - {name: stop, fault: ecs-task-stop, target: editor, every: 1h, for: 10s}\n"
 LOCK = "  - {name: lock, fault: git-lock, target: editor, every: 1h, for: 10s, set: {mode: index-lock}}\n"
@@ -28,12 +26,8 @@ STAGES = {"pushed", "deployed", "answered"}
 def workers(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
     """A lab of its own; a defect makes work last long enough to be met in the middle of it."""
     defect = getattr(request, "param", None)
-    info = lab.up(tmp_path / "lab", tasks=2, build_s=3.0 if defect else 0.3, defect=defect)
-    config = tmp_path / "chaosd.yaml"
-    try:
-        yield Bench(info=info, aws=clients(info.endpoint_url), directory=tmp_path, config=config)
-    finally:
-        lab.down(info.directory)
+    with laboratory(tmp_path, defect=defect, build_s=3.0 if defect else 0.3) as bench:
+        yield bench
 
 
 def configure(bench: Bench, experiments: str) -> None:

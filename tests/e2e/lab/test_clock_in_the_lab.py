@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.lab import lab
-from daemon.lab.provision import FAKETIME, clients
-from tests.e2e.lab.conftest import Bench
+from daemon.lab.provision import FAKETIME
+from tests.e2e.lab.conftest import Bench, laboratory
 from tests.waiting import wait_for
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
@@ -24,13 +23,8 @@ def faked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     if LIBRARY is None:
         pytest.skip("libfaketime is not installed")
     monkeypatch.setenv(FAKETIME, str(LIBRARY))
-    info = lab.up(tmp_path / "lab", tasks=2, build_s=0.0)
-    config = tmp_path / "chaosd.yaml"
-    config.write_text(info.config_yaml())
-    try:
-        yield Bench(info=info, aws=clients(info.endpoint_url), directory=tmp_path, config=config)
-    finally:
-        lab.down(info.directory)
+    with laboratory(tmp_path) as bench:
+        yield bench
 
 
 def ahead_s(bench: Bench) -> float:

@@ -4,38 +4,25 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.lab import lab
-from daemon.lab.provision import clients
-from tests.e2e.lab.conftest import Bench
+from tests.e2e.lab.conftest import Bench, laboratory
 
 pytestmark = pytest.mark.timeout(600)
+BUILD_S = 0.1
 # More than two workers take at once, so that some wait in the queue: what nobody has left there cannot be received.
 BUSY = ("--scenario-set", "messages=14", "--scenario-set", "gap=100ms", "--strike", "0s")
 # The first delivery is done when the second comes: two at once, even a careless worker may tell apart.
 LATER = ("--mode", "later", "--set", "after=6s", "--set", "messages=2", *BUSY, "--for", "25s")
 
 
-@contextmanager
-def laboratory(directory: Path, defect: str | None = None) -> Iterator[Bench]:
-    info = lab.up(directory / "lab", tasks=2, defect=defect, build_s=0.1)
-    config = directory / "chaosd.yaml"
-    config.write_text(info.config_yaml() + "sampling: {stable_for: 1s}\n")
-    try:
-        yield Bench(info=info, aws=clients(info.endpoint_url), directory=directory, config=config)
-    finally:
-        lab.down(info.directory)
-
-
 @pytest.fixture(scope="module")
 def correct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with laboratory(tmp_path_factory.mktemp("lab")) as bench:
+    with laboratory(tmp_path_factory.mktemp("lab"), build_s=BUILD_S) as bench:
         yield bench
 
 
@@ -58,7 +45,7 @@ def done_twice(told: dict[str, Any]) -> set[str]:
 
 
 def test_a_second_delivery_is_done_twice_by_a_worker_that_does_not_look(tmp_path: Path) -> None:
-    with laboratory(tmp_path, "not-idempotent") as bench:
+    with laboratory(tmp_path, defect="not-idempotent", build_s=BUILD_S) as bench:
         told = played(bench, "sqs-duplicate", *LATER)
     assert done_twice(told) == {"exactly-once"}, told["violations"]
 

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from daemon.lab import lab
-from daemon.lab.provision import clients
-from tests.e2e.lab.conftest import Bench
+from tests.e2e.lab.conftest import Bench, laboratory
 from tests.waiting import wait_for
 
 
@@ -66,13 +64,8 @@ def test_an_interrupted_run_takes_its_messages_back(bench: Bench) -> None:
 
 @pytest.fixture
 def defective(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
-    info = lab.up(tmp_path / "lab", tasks=2, build_s=0.0, defect=request.param)
-    config = tmp_path / "chaosd.yaml"
-    config.write_text(info.config_yaml())
-    try:
-        yield Bench(info=info, aws=clients(info.endpoint_url), directory=tmp_path, config=config)
-    finally:
-        lab.down(info.directory)
+    with laboratory(tmp_path, defect=request.param, more="") as bench:
+        yield bench
 
 
 @pytest.mark.parametrize("defective", ["not-idempotent"], indirect=True)

@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 from daemon.core.messages import RUN_ATTRIBUTE
-from daemon.lab import lab
-from daemon.lab.provision import clients
 from daemon.ports.journal import Journal
-from tests.e2e.lab.conftest import Bench
+from tests.e2e.lab.conftest import Bench, laboratory
 from tests.waiting import wait_for
 
 
@@ -21,13 +19,8 @@ from tests.waiting import wait_for
 def busy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Two workers with the defect asked for, each as slow as the build asked for."""
     defect, build_s = request.param
-    info = lab.up(tmp_path / "lab", tasks=2, build_s=build_s, defect=defect)
-    config = tmp_path / "chaosd.yaml"
-    config.write_text(info.config_yaml() + "sampling: {stable_for: 1s}\n")
-    try:
-        yield Bench(info=info, aws=clients(info.endpoint_url), directory=tmp_path, config=config)
-    finally:
-        lab.down(info.directory)
+    with laboratory(tmp_path, defect=defect, build_s=build_s) as bench:
+        yield bench
 
 
 def runs(bench: Bench) -> list[tuple[str, str]]:
