@@ -151,6 +151,14 @@ CELLS: Mapping[str, Cell] = {
             settings={"operation": "ReceiveMessage", "resource": "edit-input", "visibility": "0s", "most": "2"},
         ),
     ),
+    # The copy comes when the message is done: of two at a time one finds the other's push.
+    "basic + sqs-duplicate": Cell(
+        scenario="basic",
+        settings={"messages": "24", "gap": "200ms"},
+        disturbance=Inject(
+            fault="sqs-duplicate", mode="later", settings={"messages": "2", "after": "6s"}, hold="30s"
+        ),
+    ),
     # Rules of the relay that its git remote is behind. The correct worker tries again until a push is told done.
     "basic + git-transport/cut-after": Cell(
         scenario="basic",
