@@ -41,6 +41,8 @@ class Cell:
 
 #: Two workers are never idle: most moments are in the middle of some message's work.
 BUSY = {"messages": "16", "gap": "700ms"}
+#: More at a time than two workers take: some wait, and nobody is idle.
+CROWD = {"messages": "24", "gap": "200ms"}
 #: The last ones are sent while the outside party is at it.
 CALM = {"messages": "8", "gap": "1s"}
 #: Messages are still sent when a second chaosd has come up and injected, on a busy machine as well.
@@ -151,10 +153,16 @@ CELLS: Mapping[str, Cell] = {
             settings={"operation": "ReceiveMessage", "resource": "edit-input", "visibility": "0s", "most": "2"},
         ),
     ),
+    # Longer than the visibility timeout: what the worker has begun is given to the other one, then it goes on.
+    "basic + process-pause": Cell(
+        scenario="basic",
+        settings=CROWD,
+        disturbance=Inject(fault="process-pause", mode="process", hold="14s"),
+    ),
     # The copy comes when the message is done: of two at a time one finds the other's push.
     "basic + sqs-duplicate": Cell(
         scenario="basic",
-        settings={"messages": "24", "gap": "200ms"},
+        settings=CROWD,
         disturbance=Inject(
             fault="sqs-duplicate", mode="later", settings={"messages": "2", "after": "6s"}, hold="30s"
         ),

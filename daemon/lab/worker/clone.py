@@ -122,15 +122,18 @@ class Clone:
             return True
         return False
 
-    def find(self, command: Command, *, pushed: bool = False) -> bool:
-        """Say whether a commit of ``command`` is on its branch: here or there, or ``pushed``, only there."""
+    def find(self, command: Command) -> bool:
+        """Say whether a commit of ``command`` is on its branch, here or there."""
         refs = self.refs(command.branch)
-        tips = [tip for tip in (refs.remote, "" if pushed else refs.local) if tip]
+        tips = [tip for tip in (refs.remote, refs.local) if tip]
         if not tips:
             return False
-        trailers = [f"--grep=^{t}$" for t in _trailers(command).replace(".", "[.]").splitlines()]
-        search = ("log", "-1", "--format=%H", "--extended-regexp", "--all-match", *trailers)
-        return bool(self.git.run(*search, *tips, "--not", refs.mainline).strip())
+        return self._bears(_trailers(command), *tips, "--not", refs.mainline)
+
+    def _bears(self, trailers: str, *revisions: str) -> bool:
+        lines = [f"--grep=^{line}$" for line in trailers.replace(".", "[.]").splitlines() if line]
+        search = ("log", "-1", "--format=%H", "--extended-regexp", "--all-match", *lines)
+        return bool(self.git.run(*search, *revisions).strip())
 
     def edit(self, command: Command, *, again: bool) -> None:
         """Append the command's line to its session's file; with ``again`` even when it is there."""
@@ -165,11 +168,10 @@ class Clone:
         self.git.run("commit", "--quiet", "--allow-empty", "--no-verify", "--file=-", *scope, text=text)
         self.slot.note(branch=command.branch)
 
-    def push(self, branch: str, pause: threading.Event, command: Command | None = None) -> None:
-        """Push ``branch``; when the remote has moved on, rebase onto it and push again.
+    def push(self, branch: str, pause: threading.Event) -> None:
+        """Push ``branch``; when the remote has moved on, catch up with it and push again.
 
-        When the remote turns out to have ``command``'s commit already (a message delivered twice, to two
-        tasks), ours is dropped. Raises PushRejected after 8 attempts, GitError for any other failure.
+        Raises PushRejected after 8 attempts, GitError for any other failure.
         """
         for attempt in range(1, PUSH_ATTEMPTS + 1):
             try:
@@ -180,10 +182,6 @@ class Clone:
                 say("push.rejected", level="WARNING", branch=branch, attempt=attempt, why=str(error))
                 pause.wait(random.uniform(0.0, 0.05 * attempt))  # noqa: S311 - spreads the tasks, guards nothing
                 self.fetch(branch)
-                looks = self.defect is not Defect.NOT_IDEMPOTENT
-                if looks and command is not None and self.find(command, pushed=True):
-                    # Ours is the last commit, and not pushed.
-                    self.git.run("reset", "--quiet", "--keep", "HEAD~1")
                 self._catch_up(branch)
             else:
                 return
@@ -243,12 +241,26 @@ class Clone:
         if self.defect is Defect.ADD_ALL_WITH_CONFLICT_MARKERS:
             self._merge_anyhow(upstream)
             return
+        if self.defect is not Defect.NOT_IDEMPOTENT:
+            self._drop_done(upstream)
         try:
             self.git.run("rebase", "--quiet", "--autostash", upstream)
         except GitError as error:
             self.git.succeeds("rebase", "--abort")
             say("rebase.stopped", level="WARNING", branch=branch, why=str(error))
             self._merge_both(upstream)
+
+    def _drop_done(self, upstream: str) -> None:
+        """Drop our last commits whose command ``upstream`` has as well.
+
+        A message that was ours for too long (we were stopped, or dead) is delivered again, to another task.
+        """
+        while not self.git.succeeds("merge-base", "--is-ancestor", "HEAD", upstream):
+            trailers = self.git.run("log", "-1", "--format=%(trailers:only)").strip()
+            if not trailers or not self._bears(trailers, f"HEAD..{upstream}"):
+                return
+            self.git.run("reset", "--quiet", "--keep", "HEAD~1")
+            say("commit.dropped", level="WARNING", why="the remote has its command already")
 
     def _merge_both(self, upstream: str) -> None:
         """Merge what does not fit: both sides' lines, and what one side deleted and the other changed stays."""

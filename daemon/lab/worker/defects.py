@@ -118,6 +118,7 @@ DEFECTS: Mapping[Defect, Planted] = {
             "basic + aws-lost-reply",
             "basic + aws-duplicate-delivery",
             "basic + aws-visibility-expired",
+            "basic + process-pause",
             "basic + sqs-duplicate",
             "basic + git-transport/cut-after",
         ),

@@ -186,7 +186,7 @@ class Pipeline:
             except (PushRejected, GitError) as error:
                 say("push.failed", level="WARNING", why=str(error))
             return
-        self.clone.push(command.branch, self.stop, command)
+        self.clone.push(command.branch, self.stop)
 
     def _deploy(self, command: Command, commit: str) -> None:
         if self.settings.defect is Defect.DEPLOY_ONCE_IGNORE_FAILURE:

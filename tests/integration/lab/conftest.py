@@ -169,8 +169,8 @@ class Desk:
         self.clone.commit(command)
         return command
 
-    def push(self, command: Command | None = None) -> None:
-        self.clone.push(BRANCH, threading.Event(), command)
+    def push(self) -> None:
+        self.clone.push(BRANCH, threading.Event())
 
     def published(self, git: Callable[..., str]) -> list[str]:
         return git(self.remote, "grep", "-h", "token", BRANCH, "--", check=False).splitlines()
