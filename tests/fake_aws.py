@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from daemon.core.cloud import (
@@ -81,7 +82,7 @@ class FakeSqs:
         if wait_s and not self._ready(url):
             self._clock.advance(wait_s)
         taken = self._ready(url)[:most]
-        return tuple(self._take(i, visibility_s) for i in taken)
+        return tuple(self._take(i, ceil(visibility_s)) for i in taken)  # as SQS, which counts whole seconds
 
     def delete(self, url: str, handles: Sequence[str]) -> tuple[str | None, ...]:
         queue = self._queue(url)

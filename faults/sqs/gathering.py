@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from daemon.core.cloud import QueueFacts, Received
@@ -21,6 +22,7 @@ COUNTED = ("given_back", "came_back_by_themselves", "receives_without_an_answer"
 class Gathering:
     """What to receive, as it stands in an undo record. ``within_s`` is how long to look for messages.
 
+    ``visibility_s`` becomes a whole number: SQS hides for whole seconds, and the undo waits for just that long.
     ``lasting``: messages that come only later are taken too, until ``within_s`` is over.
     """
 
@@ -30,6 +32,9 @@ class Gathering:
     within_s: float
     visibility_s: float
     lasting: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "visibility_s", float(ceil(self.visibility_s)))
 
     def data(self) -> Mapping[str, Json]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -60,7 +65,7 @@ def input_url(order: Order) -> str:
 
 def hidden_s(lasts_s: float, within_s: float) -> float:
     """Return the visibility to ask for; raises RefusedError when SQS hides nothing for so long."""
-    asked_s = lasts_s + within_s + MARGIN_S
+    asked_s = float(ceil(lasts_s + within_s + MARGIN_S))
     if asked_s > HIDDEN_MOST_S:
         raise RefusedError(
             f"nothing was received: SQS hides a message for {HIDDEN_MOST_S:g} s at most, not for {asked_s:g}",

@@ -178,6 +178,15 @@ def test_a_handle_whose_time_is_over_is_not_used(world: FakeWorld) -> None:
     assert (done.proof["given_back"], done.proof["came_back_by_themselves"]) == (0, 1)
 
 
+@pytest.mark.parametrize("gather", [0.0, 0.3, 9.999])
+def test_what_comes_back_by_itself_is_there_when_the_undo_says_so(world: FakeWorld, gather: float) -> None:
+    """SQS hides for whole seconds: half a second too little was waited for, and a kill in ten showed it."""
+    undo = held(world, messages=1, gather=gather)
+    world.clock.advance(LASTS_S + gather + 9.0)  # so near its end a handle is not used any more
+    assert SqsHold.revert(undo, world).proof["came_back_by_themselves"] == 1
+    assert world.sqs.hidden(URL) == []
+
+
 def test_a_receive_that_was_refused_hides_nothing_one_without_an_answer_may(world: FakeWorld) -> None:
     undo = prepared(world)
     for error, waits in (
