@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +105,10 @@ def _archive(files: dict[str, bytes]) -> bytes:
 
 
 def run(found: Kernel, module: str, directory: Path) -> str:
-    """Boot, run one Python module of this project as root, and return what it said on the console."""
+    """Boot, run one Python module of this project as root, and return what it said on the console.
+
+    After ``SECONDS`` the machine is switched off, and what it has said by then is returned.
+    """
     drivers = in_order(found.modules)
     load = "\n".join(f"/bin/busybox insmod /mod/{path.name}" for path in drivers)
     init = INIT.format(load=load, root=ROOT, python=sys.executable, module=module)
@@ -118,5 +122,7 @@ def run(found: Kernel, module: str, directory: Path) -> str:
         *("-initrd", str(directory / "initramfs"), "-append", "console=ttyS0 quiet panic=-1 no_timer_check"),
         *("-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"),
     )
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
-    return done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
+    console = directory / "console"
+    with console.open("wb") as out, suppress(subprocess.TimeoutExpired):
+        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=SECONDS, check=False)
+    return console.read_text(errors="replace")

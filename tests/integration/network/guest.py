@@ -7,6 +7,8 @@ import json
 import sys
 import tempfile
 import time  # noqa: TID251 - measures round trips
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,7 +35,8 @@ def main() -> None:
             wire.listen(wire.far, address, PORT)
         striker = Striker(wire, LocalWorld(aws=Aws(), private=Path(private)))
         if sys.argv[1:]:
-            tell("kills", kills(wire, striker, int(sys.argv[1])))
+            for so_far in kills(wire, striker, int(sys.argv[1])):
+                tell("kills", so_far)
             return
         for measure in (round_trip, latency, jitter, loss, fuse, deaths, round_trip):
             tell(measure.__name__, measure(wire, striker))
@@ -138,10 +141,13 @@ def deaths(wire: Pair, striker: Striker) -> dict[str, int]:
     return {"moments": counting.moments, "of_inject": of_inject, "died": died, "left": left}
 
 
-def kills(wire: Pair, striker: Striker, times: int) -> dict[str, int]:
-    """Kill so often, half with a delay under way and half with loss; see what was there, and then nothing."""
-    late = killed_in_the_act(wire, striker, times - times // 2, "network-latency", delay=DELAY_S)
-    return dict(late + killed_in_the_act(wire, striker, times // 2, "network-packet-loss", by="netem", percent=30))
+def kills(wire: Pair, striker: Striker, times: int) -> Iterator[Counter[str]]:
+    """Kill so often, in turns of five with a delay and five with loss; yield what was there, and then was not."""
+    seen = Counter[str]()
+    for turn in range(times // 10):
+        seen += killed_in_the_act(wire, striker, 5, "network-latency", turn, delay=DELAY_S)
+        seen += killed_in_the_act(wire, striker, 5, "network-packet-loss", turn, by="netem", percent=30)
+        yield seen
 
 
 if __name__ == "__main__":

@@ -57,13 +57,15 @@ def _act(undo: Undo, world: LocalWorld) -> None:
         fault.revert(undo, world)
 
 
-def killed_in_the_act(wire: Pair, striker: Striker, kills: int, fault: str, **how: Any) -> Counter[str]:
+def killed_in_the_act(
+    wire: Pair, striker: Striker, kills: int, fault: str, seed: int = 0, **how: Any
+) -> Counter[str]:
     """Kill (SIGKILL) who strikes and takes back so many times; return what was found, and fail when it stays.
 
     Much denser than killing the whole of chaosd (``tests/e2e/network``): no instant falls before the first command
     or after the last, and a command under way outlives its process.
     """
-    before, dice, seen = wire.rules(), random.Random(fault), Counter[str]()
+    before, dice, seen = wire.rules(), random.Random(f"{fault} {seed}"), Counter[str]()
     undo = striker.prepare(fault, **how)
     forked = multiprocessing.get_context("fork")
     began_s = time.monotonic()

@@ -37,7 +37,7 @@ def told(directory: Path, *words: str) -> dict[str, Any]:
 
 def test_whoever_is_killed_in_the_act_no_queue_is_left(tmp_path: Path) -> None:
     found = told(tmp_path, str(KILLS))["kills"]
-    assert sum(found.values()) == KILLS
+    assert sum(found.values()) == KILLS // 10 * 10, "cut off, or something was left"
     assert len(found) == 2, "every kill fell into the same state: nothing was tried"
 
 
