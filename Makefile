@@ -44,14 +44,16 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-# Most tests wait for a process, a lab or a lock: one more than there are cores keeps the cores busy.
+# Most tests wait for a process, a lab or a lock: one more than there are cores keeps the cores busy. In the order of
+# their names the long ones do not come last, as they would by their number of tests.
+PARALLEL = -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 TESTERS ?= $(shell echo $$(( 1 + $$(getconf _NPROCESSORS_ONLN) )))
 check: $(VENV)/.dev $(NODE)/node_modules/.installed
-	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
+	$(BIN)/python -m pytest $(PARALLEL)
 
 coverage: $(VENV)/.dev $(NODE)/node_modules/.installed  ## the tests again, slower, and which lines none of them reaches
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(TESTERS) --dist loadfile
+	$(BIN)/coverage run -m pytest $(PARALLEL)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

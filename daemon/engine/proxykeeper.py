@@ -15,6 +15,7 @@ LOOK_S = 1.0
 PAUSE_S, PAUSE_MOST_S = 1.0, 30.0
 SILENT_S = 30.0  # after which one that does not answer is replaced
 END_S = 15.0
+THEIRS_S = 10.0  # for whoever started one that we did not start: a supervisor has it again by then
 FRESH_S = 1.0  # how long what it said holds for those who scrape
 SCRAPE_S = 0.5
 
@@ -123,6 +124,8 @@ class Keeper:
         if self._pid:
             code = self._child.ended() if self._child else None
             self._tell("proxy.died", {"pid": self._pid, "code": code})
+            if not self._kept:
+                self._not_before_s = now_s + THEIRS_S
             self._pid, self._child = 0, None
         if now_s >= self._not_before_s:
             self._start()

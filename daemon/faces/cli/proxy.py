@@ -28,9 +28,14 @@ def proxy(session: Session, listen: str | None, upstream: str | None) -> int:
     setting = _setting(session, listen, upstream)
     state = session.state.make()
     logging.basicConfig(level=logging.WARNING, format="chaosd proxy: %(levelname)s: %(message)s")
+    from daemon.ports.supervisor import Supervisor
     from daemon.proxy import process
 
-    return process.run(state.path, setting, started=lambda lanes: _tell(setting, lanes))
+    def started(lanes: Mapping[str, str]) -> None:
+        _tell(setting, lanes)
+        Supervisor(os.environ).ready("forwarding")
+
+    return process.run(state.path, setting, started=started)
 
 
 def _setting(session: Session, listen: str | None, upstream: str | None) -> "ProxySetting":

@@ -14,6 +14,7 @@ import pytest
 
 from daemon.ports.keep import Keep
 from tests.e2e.journal.stage import CHAOSD, FAULTS, Stage, ended, fill, kill_all, patched, small_disk
+from tests.waiting import wait_for
 
 SAMPLE, FULL, INSTANTS = 1, 12, 100
 Step = Callable[[Stage, random.Random], str]
@@ -253,7 +254,8 @@ def test_a_read_only_state_directory_refuses_before_anything_is_touched(stage: C
     process = one.inject(*FAULTS[1], "60s")
     assert one.await_damage(process)
     kill_all(process)
-    subprocess.run(["mount", "-o", "remount,ro", str(one.state)], check=True)
+    remount = ["mount", "-o", "remount,ro", str(one.state)]
+    wait_for("nobody writes there any more", lambda: subprocess.run(remount, check=False).returncode == 0, 20)
     refused = ended(one.inject(*FAULTS[0], "0s"))
     assert refused.code == 1, refused
     assert len(refused.err.strip().splitlines()) <= 3, refused.err

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from daemon.core.errors import ChaosdError, TargetAbsentError, UnreachableError
-from daemon.engine.proxykeeper import PAUSE_MOST_S, SILENT_S, Keeper
+from daemon.engine.proxykeeper import PAUSE_MOST_S, SILENT_S, THEIRS_S, Keeper
 from tests.fakes import FakeClock
 
 
@@ -104,6 +104,19 @@ def test_one_that_somebody_started_by_hand_is_used_and_never_ended(
     desk.pass_time(3)
     desk.keeper.close()
     assert (desk.hands.started, desk.hands.ended, desk.told) == ([], [], [said])
+
+
+def test_whoever_started_one_has_time_to_start_it_again(desk: Desk) -> None:
+    desk.hands.runs(7, kept=False)
+    desk.keeper.look()
+    desk.hands.running = None
+    desk.pass_time(THEIRS_S - 1)
+    desk.hands.runs(8, kept=False)
+    desk.pass_time(3)
+    assert (desk.hands.started, desk.told) == ([], ["proxy.found", "proxy.died", "proxy.found"])
+    desk.hands.running = None
+    desk.pass_time(THEIRS_S + 2)
+    assert desk.told[3:] == ["proxy.died", "proxy.started"], "nobody did"
 
 
 def test_one_that_dies_is_started_again_and_less_often_when_it_dies_often(desk: Desk) -> None:
