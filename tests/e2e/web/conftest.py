@@ -44,7 +44,8 @@ class Visit:
         return {request.url.split("/", 3)[2] for request in self.requests}
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright runs no other test of this process can have an event loop of its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this system (Debian: chromium)")
