@@ -219,12 +219,21 @@ def _at_work(pid: int, name: str, below: Sequence[str]) -> Process | None:
 
 
 def _command(pid: int) -> str | None:
-    """Return the command line; None for a kernel thread, a zombie, or one we may not see."""
+    """Return the command line; None for a kernel thread, a zombie, or one we may not see.
+
+    A process without one is called by its name in brackets, as ps(1) does: in the middle of exec(2) the kernel has
+    taken the old command line and not given the new one yet, and such a child may inherit from a victim.
+    """
+    here = f"/proc/{pid}"
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes()  # psutil says the same, and takes ten times as long
+        words = Path(here, "cmdline").read_bytes()  # psutil says the same, and takes ten times as long
+        said = os.fsdecode(words.replace(b"\0", b" ")).strip()
+        if said:
+            return said
+        Path(here, "exe").readlink()  # fails for kernel threads and zombies: they run no program
+        return f"[{os.fsdecode(Path(here, 'comm').read_bytes()).rstrip()}]"
     except OSError:
         return None
-    return os.fsdecode(words.replace(b"\0", b" ")).strip() or None
 
 
 def _started_s(pid: int) -> float | None:

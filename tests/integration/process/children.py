@@ -27,9 +27,13 @@ LISTENER = (
     "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True);"
     "time.sleep(600)"
 )
-FAMILY = (
-    "import subprocess, sys, time; nap = 'import time; time.sleep(600)';"
-    "p = subprocess.Popen([sys.executable, '-c', nap, *sys.argv[1:]]); print(p.pid, flush=True); time.sleep(600)"
+FAMILY = (  # the child says its pid itself: its parent hears of its start before it has its command line
+    "import subprocess, sys, time; nap = 'import os, time; print(os.getpid(), flush=True); time.sleep(600)';"
+    "p = subprocess.Popen([sys.executable, '-c', nap, *sys.argv[1:]]); time.sleep(600)"
+)
+NAMELESS = (  # its child has an empty command line for good, as every program has for a moment while it starts
+    "import subprocess, time; p = subprocess.Popen([''], executable='/bin/cat', stdin=subprocess.PIPE);"
+    "print(p.pid, flush=True); time.sleep(600)"
 )
 FORKED = (  # the child is no other program yet, as between fork and exec
     "import os, time; child = os.fork(); child and print(child, flush=True); time.sleep(600)"

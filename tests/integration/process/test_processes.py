@@ -3,6 +3,7 @@
 import os
 import signal
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,16 @@ from daemon.core.seams import Process
 from daemon.ports import processes
 from daemon.ports.clock import boot_s
 from daemon.ports.processes import LocalProcesses
-from tests.integration.process.children import FAMILY, FORKED, LISTENER, SLEEPER, STUBBORN, child, until
+from tests.integration.process.children import (
+    FAMILY,
+    FORKED,
+    LISTENER,
+    NAMELESS,
+    SLEEPER,
+    STUBBORN,
+    child,
+    until,
+)
 
 
 @pytest.fixture
@@ -23,6 +33,16 @@ def mark() -> str:
 
 def only(**how: object) -> Process:
     (found,) = LocalProcesses().find(**how)  # type: ignore[arg-type]
+    return found
+
+
+def kernel_threads() -> set[int]:
+    """Return their pids as the kernel marks them; in a pid namespace of its own there are none."""
+    found = set()
+    for one in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            flags = int((one / "stat").read_text().rpartition(")")[2].split()[6])  # proc(5): field 9
+            found |= {int(one.name)} if flags & 0x00200000 else set()  # PF_KTHREAD, linux/sched.h
     return found
 
 
@@ -54,6 +74,15 @@ def test_finds_who_listens_on_a_port_and_not_who_does_not(mark: str) -> None:
     with child(LISTENER, mark) as one, child(SLEEPER, mark):
         assert only(port=int(one.said)).pid == one.pid
         assert LocalProcesses().find(port=int(one.said), match="another") == ()
+
+
+def test_a_child_without_a_command_line_is_found_and_a_kernel_thread_is_not(mark: str) -> None:
+    with child(NAMELESS, mark) as parent:
+        (nameless,) = LocalProcesses().children(only(match=mark))
+        assert (nameless.pid, nameless.command) == (int(parent.said), "[cat]")
+        found = LocalProcesses().find()
+    assert nameless in found
+    assert kernel_threads().isdisjoint(one.pid for one in found)
 
 
 def test_finds_by_pid_file(mark: str, tmp_path: Path) -> None:
@@ -149,8 +178,6 @@ def test_signal_0_sends_nothing(mark: str) -> None:
 
 def test_a_group_is_signalled_as_a_whole(mark: str) -> None:
     with child(FAMILY, mark) as one:
-        # Its leader hears of its start while the kernel has still to give the new program its command line.
-        assert until(lambda: len(LocalProcesses().find(match=mark)) == 2)
         leader, member = LocalProcesses().find(match=mark)
         assert (leader.pid, member.pid, member.group) == (one.pid, int(one.said), one.pid)
         assert LocalProcesses().signal(leader, signal.SIGKILL, group=True)
