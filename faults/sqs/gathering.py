@@ -127,6 +127,21 @@ def returned(gathering: Gathering, world: World) -> Reversion:
     return Reversion(outcome=Outcome.RESTORED, proof=proof, detail=told(proof))
 
 
+class Holds:
+    """What a fault does that holds what it receives until its end: the undo record's gathering, and back."""
+
+    __slots__ = ()
+
+    @classmethod
+    def inject(cls, undo: Undo, world: World, stop: Flag) -> None:
+        if not stop.is_set():
+            gather(Gathering.of(undo), world, stop)
+
+    @classmethod
+    def revert(cls, undo: Undo, world: World) -> Reversion:
+        return returned(Gathering.of(undo), world)
+
+
 def told(proof: Mapping[str, Json]) -> str:
     """Return in words what was given back."""
     alone, unseen = proof["came_back_by_themselves"], proof["receives_without_an_answer"]

@@ -5,16 +5,16 @@ from typing import ClassVar
 
 from daemon.core.calls import HOLD, Call
 from daemon.core.errors import RefusedError
-from daemon.core.model import Mode, Order, Resource, Reversion, Undo
+from daemon.core.model import Mode, Order, Resource, Undo
 from daemon.core.parameters import parameter
-from daemon.core.seams import Flag, World
-from faults.sqs.gathering import Gathering, costs, gather, hidden_s, input_url, looked, returned
+from daemon.core.seams import World
+from faults.sqs.gathering import Gathering, Holds, costs, hidden_s, input_url, looked
 
 MODES = (Mode("group", "hold the first message of a group; the others of the group are not delivered"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SqsHeadOfLine:
+class SqsHeadOfLine(Holds):
     """Holds the first visible message of each of ``groups`` message groups, and gives them back in their places.
 
     FIFO queues only: on a standard queue nothing waits behind a held message. Which groups is up to SQS.
@@ -57,12 +57,3 @@ class SqsHeadOfLine:
             wait_s=wanted.wait_s,
             takes_s=self.wait_for_work,
         )
-
-    @classmethod
-    def inject(cls, undo: Undo, world: World, stop: Flag) -> None:
-        if not stop.is_set():
-            gather(Gathering.of(undo), world, stop)
-
-    @classmethod
-    def revert(cls, undo: Undo, world: World) -> Reversion:
-        return returned(Gathering.of(undo), world)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daemon.core.calls import HOLD, Call
-from daemon.core.model import Mode, Order, Resource, Reversion, Undo
+from daemon.core.model import Mode, Order, Resource, Undo
 from daemon.core.parameters import parameter
-from daemon.core.seams import Flag, World
-from faults.sqs.gathering import Gathering, costs, gather, hidden_s, input_url, looked, returned
+from daemon.core.seams import World
+from faults.sqs.gathering import Gathering, Holds, costs, hidden_s, input_url, looked
 
 MODES = (
     Mode("waiting", "hold messages that wait in the queue now"),
@@ -16,7 +16,7 @@ MODES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SqsHold:
+class SqsHold(Holds):
     """Receives real messages and holds them, each once, and gives them back.
 
     They are hidden for the time the fault lasts, and ``MARGIN_S`` more, and that is never extended: whatever
@@ -62,12 +62,3 @@ class SqsHold:
             wait_s=wanted.wait_s,
             takes_s=self.gather,
         )
-
-    @classmethod
-    def inject(cls, undo: Undo, world: World, stop: Flag) -> None:
-        if not stop.is_set():
-            gather(Gathering.of(undo), world, stop)
-
-    @classmethod
-    def revert(cls, undo: Undo, world: World) -> Reversion:
-        return returned(Gathering.of(undo), world)
