@@ -54,6 +54,10 @@ class Relay(Part):
 class Proxy(Part):
     """The fault proxy: the worker's AWS calls and git remotes go through it."""
 
+    start: bool = Field(
+        default=default(settings.ProxySetting, "start"),
+        description="whether the daemon starts it; false: a unit or container of its own does",
+    )
     listen: Address = Field(
         default=write_address(default(settings.ProxySetting, "listen")),
         description="HOST:PORT for AWS calls; not loopback needs secret_file",
@@ -82,6 +86,7 @@ class Routes(Part):
 def proxy(p: Proxy, endpoint_url: str | None) -> settings.ProxySetting:
     """Return the frozen form."""
     return settings.ProxySetting(
+        start=p.start,
         listen=_tcp(p.listen),
         upstream=p.upstream or endpoint_url,
         services=tuple(p.services),

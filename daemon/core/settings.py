@@ -218,8 +218,10 @@ class ProxySetting:
     """The fault proxy. ``upstream`` None is AWS itself; ``services`` empty are all that it knows.
 
     ``secret_file`` holds the word that must be the first part of every path; without it only loopback may listen.
+    ``start`` is whether the daemon starts it.
     """
 
+    start: bool = True
     listen: Tcp = field(default_factory=lambda: Tcp(port=4510))
     upstream: str | None = None
     services: tuple[str, ...] = ()

@@ -45,11 +45,14 @@ class Hands(Protocol):
 class Keeper:
     """Keeps one proxy running. ``begin`` then ``close``, each once; thread-safe.
 
-    Nothing here raises: a daemon whose proxy does not come up still undoes, watches, and tries again.
+    Without ``starts`` somebody else starts it: then it is only found, used and missed, and ended only if it is an
+    earlier daemon's of another configuration. Nothing here raises: a daemon whose proxy does not come up still
+    undoes, watches, and tries again.
     """
 
-    def __init__(self, hands: Hands, clock: Clock, tell: Tell) -> None:
-        self._hands, self._clock, self._tell = hands, clock, tell
+    def __init__(self, hands: Hands, clock: Clock, tell: Tell, *, starts: bool = True) -> None:
+        self._hands, self._clock, self._tell, self._starts = hands, clock, tell, starts
+        self._awaited = False
         self._child: Child | None = None
         self._pid = 0
         self._kept = False
@@ -87,6 +90,7 @@ class Keeper:
         else:
             self._answered_s = now_s
             self._pause_s = PAUSE_S
+            self._awaited = False
             if found["pid"] != self._pid:
                 self._meet(found)
 
@@ -118,7 +122,7 @@ class Keeper:
             return
         self._tell("proxy.replaced", facts)
         self._end(found["pid"])
-        self._start()
+        self._come()
 
     def _absent(self, now_s: float) -> None:
         if self._pid:
@@ -128,7 +132,7 @@ class Keeper:
                 self._not_before_s = now_s + THEIRS_S
             self._pid, self._child = 0, None
         if now_s >= self._not_before_s:
-            self._start()
+            self._come()
 
     def _silent(self, now_s: float, error: ChaosdError) -> None:
         if now_s - self._answered_s < SILENT_S or not (self._pid and self._kept):
@@ -136,6 +140,15 @@ class Keeper:
         self._tell("proxy.silent", {"pid": self._pid, "error": error.message})
         self._end(self._pid)
         self._pid, self._child, self._answered_s = 0, None, now_s
+
+    def _come(self) -> None:
+        if self._starts:
+            self._start()
+        elif not self._awaited:
+            self._awaited = True
+            self._tell(
+                "proxy.awaited", {"hint": "proxy.start is false: start chaosd-proxy.service or `chaosd proxy`"}
+            )
 
     def _start(self) -> None:
         try:

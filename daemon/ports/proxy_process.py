@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ _SAID_MAX = 4096
 
 def configuration(setting: ProxySetting) -> str:
     """Return what a running proxy must say of itself to be the one that is wanted."""
-    return f"{version('chaosd')} {msgspec.json.encode(setting).decode()}"
+    its_own = replace(setting, start=True)  # whoever starts it, it is the same proxy
+    return f"{version('chaosd')} {msgspec.json.encode(its_own).decode()}"
 
 
 class ProxyProcess:

@@ -39,7 +39,7 @@ def kept(directory: Path, setting: ProxySetting | None, tell: Tell) -> Iterator[
     if setting is None:
         yield None
         return
-    keeper = Keeper(_Hands(directory, setting), SystemClock(), tell)
+    keeper = Keeper(_Hands(directory, setting), SystemClock(), tell, starts=setting.start)
     keeper.begin()
     try:
         yield keeper

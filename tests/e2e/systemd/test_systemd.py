@@ -180,7 +180,7 @@ def proxy(host: Machine) -> Iterator[Machine]:
     """The proxy in its own unit, and the daemon started after it; the configuration has a ``proxy:`` meanwhile."""
     config, environment = host.files / "etc/chaosd/chaosd.yaml", host.files / "etc/chaosd/environment"
     before = config.read_text()
-    config.write_text(before + 'proxy: {listen: "127.0.0.1:4510", upstream: "http://127.0.0.1:9"}\n')
+    config.write_text(before + 'proxy: {start: false, listen: "127.0.0.1:4510", upstream: "http://127.0.0.1:9"}\n')
     environment.write_text("AWS_ACCESS_KEY_ID=test\nAWS_SECRET_ACCESS_KEY=test\nAWS_DEFAULT_REGION=us-west-2\n")
     host.run("systemctl", "start", "chaosd-proxy", "chaosd")
     yield host
@@ -189,7 +189,9 @@ def proxy(host: Machine) -> Iterator[Machine]:
     environment.unlink()
 
 
-def test_a_proxy_of_its_own_outlives_a_killed_daemon_and_comes_back_when_it_is_killed(proxy: Machine) -> None:
+def test_a_proxy_of_its_own_outlives_a_killed_daemon_and_comes_back_when_it_or_both_are_killed(
+    proxy: Machine,
+) -> None:
     def listens() -> bool:
         return "127.0.0.1:4510" in proxy.run("ss", "-Hltn")
 
@@ -202,6 +204,8 @@ def test_a_proxy_of_its_own_outlives_a_killed_daemon_and_comes_back_when_it_is_k
     proxy.run("kill", "-KILL", pid)
     proxy.wait(lambda: proxy.show("MainPID", unit="chaosd-proxy") not in ("0", pid), "systemd starts it anew")
     proxy.wait(lambda: proxy.log().count('"event": "proxy.found"') == 3, "and uses the next proxy")
+    proxy.run("kill", "-KILL", proxy.show("MainPID"), proxy.show("MainPID", unit="chaosd-proxy"))
+    proxy.wait(lambda: proxy.log().count('"event": "proxy.found"') == 4, "both come back, and find each other")
     assert '"event": "proxy.started"' not in proxy.log(), "the daemon started none beside it"
 
 

@@ -16,12 +16,13 @@ Problems = Callable[..., list[str]]
 
 def test_a_proxy_with_all_its_keys(read: Read) -> None:
     found = read(
-        "proxy: {listen: '0.0.0.0:4511', upstream: 'http://127.0.0.1:4566', services: [sqs, s3], secret_file: /s,"
-        " relays: [{name: origin, listen: '127.0.0.1:9419', upstream: 'git.example.com:9418'}]}\n"
+        "proxy: {start: false, listen: '0.0.0.0:4511', upstream: 'http://127.0.0.1:4566', services: [sqs, s3],"
+        " secret_file: /s, relays: [{name: origin, listen: '127.0.0.1:9419', upstream: 'git.example.com:9418'}]}\n"
         "targets: {editor: {proxy: {aws: true, git: origin}}}"
     )
     relay = RelaySetting(name="origin", listen=Tcp(port=9419), upstream=Tcp(host="git.example.com", port=9418))
     assert found.proxy == ProxySetting(
+        start=False,
         listen=Tcp(host="0.0.0.0", port=4511),  # noqa: S104 - that is the point
         upstream="http://127.0.0.1:4566",
         services=("sqs", "s3"),

@@ -56,10 +56,10 @@ class Hands:
 
 
 class Desk:
-    def __init__(self) -> None:
+    def __init__(self, *, starts: bool = True) -> None:
         self.hands, self.clock = Hands(), FakeClock()
         self.told: list[str] = []
-        self.keeper = Keeper(self.hands, self.clock, lambda event, _: self.told.append(event))
+        self.keeper = Keeper(self.hands, self.clock, lambda event, _: self.told.append(event), starts=starts)
 
     def pass_time(self, seconds: float) -> None:
         for _ in range(int(seconds)):
@@ -117,6 +117,20 @@ def test_whoever_started_one_has_time_to_start_it_again(desk: Desk) -> None:
     desk.hands.running = None
     desk.pass_time(THEIRS_S + 2)
     assert desk.told[3:] == ["proxy.died", "proxy.started"], "nobody did"
+
+
+def test_where_somebody_else_starts_it_the_daemon_never_does() -> None:
+    desk = Desk(starts=False)
+    desk.pass_time(5)
+    desk.hands.runs(7, kept=False)
+    desk.pass_time(3)
+    desk.hands.running = None
+    desk.pass_time(THEIRS_S * 3)
+    desk.hands.runs(8, "otherwise", kept=True)  # an earlier daemon had started it, before the file said so
+    desk.pass_time(3)
+    assert (desk.hands.started, desk.hands.ended) == ([], [8])
+    awaited = "proxy.awaited"  # once each time, not every second
+    assert desk.told == [awaited, "proxy.found", "proxy.died", awaited, "proxy.replaced", awaited]
 
 
 def test_one_that_dies_is_started_again_and_less_often_when_it_dies_often(desk: Desk) -> None:
