@@ -148,7 +148,7 @@ class Daemon:
         """Undo what is active, begin nothing new, across restarts. Idempotent."""
         try:
             self.station.control.halt(reason)
-        except ChaosdError as error:  # what ran is being undone, and nothing begins without a journal
+        except ChaosdError as error:  # what ran is being undone, and nothing begins until a restart
             self._log.error("journal.failed", error=error.message)
         self._news.say("halt", reason=reason)
         self.tell()

@@ -26,7 +26,7 @@ from daemon.core.plan import Request
 from daemon.core.seams import Flag
 from daemon.core.settings import GuardSetting, ProbeSetting, Sampling, Settings
 from daemon.core.target import Target
-from daemon.engine.control import Control
+from daemon.engine.control import Control, Regime
 from daemon.engine.injector import Injector
 from daemon.engine.parts import Parts
 from daemon.engine.prober import Lookout
@@ -253,7 +253,7 @@ class Kit:
         self.injector = Injector(self.parts)
         ids = iter(f"inj-{n}" for n in range(1000))
         self.control = Control(
-            injector=self.injector, reverter=self.reverter, journal=self.journal, new_id=lambda: next(ids)
+            regime=Regime(self.injector), reverter=self.reverter, journal=self.journal, new_id=lambda: next(ids)
         )
 
     @property

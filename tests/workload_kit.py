@@ -12,7 +12,7 @@ from daemon.core.plan import Request
 from daemon.core.settings import Sampling, Settings, WorkloadSetting
 from daemon.core.target import Queue, Repository, Target
 from daemon.engine.company import Company
-from daemon.engine.control import Control
+from daemon.engine.control import Control, Regime
 from daemon.engine.injector import Injector
 from daemon.engine.reverter import Reverter
 from daemon.engine.theatre import Theatre
@@ -189,7 +189,7 @@ class WorkKit(Kit):
         self.injector = Injector(replace(self.parts, reverter=self.reverter, company=lambda: self.company))
         ids = iter(f"inj-{self.turns.instant().wall_s:.0f}-{n}" for n in range(1000))
         self.control = Control(
-            injector=self.injector, reverter=self.reverter, journal=self.journal, new_id=lambda: next(ids)
+            regime=Regime(self.injector), reverter=self.reverter, journal=self.journal, new_id=lambda: next(ids)
         )
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from daemon.core.errors import BusyError, ChaosdError, RefusedError, UsageError
+from daemon.core.errors import BusyError, ChaosdError, JournalError, RefusedError, UsageError
 from daemon.core.events import Injection
 from daemon.core.guard import Unanswered
 from daemon.core.plan import Request
@@ -54,14 +54,15 @@ class Control:
     def __init__(
         self,
         *,
-        injector: Injector,
+        regime: Regime,
         reverter: Reverter,
         journal: JournalSeam,
         new_id: Callable[[], str],
-        outside: Outside | None = None,
-        sentinel: Sentinel | None = None,
+        halt_by_file: Callable[[str], None] | None = None,
     ) -> None:
-        self._regime = Regime(injector, outside, sentinel)
+        self._halt_by_file = halt_by_file
+        self._unwritten: str | None = None
+        self._regime = regime
         self._new_id = new_id
         self._reverter = reverter
         self._journal = journal
@@ -90,12 +91,26 @@ class Control:
     def halt(self, reason: str) -> None:
         """Stop everything running and let nothing new begin, across restarts, until ``resume``. Idempotent.
 
-        Raises JournalError when it cannot be kept; what runs is stopped all the same.
+        Where the journal does not take it, the halt file is written. Raises JournalError when that cannot be
+        either: what runs is stopped all the same, and nothing begins until this process ends.
         """
         try:
             self._journal.note(HALT, reason)
+        except JournalError:
+            self._unwritten = reason
+            if not self._halted_by_file(reason):
+                raise
         finally:
             self.stop_all(f"halted: {reason}")
+
+    def _halted_by_file(self, reason: str) -> bool:
+        if self._halt_by_file is None:
+            return False
+        try:
+            self._halt_by_file(reason)
+        except ChaosdError:  # the journal's error tells more, and is raised by who asked
+            return False
+        return True
 
     def resume(self, because: str) -> None:
         """Lift the halt; idempotent. ``because`` is kept in the journal.
@@ -115,11 +130,12 @@ class Control:
                 raise RefusedError(f"not resumed: {name} {why}", rule="lever", hint="release the lever first")
         self._journal.note(RESUMED, because.strip())
         self._journal.note(HALT, None)
+        self._unwritten = None
 
     @property
     def halted(self) -> str | None:
         """Return the reason of the halt in force, or None: somebody's word, or a halt file."""
-        return halted(self._journal, self._regime.outside)
+        return halted(self._journal, self._regime.outside) or self._unwritten
 
     def stop_all(self, reason: str) -> None:
         """Abort and undo what is running; returns at once."""
@@ -156,16 +172,22 @@ class Control:
             return self._reverter.recover()
 
     def retry_failed(self) -> int:
-        """Try again what could not be undone, and return how much is left.
+        """Try again what could not be undone, close what ended without its record, return how much is left.
 
-        What runs meanwhile is left alone and goes on; queues are swept only while nothing runs.
+        What runs meanwhile is left alone and goes on; queues are swept only while nothing runs. Raises, after all
+        of them, what the first one that failed had raised.
         """
-        left = self._journal.outstanding()
-        with self._lock:  # looked at after the journal: what is outstanding and does not run now has ended
+        left = {found.plan.injection: None for found in (*self._journal.outstanding(), *self._journal.running())}
+        with self._lock:  # looked at after the journal: what does not run now has ended
             runs = {run.injection for run in self._runs}
-        for found in left:
-            if found.plan.injection not in runs:
-                self._reverter.close(found.plan.injection)
+        failed: ChaosdError | None = None
+        for injection in (name for name in left if name not in runs):
+            try:
+                self._reverter.close(injection)
+            except ChaosdError as error:  # one that cannot be recorded keeps no other in force
+                failed = failed or error
+        if failed is not None:
+            raise failed
         with self._undisturbed() as undisturbed:
             if undisturbed:
                 self._reverter.sweep()
@@ -193,6 +215,10 @@ class Control:
             self._lock.wait_for(lambda: self._closed or not self._recovering)
             if self._closed:
                 raise BusyError(f"not injecting: {self._closed}")
+            if self._unwritten is not None:  # the guard, who asks journal and files, does not know of it
+                raise RefusedError(
+                    f"not injecting: halted ({self._unwritten})", rule="halted", hint="`chaosd resume` lifts it"
+                )
             self._runs.append(run)
             regime = self._regime
         if regime.sentinel is not None:

@@ -118,6 +118,25 @@ class StateDirectory:
         """Return the file that halts while it exists; its text is the reason."""
         return self.path / "HALT"
 
+    def halt(self, reason: str) -> None:
+        """Halt by that file, which needs no lock and no journal; one that is there is left. Raises ChaosdError."""
+        try:
+            file = os.open(
+                self.halt_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise ChaosdError(
+                f"not halted: {self.halt_file} cannot be made: {error.strerror}",
+                hint="stop chaosd (`systemctl stop chaosd`): what is active is undone then",
+            ) from error
+        try:
+            with suppress(OSError):  # a full disk: an empty file halts as well
+                os.write(file, reason.encode())
+        finally:
+            os.close(file)
+
     @property
     def private(self) -> Path:
         return self.path / "private"

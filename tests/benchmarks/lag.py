@@ -13,7 +13,7 @@ from daemon.core.plan import Request
 from daemon.core.seams import Flag, World
 from daemon.core.settings import Aws, Every, ExperimentSetting, GuardSetting, Sampling, Settings
 from daemon.core.target import Target
-from daemon.engine.control import Control
+from daemon.engine.control import Control, Regime
 from daemon.engine.injector import Injector
 from daemon.engine.parts import Parts
 from daemon.engine.prober import ThreadedWatch
@@ -175,7 +175,7 @@ def _control(bench: Bench, journal: Journal, experiment: str, lags: Lags) -> Con
         boot="",
     )
     return Control(
-        injector=Injector(parts),
+        regime=Regime(Injector(parts)),
         reverter=reverter,
         journal=journal,
         new_id=lambda: f"{experiment}-{next(numbers)}",

@@ -163,21 +163,12 @@ def _switch_here(session: Session, halted: str | None, because: str) -> None:
 
 def _halt_by_file(session: Session, why: str, error: ChaosdError) -> None:
     """Write the halt file: it needs no lock and no journal, and whoever works here looks for it."""
-    import os
-    from contextlib import suppress
-
-    path = session.state.halt_file
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:
+        session.state.halt(why)
+    except ChaosdError:
         raise error from None
-    try:
-        with suppress(OSError):  # a full disk: an empty file halts as well
-            os.write(file, why.encode())
-    finally:
-        os.close(file)
     click.echo(
-        f"chaosd: halted by the file {path}, because the usual way failed: {error.message}\n"
+        f"chaosd: halted by the file {session.state.halt_file}, because the usual way failed: {error.message}\n"
         "hint: what runs sees it within 0.5 s; remove the file before `chaosd resume`",
         err=True,
     )

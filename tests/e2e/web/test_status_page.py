@@ -38,12 +38,12 @@ def over(running: Running, name: str) -> dict[str, Any]:
     raise AssertionError(f"{name} does not end")
 
 
-def await_look(running: Running, status: str) -> None:
-    """Wait, bounded, until the latest look says so."""
+def await_look(running: Running, status: str, about: str = "") -> None:
+    """Wait, bounded, until the latest look says so, and of what."""
     pause = threading.Event()
     for _ in range(1200):
         found = json.loads(call(running, "GET", "/api/v1/observations")[2])["observations"]
-        if [one["status"] for one in found] == [status]:
+        if [one["status"] for one in found] == [status] and about in json.dumps(found):
             return
         pause.wait(0.05)
     raise AssertionError(f"not {status}: {found}")
@@ -52,10 +52,9 @@ def await_look(running: Running, status: str) -> None:
 @contextmanager
 def active(running: Running) -> Iterator[str]:
     """Have a fault active, and taken back afterwards."""
-    await_look(running, "ok")  # else the last look may be one at an earlier fault
     name = inject(running, "10m")
     try:
-        await_look(running, "failing")
+        await_look(running, "failing", "index.lock")  # the last look may still be one at an earlier fault
         yield name
     finally:
         call(running, "POST", f"{LIST}/{name}/revert", {}, token=CONTROL)

@@ -10,7 +10,7 @@ from daemon.core.course import Opened, Purpose, SweepFailed
 from daemon.core.errors import ConfigError, UnreachableError, UsageError
 from daemon.core.events import HealedBy, Injected, Planned, Proposed, State, Verdict
 from daemon.core.settings import GuardSetting, WorkloadSetting
-from daemon.engine.control import Control
+from daemon.engine.control import Control, Regime
 from daemon.engine.injector import Injector
 from tests.engine_kit import request
 from tests.workload_kit import URL, Script, Scripted, WorkKit, asked
@@ -224,7 +224,10 @@ def test_a_baseline_that_cannot_be_taken_injects_nothing(kit: WorkKit) -> None:
 def test_no_baseline_is_taken_while_another_experiment_runs_on_the_target(kit: WorkKit) -> None:
     kit.injector = Injector(replace(kit.injector._parts, settings=replace(kit.settings, guard=TWO_AT_ONCE)))
     kit.control = Control(
-        injector=kit.injector, reverter=kit.reverter, journal=kit.journal, new_id=iter(("a", "b", "c")).__next__
+        regime=Regime(kit.injector),
+        reverter=kit.reverter,
+        journal=kit.journal,
+        new_id=iter(("a", "b", "c")).__next__,
     )
     kit.recorder.record("other", Proposed(plan=replace(kit.control.run(asked()).plan, injection="other")))
     assert verdict(kit.control.run(asked())) is not Verdict.INCONCLUSIVE, "the young baseline serves"

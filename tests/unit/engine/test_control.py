@@ -1,5 +1,6 @@
 """The control desk and the stop conditions."""
 
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from daemon.core.errors import BusyError, JournalError, RefusedError, UsageError
-from daemon.core.events import Aborted, Injection, Planned, Proposed, State, Verdict
+from daemon.core.errors import BusyError, JournalError, RefusedError, UnrecordedError, UsageError
+from daemon.core.events import Aborted, Event, Injection, Judged, Planned, Proposed, State, Verdict
 from daemon.core.guard import Unanswered
 from daemon.core.model import Instant, Reversion, Undo
 from daemon.engine import reverter
 from daemon.engine.control import Regime
 from daemon.engine.injector import Injector
+from daemon.ports.state import StateDirectory
 from tests import engine_kit
 from tests.engine_kit import Kit, request
 
@@ -184,6 +186,45 @@ def test_a_failed_undo_is_tried_again_while_others_run_and_those_are_left_alone(
     assert [i.plan.injection for i in kit.journal.outstanding()] == ["running"]
 
 
+def test_an_undo_that_cannot_be_recorded_holds_up_no_other_when_it_is_tried_again(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(kit, "first")
+    leave(kit, "second")
+    tried: list[str] = []
+    once = kit.reverter._revert
+
+    def counted(found: Injection) -> Injection:
+        tried.append(found.plan.injection)
+        return once(found)
+
+    def full(*_: object) -> None:
+        raise JournalError("disk full")
+
+    monkeypatch.setattr(kit.reverter, "_revert", counted)
+    kit.journal.append = full
+    with pytest.raises(UnrecordedError, match="disk full"):
+        kit.control.retry_failed()
+    assert sorted(tried) == ["first", "second"]
+
+
+def test_a_run_whose_end_was_not_recorded_does_not_run_for_ever(kit: Kit) -> None:
+    taken = kit.journal.append
+
+    def all_but_the_verdict(injection: str, *happened: Event) -> None:
+        if any(isinstance(one, Judged) for one in happened):
+            raise JournalError("disk full")
+        taken(injection, *happened)
+
+    kit.journal.append = all_but_the_verdict
+    with pytest.raises(JournalError):
+        kit.control.run(request())
+    kit.journal.append = taken
+    assert len(kit.journal.running()) == 1
+    assert kit.control.retry_failed() == 0
+    assert kit.journal.running() == ()
+
+
 def test_trying_again_tries_each_once(kit: Kit) -> None:
     """A failed undo may have waited for minutes: a second time at once would only do harm."""
     found = kit.control.run(request(broken="revert"))
@@ -273,6 +314,26 @@ def test_a_halt_that_cannot_be_kept_stops_what_runs_all_the_same(kit: Kit) -> No
     assert found.judgement.verdict is Verdict.ABORTED
     assert kit.lamp is not None
     assert kit.lamp.light == "good"
+    kit.journal.note = kit.store.note  # there is room again
+    assert kit.control.halted == "enough"
+    with pytest.raises(RefusedError, match="enough") as refused:
+        kit.control.run(request())
+    assert refused.value.rule == "halted"
+    kit.control.resume("there is room")
+    assert kit.control.run(request()).judgement is not None
+
+
+def test_a_halt_that_the_journal_does_not_take_is_written_to_the_halt_file(kit: Kit, tmp_path: Path) -> None:
+    def full(_name: str, _body: object) -> None:
+        raise JournalError("disk full")
+
+    state = StateDirectory(tmp_path)
+    kit.control._halt_by_file = state.halt
+    kit.journal.note = full
+    kit.control.halt("enough")
+    kit.control.halt("more than enough")
+    assert (tmp_path / "HALT").read_text() == "enough"
+    assert stat.S_IMODE((tmp_path / "HALT").stat().st_mode) == 0o600
 
 
 def test_what_is_under_way_ends_under_its_own_regime_and_the_next_runs_under_the_new(kit: Kit) -> None:

@@ -14,7 +14,7 @@ from daemon.core.errors import ChaosdError, JournalError, UnreachableError
 from daemon.core.events import Judged, Judgement, Observed, Verdict
 from daemon.core.model import Instant, Observation, Phase, Reading, Status
 from daemon.core.plan import Request
-from daemon.engine.control import Control, Run
+from daemon.engine.control import Control, Regime, Run
 from daemon.engine.facts import HALT
 from daemon.engine.injector import Injector
 from daemon.engine.recorder import Recorder
@@ -36,7 +36,7 @@ def control_of(kit: Kit) -> Control:
     reverter = Reverter(world=kit.world, recorder=recorder, faults=kit.parts.faults)
     parts = replace(kit.parts, journal=kit.store, recorder=recorder, reverter=reverter)
     ids = (f"inj-{n}" for n in range(1000))
-    return Control(injector=Injector(parts), reverter=reverter, journal=kit.store, new_id=lambda: next(ids))
+    return Control(regime=Regime(Injector(parts)), reverter=reverter, journal=kit.store, new_id=lambda: next(ids))
 
 
 def one_of_each(kit: Kit, control: Control) -> None:
