@@ -60,6 +60,12 @@ def parameter(
     return dataclass_field(default=default, metadata=notes)
 
 
+def victim_parameter(default: Any, summary: str, **limits: Any) -> Any:
+    """Declare a parameter that names what is hit, in place of what the target says; no token may set it."""
+    plain: Field[Any] = parameter(default, summary, **limits)
+    return dataclass_field(default=default, metadata={**plain.metadata, "victim": True})
+
+
 def nearest(word: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
     """Return ``; did you mean X?`` for the nearest known word, or the whole list."""
     return _meant(word, known) or f"; known: {', '.join(sorted(known)) or 'none'}"
@@ -77,6 +83,11 @@ def _listed(choices: tuple[str, ...]) -> str:
 def declared(plugin: type[Any]) -> dict[str, Field[Any]]:
     """Return the parameters of a fault or probe by name: its init fields with metadata."""
     return {f.name: f for f in fields(plugin) if f.init and f.metadata}
+
+
+def naming_victims(plugin: type[Any]) -> frozenset[str]:
+    """Return the parameters that name what is hit, in place of what the target says."""
+    return frozenset(name for name, spec in declared(plugin).items() if spec.metadata.get("victim"))
 
 
 def describe(plugin: type[Any]) -> dict[str, dict[str, Any]]:

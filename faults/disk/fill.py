@@ -8,7 +8,7 @@ from daemon.core.calls import NONE, Call
 from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError
 from daemon.core.filesystem import FileStat, Room
 from daemon.core.model import Mode, Order, Outcome, Resource, Reversion, Undo
-from daemon.core.parameters import parameter
+from daemon.core.parameters import parameter, victim_parameter
 from daemon.core.seams import Flag, World
 
 _DONE = "no disk filled"
@@ -41,7 +41,9 @@ class DiskFill:
     calls: ClassVar[tuple[Call, ...]] = NONE
 
     mode: str = parameter("bytes", "what is taken", choices=("bytes", "inodes"))
-    path: str | None = parameter(None, "a directory on the disk, outside of any clone; default: the target's disk")
+    path: str | None = victim_parameter(
+        None, "a directory on the disk, outside of any clone; default: the target's disk"
+    )
     mount: str | None = parameter(None, "refuse unless the path is on what is mounted here")
     leave: int = parameter(0, "bytes: how much stays free; 0: the floor", unit="MiB", least=0)
     floor: int = parameter(64, "bytes: never less than that stays free", unit="MiB", least=1)

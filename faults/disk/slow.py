@@ -6,7 +6,7 @@ from typing import ClassVar
 from daemon.core.calls import NONE, Call
 from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Mode, Order, Resource, Reversion, Undo
-from daemon.core.parameters import parameter
+from daemon.core.parameters import parameter, victim_parameter
 from daemon.core.seams import Flag, World
 from faults.process import cages
 from faults.process.victims import Chosen, another_boot, named
@@ -36,7 +36,7 @@ class DiskSlow(Chosen):
     calls: ClassVar[tuple[Call, ...]] = NONE
 
     mode: str = parameter("write", "what is throttled", choices=tuple(_V1))
-    path: str | None = parameter(None, "a path on the disk; default: the target's disk")
+    path: str | None = victim_parameter(None, "a path on the disk; default: the target's disk")
     rate: int = parameter(64, "how much a second", unit="KiB/s", least=4)
 
     def prepare(self, order: Order, world: World) -> Undo:

@@ -8,7 +8,7 @@ from typing import Any
 from daemon.core.errors import RefusedError, TargetAbsentError
 from daemon.core.model import Order, Reversion, Undo
 from daemon.core.model import Outcome as Ends
-from daemon.core.parameters import parameter
+from daemon.core.parameters import parameter, victim_parameter
 from daemon.core.processes import STOPPED
 from daemon.core.seams import Process, World
 from daemon.core.target import Processes, Target
@@ -22,9 +22,11 @@ _COMMAND_MOST = 200  # characters of a command line worth keeping in the journal
 class Chosen:
     """The parameters by which a fault finds its victims: the target's own processes unless one of them is set."""
 
-    match: str | None = parameter(None, "part of the victim's command line; default: the target's processes")
-    pid_file: str | None = parameter(None, "file with the victim's pid; default: the target's processes")
-    port: int = parameter(0, "TCP port the victim listens on; 0: the target's processes", least=0, most=65535)
+    match: str | None = victim_parameter(None, "part of the victim's command line; default: the target's processes")
+    pid_file: str | None = victim_parameter(None, "file with the victim's pid; default: the target's processes")
+    port: int = victim_parameter(
+        0, "TCP port the victim listens on; 0: the target's processes", least=0, most=65535
+    )
     pick: str = parameter("oldest", "which of several candidates", choices=PICKS)
 
     def where(self, target: Target, done: str) -> dict[str, Any]:

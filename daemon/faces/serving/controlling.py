@@ -4,9 +4,9 @@ from werkzeug.wrappers import Request, Response
 
 from daemon.core import plan
 from daemon.core.access import Caller
-from daemon.core.errors import BusyError, UsageError
+from daemon.core.errors import BusyError, RefusedError, UsageError
 from daemon.core.moments import moment
-from daemon.core.parameters import duration
+from daemon.core.parameters import duration, naming_victims
 from daemon.core.redact import redact
 from daemon.faces import shapes
 from daemon.faces.serving.bodies import YEAR_S, InjectBody, ReasonBody, SettleBody
@@ -22,6 +22,9 @@ class Controlling:
         self._desk = desk
 
     def inject(self, body: InjectBody, *, caller: Caller, **_: object) -> Response:
+        """Begin an injection. Who comes with a token aims by targets alone: what they are is the file's to say."""
+        if caller.kind != "socket":
+            self._by_target_alone(body)
         try:
             asked = plan.Request(
                 fault=body.fault,
@@ -39,6 +42,16 @@ class Controlling:
         run = self._desk.control.start(asked)
         self._desk.begun(run)
         return as_json(shapes.document(id=run.injection), 202)
+
+    def _by_target_alone(self, body: InjectBody) -> None:
+        kind = self._desk.faults.get(body.fault)
+        named = sorted(naming_victims(kind) & set(body.parameters or ())) if kind is not None else []
+        if named:
+            raise RefusedError(
+                f"not injecting: {', '.join(named)} would name another victim than target {body.target}",
+                rule="allow-list",
+                hint="leave it out, or let the target name it in the configuration; the local socket may set it",
+            )
 
     def revert(self, _: object, *, request: Request, name: str, **__: object) -> Response:
         if name not in self._desk.runs and self._desk.journal.injection(name) is None:

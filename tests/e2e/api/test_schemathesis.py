@@ -12,7 +12,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from daemon.core.parameters import naming_victims
 from daemon.faces.serving.routes import TABLE
+from faults import CATALOGUE
 from tests.e2e.api.conftest import CONTROL, READ, Running, audit, call, serving
 from tests.e2e.git.tree import changed, look
 
@@ -104,6 +106,17 @@ def test_no_path_is_a_target_and_no_parameter_names_one(daemon: Running, path: s
             assert status >= 400 or json.loads(text)["verdict"] == "refused"
         assert status < 500
     assert changed(before, look(daemon.outside)) == []
+
+
+def named_victims() -> list[tuple[str, str]]:
+    return [(name, one) for name, kind in sorted(CATALOGUE.items()) for one in sorted(naming_victims(kind))]
+
+
+@pytest.mark.parametrize(("fault", "named"), named_victims())
+def test_a_token_aims_by_targets_alone(daemon: Running, fault: str, named: str) -> None:
+    body = {"fault": fault, "target": "clone", "parameters": {named: "1"}}
+    status, _, text = call(daemon, "POST", "/api/v1/injections", body, token=CONTROL)
+    assert (status, json.loads(text)["rule"]) == (403, "allow-list"), text
 
 
 # --- the document and the daemon -------------------------------------------------------------------------
