@@ -14,8 +14,11 @@ def share(healthy: int, percent: float) -> int:
 
 
 def room(healthy: int, *, keep: int, percent: float | None, disturbed: int) -> int:
-    """Return how many more tasks may be disturbed, at least 0: ``keep`` stay healthy, ``disturbed`` are already."""
-    spare = healthy - keep
+    """Return how many more tasks may be disturbed, at least 0: ``keep`` stay healthy, ``disturbed`` are already.
+
+    ``disturbed`` may be healthy for ECS (a stopped process) or not, which cannot be told: they are no spare ones.
+    """
+    spare = healthy - keep - disturbed if keep else healthy
     if percent is not None:
         spare = min(spare, share(healthy, percent) - disturbed)
     return max(0, spare)

@@ -1,7 +1,7 @@
 """For how long an injection disturbed its target: from injecting until it was taken back and healed. Pure."""
 
 from daemon.core.events import Injection
-from daemon.core.model import Instant
+from daemon.core.model import Instant, Outcome
 
 
 def since(injection: Injection, since_s: float, now: Instant) -> float:
@@ -19,12 +19,13 @@ def _span(injection: Injection, now: Instant) -> tuple[float, float]:
     start_s = start.wall_s
     if injection.judgement is not None and injection.undo is None:
         return start_s, 0.0  # refused, or not steady before: nothing was touched
-    over = injection.reverted.finished if injection.reverted is not None else None
-    if over is None:
+    if injection.reverted is None:
         return start_s, max(plan.duration_s, now.mono_s - start.mono_s, now.wall_s - start_s)
-    if injected is None:
-        return start_s, 0.0 if over.mono_s >= plan.planned_at.mono_s else plan.duration_s
-    there_s = over.mono_s - injected.started.mono_s
+    over = injection.reverted.finished
+    if injected is None and injection.reverted.reversion.outcome is Outcome.UNTOUCHED:
+        return start_s, 0.0
+    # Who died while it struck, or could not write that down, has disturbed all the same.
+    there_s = over.mono_s - start.mono_s
     if there_s < 0:  # taken back after a reboot: another monotonic clock
         there_s = max(plan.duration_s, over.wall_s - start_s)
     return start_s, max(there_s, _unwell_s(injection, now.mono_s - start.mono_s))

@@ -183,9 +183,12 @@ def _min_healthy_tasks(facts: Facts, rules: GuardSetting) -> str | None:
         return None
     if isinstance(healthy, Unanswered):
         return f"the healthy tasks of {facts.target} are unknown: {healthy.reason}"
-    if healthy - facts.disturbs >= rules.min_healthy_tasks:
+    # A task whose process is stopped runs for ECS, so what others have disturbed is no spare one, healthy or not.
+    if healthy - facts.disturbed - facts.disturbs >= rules.min_healthy_tasks:
         return None
-    return f"{healthy} tasks of {facts.target} are healthy and {rules.min_healthy_tasks} must stay so"
+    return (
+        f"{healthy} tasks of {facts.target} are healthy{_already(facts)} and {rules.min_healthy_tasks} must stay so"
+    )
 
 
 def _max_percent(facts: Facts, rules: GuardSetting) -> str | None:
@@ -197,11 +200,14 @@ def _max_percent(facts: Facts, rules: GuardSetting) -> str | None:
     most = blast.share(healthy, percent)
     if facts.disturbed + facts.disturbs <= most:
         return None
-    already = f", {facts.disturbed} disturbed already" if facts.disturbed else ""
     return (
-        f"max_percent {percent:g} % of the {healthy} healthy tasks of {facts.target} is {most or 'none'}{already}, "
-        f"and this would disturb {facts.disturbs}"
+        f"max_percent {percent:g} % of the {healthy} healthy tasks of {facts.target} is "
+        f"{most or 'none'}{_already(facts)}, and this would disturb {facts.disturbs}"
     )
+
+
+def _already(facts: Facts) -> str:
+    return f", {facts.disturbed} disturbed already" if facts.disturbed else ""
 
 
 def _max_disturbed_time(facts: Facts, rules: GuardSetting) -> str | None:

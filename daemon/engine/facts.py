@@ -76,7 +76,7 @@ def gather(  # noqa: PLR0913  each is one witness
         tags=_tags(target, touches, world, rules),
         queue=target.queue.url if target.queue else None,
         names=_names(target) if rules.protect else (),
-        disturbed=disturbed(past, target.name, own=request.own) if rules.max_percent is not None else 0,
+        disturbed=disturbed(past, target.name, own=request.own),
         disturbs=request.disturbs,
         duration_s=request.duration_s,
         drifted=request.drifted,
@@ -149,7 +149,7 @@ def _healthy(target: Target, touches: Resource, world: World, rules: GuardSettin
         return None
     return _ask(
         lambda: sum(
-            t.last_status == "RUNNING" and t.health != "UNHEALTHY"
+            t.last_status == t.desired_status == "RUNNING" and t.health != "UNHEALTHY"
             for t in world.ecs.service(ecs.cluster, ecs.service).tasks
         )
     )

@@ -39,15 +39,15 @@ def healthy(tasks: Sequence[Task]) -> tuple[Task, ...]:
 
 def room(count: int, order: Order, where: str, undone: str) -> int:
     """Return how many of ``count`` healthy tasks may be disturbed; raises RefusedError, with numbers, for none."""
-    if count <= order.keep_healthy:
+    already = f", and {order.disturbed} are disturbed already" if order.disturbed else ""
+    if blast.room(count, keep=order.keep_healthy, percent=None, disturbed=order.disturbed) == 0:
         raise RefusedError(
-            f"{undone}: {where} has {count} healthy tasks and must keep {order.keep_healthy}",
+            f"{undone}: {where} has {count} healthy tasks and must keep {order.keep_healthy}{already}",
             rule="min-healthy-tasks",
             hint="wait until more tasks are healthy, scale the service out, or lower guard.min_healthy_tasks",
         )
     found = blast.room(count, keep=order.keep_healthy, percent=order.max_percent, disturbed=order.disturbed)
     if found == 0:
-        already = f", and {order.disturbed} are disturbed already" if order.disturbed else ""
         raise RefusedError(
             f"{undone}: {order.max_percent:g} % of the {count} healthy tasks of {where} is "
             f"{blast.share(count, order.max_percent or 0) or 'none'}{already}",
@@ -61,7 +61,7 @@ def fits(disturbed: int, count: int, order: Order, where: str, undone: str) -> N
     """Raise RefusedError, with the numbers, when more of ``count`` healthy tasks than may be would be disturbed."""
     most = room(count, order, where, undone)
     if disturbed > most:
-        few = count - disturbed < order.keep_healthy
+        few = blast.room(count, keep=order.keep_healthy, percent=None, disturbed=order.disturbed) < disturbed
         raise RefusedError(
             f"{undone}: {disturbed} of the {count} healthy tasks of {where} would be disturbed, and {most} may be",
             rule="min-healthy-tasks" if few else "max-percent",

@@ -302,7 +302,7 @@ class Guarded(RuleBasedStateMachine):
             return
         healthy, setting = self.healthy[target], self.setting
         if setting.min_healthy_tasks:
-            assert healthy - tasks >= setting.min_healthy_tasks
+            assert healthy - sum(self.struck[n] for n in here) - tasks >= setting.min_healthy_tasks
         if setting.max_percent is not None:
             assert (sum(self.struck[n] for n in here) + tasks) * 100 <= setting.max_percent * healthy
 

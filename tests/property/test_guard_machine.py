@@ -86,6 +86,10 @@ BENT: dict[str, tuple[str, Broken]] = {
     "yesterday's time only": ("max-disturbed-time", _lenient("max-disturbed-time", disturbed_s=lambda _f, _: 0.0)),
     "percent rounded up": ("max-percent", _rounding_up),
     "the disturbed forgotten": ("max-percent", _lenient("max-percent", disturbed=lambda _f, _: 0)),
+    "the disturbed taken for spare": (
+        "min-healthy-tasks",
+        _lenient("min-healthy-tasks", disturbed=lambda _f, _: 0),
+    ),
     "one task taken for all": ("min-healthy-tasks", _lenient("min-healthy-tasks", disturbs=lambda _f, _: 1)),
     "parts are no names": ("protected", _lenient("protected", names=lambda _f, _: ())),
     "a protecting tag overlooked": ("protected", _lenient("protected", tags=lambda _f, _: {})),

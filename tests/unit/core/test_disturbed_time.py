@@ -62,3 +62,11 @@ def test_after_a_reboot_the_wall_clock_and_the_plan_decide() -> None:
 def test_only_what_lies_after_midnight_counts() -> None:
     assert spent_s(ended(150, 1050), since_s=1020) == 30
     assert spent_s(ended(150, 1050), since_s=2000) == 0
+
+
+def test_what_died_while_it_struck_counts_until_it_was_taken_back() -> None:
+    unknown = replace(ended(700, 1600), injected=None)
+    assert spent_s(unknown, now=Instant(800, 1700)) == 610
+    untouched = Reversion(outcome=Outcome.UNTOUCHED)
+    assert unknown.reverted is not None
+    assert spent_s(replace(unknown, reverted=replace(unknown.reverted, reversion=untouched))) == 0
