@@ -18,6 +18,7 @@ class Unanswered:
     reason: str
 
 
+TAGGED = frozenset({Resource.ECS, Resource.QUEUE})
 Answer: TypeAlias = str | Unanswered | None
 """What something outside says against it: why, nothing (None), or no answer."""
 
@@ -27,7 +28,8 @@ class Facts:
     """All that the rules look at. Instants are aware UTC; seconds otherwise.
 
     ``active`` names the target of each running injection. ``unresolved`` lists injections whose undo failed.
-    ``healthy_tasks``, ``tags`` and ``queue`` are None when the fault does not touch such a resource.
+    ``queues`` are the URLs of those that the fault, or the workload beside it, sends to or receives from; ``tags``
+    those of each service and queue that is touched. ``healthy_tasks`` and ``tags`` are None where none is.
     ``disturbed`` counts the tasks of the target that active injections have disturbed, ``disturbs`` those that this
     one is going to. ``disturbed_s`` is today's disturbed time of the target, this one's duration not included.
     ``names`` are all names the target's parts go by. ``levers``, ``stops`` and ``steady_share`` (0 to 1) come from
@@ -43,8 +45,8 @@ class Facts:
     last_started_s_ago: float | None
     unresolved: tuple[str, ...]
     healthy_tasks: int | Unanswered | None = None
-    tags: Mapping[str, str] | Unanswered | None = None
-    queue: str | None = None
+    tags: tuple[Mapping[str, str], ...] | Unanswered | None = None
+    queues: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     disturbed: int = 0
     disturbs: int = 1
@@ -54,6 +56,13 @@ class Facts:
     stops: Mapping[str, Answer] = field(default_factory=dict)
     steady_share: float | Unanswered | None = None
     drifted: Answer = None
+
+    @property
+    def tagged(self) -> str:
+        """Return in words what is touched and may bear tags; empty for nothing."""
+        own = [str(self.touches)] if self.touches in TAGGED else []
+        beside = ["queue"] if self.queues and self.touches is not Resource.QUEUE else []
+        return " or ".join(own + beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,6 @@ class Refusal:
     reason: str
 
 
-TAGGED = frozenset({Resource.ECS, Resource.QUEUE})
 Rule: TypeAlias = Callable[[Facts, GuardSetting], str | None]
 
 
@@ -114,19 +122,19 @@ def _protected(facts: Facts, rules: GuardSetting) -> str | None:
 
 def _protected_by_tag(facts: Facts, rules: GuardSetting) -> str | None:
     """Object to a protected service or queue; a protected task among others is not chosen by the fault itself."""
-    if rules.protect_tag is None or facts.touches not in TAGGED:
+    if rules.protect_tag is None or not facts.tagged:
         return None
     key, value = rules.protect_tag
     if facts.tags is None or isinstance(facts.tags, Unanswered):
         return _untold(facts)
-    if facts.tags.get(key) != value:
+    if all(tags.get(key) != value for tags in facts.tags):
         return None
-    return f"the {facts.touches} of {facts.target} is protected by its tag {key}={value}"
+    return f"the {facts.tagged} of {facts.target} is protected by its tag {key}={value}"
 
 
 def _untold(facts: Facts) -> str:
     why = facts.tags.reason if isinstance(facts.tags, Unanswered) else "nobody looked"
-    return f"the tags of {facts.target}'s {facts.touches} are unknown: {why}"
+    return f"the tags of {facts.target}'s {facts.tagged} are unknown: {why}"
 
 
 def _drifted(facts: Facts, _: GuardSetting) -> str | None:
@@ -236,26 +244,27 @@ def _error_budget(facts: Facts, rules: GuardSetting) -> str | None:
 
 
 def _required_tag(facts: Facts, rules: GuardSetting) -> str | None:
-    if rules.require_tag is None or facts.touches not in TAGGED:
+    if rules.require_tag is None or not facts.tagged:
         return None
     key, value = rules.require_tag
     if facts.tags is None or isinstance(facts.tags, Unanswered):
         return _untold(facts)
-    if facts.tags.get(key) == value:
+    if facts.tags and all(tags.get(key) == value for tags in facts.tags):
         return None
-    return f"the {facts.touches} of {facts.target} does not carry the tag {key}={value}"
+    return f"the {facts.tagged} of {facts.target} does not carry the tag {key}={value}"
 
 
 def _allow_queues(facts: Facts, rules: GuardSetting) -> str | None:
     allowed = rules.allow.queues
-    if facts.touches is not Resource.QUEUE or allowed is None:
+    if allowed is None:
         return None
-    if facts.queue is None:
+    if facts.touches is Resource.QUEUE and not facts.queues:
         return f"{facts.target} names no queue to hold against allow.queues"
-    name = ":".join(facts.queue.rstrip("/").split("/")[-2:])
-    if any(fnmatchcase(name, pattern) for pattern in allowed):
-        return None
-    return f"queue {name} matches none of allow.queues ({', '.join(allowed)})"
+    for url in facts.queues:
+        name = ":".join(url.rstrip("/").split("/")[-2:])
+        if not any(fnmatchcase(name, pattern) for pattern in allowed):
+            return f"queue {name} matches none of allow.queues ({', '.join(allowed)})"
+    return None
 
 
 RULES: Mapping[str, Rule] = {

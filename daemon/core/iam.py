@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
-from daemon.core.calls import SCENARIO, WHEN, Call, On, calls
+from daemon.core.calls import SCENARIO, WHEN, Call, On, calls, sends
 from daemon.core.levers import Alarm, Parameter, SafetyLever
 from daemon.core.model import Json, Resource
 from daemon.core.settings import Settings
@@ -102,16 +102,19 @@ def _asked(settings: Settings, faults: Plugins, probes: Plugins, maker: "_Maker"
         yield from ((settings.targets[probe.target], c) for c in maker.declared(probe.probe, probes[probe.probe]))
     for experiment in settings.experiments:
         target, kind = settings.targets[experiment.target], faults[experiment.fault]
-        found = (*maker.declared(experiment.fault, kind), *_guarding(settings, kind.touches))
+        striking = maker.declared(experiment.fault, kind)
         beside = SCENARIO if experiment.workload else ()
+        guarding = _guarding(settings, kind.touches, striking, beside=bool(beside))
         waiting = WHEN.get(experiment.when.event, ()) if experiment.when else ()
-        yield from ((target, call) for call in (*found, *beside, *waiting))
+        yield from ((target, call) for call in (*striking, *guarding, *beside, *waiting))
     for target in settings.targets.values():
         yield from ((target, call) for call in maker.role.calls)
 
 
-def _guarding(settings: Settings, touches: Resource) -> tuple[Call, ...]:
-    """Return what the guard and the drift check ask before a fault that touches this."""
+def _guarding(
+    settings: Settings, touches: Resource, striking: tuple[Call, ...], *, beside: bool
+) -> tuple[Call, ...]:
+    """Return what the guard and the drift check ask before a fault that touches this; ``beside`` a workload."""
     rules = settings.guard
     counted = touches in {Resource.ECS, Resource.PROCESS} and (
         rules.min_healthy_tasks or rules.max_percent is not None
@@ -120,8 +123,13 @@ def _guarding(settings: Settings, touches: Resource) -> tuple[Call, ...]:
     return (
         *(calls(On.SERVICE, "ecs.service") if counted or (tagged and touches is Resource.ECS) else ()),
         *(calls(On.INPUT, "sqs.facts") if touches is Resource.QUEUE else ()),
-        *(calls(On.INPUT, "sqs.tags") if tagged and touches is Resource.QUEUE else ()),
+        *(calls(On.INPUT, "sqs.tags") if tagged and (touches is Resource.QUEUE or beside) else ()),
+        *(calls(On.INTERRUPTS, "sqs.tags") if tagged and _interrupts(striking) else ()),
     )
+
+
+def _interrupts(striking: tuple[Call, ...]) -> bool:
+    return sends(call for call in striking if call.on is On.INTERRUPTS)
 
 
 @dataclass(slots=True)

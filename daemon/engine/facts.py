@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
+from functools import partial
 from typing import Protocol, TypeVar
 
 from daemon.core import blast, disturbed_time
@@ -38,13 +39,16 @@ RECENT_MOST = 100_000
 class Asked:
     """Whom the facts are for: ``own`` is the injection itself, so that it does not stand in its own way.
 
-    ``disturbs`` is how many tasks it would disturb, at least one while that is not known yet.
+    ``disturbs`` is how many tasks it would disturb, at least one while that is not known yet. ``workload``: a
+    scenario sends its messages beside it. ``queues`` are those that its undo record names.
     """
 
     own: str = ""
     duration_s: float = 0.0
     disturbs: int = 1
     drifted: Answer = None
+    workload: bool = False
+    queues: tuple[str, ...] = ()
 
 
 def gather(  # noqa: PLR0913  each is one witness
@@ -62,6 +66,7 @@ def gather(  # noqa: PLR0913  each is one witness
     now = world.clock.now()
     midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
     started = past.started(since=midnight)
+    queues = _queues(target, touches, request)
     running = tuple(i for i in past.running() if i.plan.injection != request.own)
     facts = Facts(
         now=now,
@@ -73,8 +78,8 @@ def gather(  # noqa: PLR0913  each is one witness
         last_started_s_ago=_last_s_ago(past, now),
         unresolved=_unresolved(past, target.name, {i.plan.injection for i in running}),
         healthy_tasks=_healthy(target, touches, world, rules),
-        tags=_tags(target, touches, world, rules),
-        queue=target.queue.url if target.queue else None,
+        tags=_tags(target, touches, queues, world, rules),
+        queues=queues,
         names=_names(target) if rules.protect else (),
         disturbed=disturbed(past, target.name, own=request.own),
         disturbs=request.disturbs,
@@ -137,7 +142,8 @@ def _disturbed_s(target: str, past: Past, midnight: datetime, now: Instant, own:
 def _names(target: Target) -> tuple[str, ...]:
     """Return the names a target's parts go by, so that a pattern protects them under whatever target."""
     ecs = (target.ecs.cluster, target.ecs.service) if target.ecs else ()
-    queue = (target.queue.url,) if target.queue else ()
+    q = target.queue
+    queue = tuple(url for url in (q.url, q.responses, q.dead_letter, q.interrupts) if url) if q else ()
     bucket = (target.deployment.bucket,) if target.deployment else ()
     # An ARN or URL and the bare name behind its last slash.
     return tuple(dict.fromkeys(n for name in (*ecs, *queue, *bucket) for n in (name, name.rpartition("/")[2])))
@@ -155,17 +161,23 @@ def _healthy(target: Target, touches: Resource, world: World, rules: GuardSettin
     )
 
 
+def _queues(target: Target, touches: Resource, request: Asked) -> tuple[str, ...]:
+    used = target.queue is not None and (touches is Resource.QUEUE or request.workload)
+    own = (target.queue.url,) if target.queue is not None and used else ()
+    return tuple(dict.fromkeys((*own, *request.queues)))
+
+
 def _tags(
-    target: Target, touches: Resource, world: World, rules: GuardSetting
-) -> Mapping[str, str] | Unanswered | None:
+    target: Target, touches: Resource, queues: tuple[str, ...], world: World, rules: GuardSetting
+) -> tuple[Mapping[str, str], ...] | Unanswered | None:
     if rules.require_tag is None and rules.protect_tag is None:
         return None
-    ecs, queue = target.ecs, target.queue
-    if touches is Resource.ECS and ecs is not None:
-        return _ask(lambda: world.ecs.service(ecs.cluster, ecs.service).tags)
-    if touches is Resource.QUEUE and queue is not None:
-        return _ask(lambda: world.sqs.tags(queue.url))
-    return None
+    ecs = target.ecs if touches is Resource.ECS else None
+    if ecs is None and not queues:
+        return None
+    of_service = (lambda: world.ecs.service(ecs.cluster, ecs.service).tags,) if ecs else ()
+    of_queues = (partial(world.sqs.tags, url) for url in queues)
+    return _ask(lambda: tuple(tags() for tags in (*of_service, *of_queues)))
 
 
 def _ask(question: Callable[[], T]) -> T | Unanswered:

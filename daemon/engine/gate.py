@@ -35,6 +35,8 @@ class Gate:
             duration_s=proposed.duration_s,
             disturbs=blast.victims(undo.victim) if undo else 1,
             drifted=drifted(before, now) if undo else None,
+            workload=proposed.workload is not None,
+            queues=_queues(undo) if undo else (),
         )
         facts = gather(
             target,
@@ -61,3 +63,8 @@ class Gate:
             allow_repositories=rules.allow.repositories,
             lasts_s=proposed.duration_s,
         )
+
+
+def _queues(undo: Undo) -> tuple[str, ...]:
+    """Return the queues that an undo record says it touches, besides the target's input queue."""
+    return tuple(str(undo.victim[name]) for name in ("queue", "interrupts") if undo.victim.get(name))

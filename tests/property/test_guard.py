@@ -13,6 +13,7 @@ from daemon.core.settings import Allow, GuardSetting
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 UNANSWERED = Unanswered("nobody answered")
 
+tags = st.lists(st.sampled_from([{"ok": "yes"}, {"ok": "no"}]), min_size=1, max_size=2).map(tuple)
 facts = st.builds(
     Facts,
     now=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(lambda d: d.replace(tzinfo=UTC)),  # noqa: DTZ001
@@ -24,8 +25,8 @@ facts = st.builds(
     last_started_s_ago=st.none() | st.floats(0, 1000),
     unresolved=st.lists(st.text(max_size=3), max_size=2).map(tuple),
     healthy_tasks=st.none() | st.just(UNANSWERED) | st.integers(0, 5),
-    tags=st.none() | st.just(UNANSWERED) | st.just({"ok": "yes"}) | st.just({"ok": "no"}),
-    queue=st.none() | st.sampled_from(["http://h/1/edit-input", "http://h/1/other"]),
+    tags=st.none() | st.just(UNANSWERED) | tags,
+    queues=st.lists(st.sampled_from(["http://h/1/edit-input", "http://h/1/other"]), max_size=2).map(tuple),
 )
 rules = st.builds(
     GuardSetting,
@@ -56,17 +57,18 @@ def test_a_permit_means_that_no_rule_is_exceeded(given_facts: Facts, given_rules
     if given_rules.min_healthy_tasks and given_facts.healthy_tasks is not None:
         assert not isinstance(given_facts.healthy_tasks, Unanswered)
         assert given_facts.healthy_tasks - 1 >= given_rules.min_healthy_tasks
-    if given_rules.require_tag and given_facts.touches in {Resource.ECS, Resource.QUEUE}:
-        assert given_facts.tags == {"ok": "yes"}
-    if given_rules.protect_tag and given_facts.touches in {Resource.ECS, Resource.QUEUE}:
-        assert given_facts.tags == {"ok": "yes"}
+    tagged = given_facts.touches in {Resource.ECS, Resource.QUEUE} or given_facts.queues
+    if (given_rules.require_tag or given_rules.protect_tag) and tagged:
+        assert isinstance(given_facts.tags, tuple)
+        assert {"ok": "no"} not in given_facts.tags
     if given_rules.windows:
         assert given_facts.now.weekday() < 5
         assert 9 <= given_facts.now.hour < 17
     if given_rules.blackouts:
         assert given_facts.now.month != 6
-    if given_rules.allow.queues and given_facts.touches is Resource.QUEUE:
-        assert given_facts.queue == "http://h/1/edit-input"
+    if given_rules.allow.queues is not None:
+        assert set(given_facts.queues) <= {"http://h/1/edit-input"}
+        assert given_facts.queues or given_facts.touches is not Resource.QUEUE
 
 
 @given(facts, rules)
@@ -81,8 +83,8 @@ def test_a_refusal_names_its_rule_and_that_rule_really_objects(
 
 @given(facts, rules)
 def test_what_cannot_be_answered_is_a_refusal(given_facts: Facts, given_rules: GuardSetting) -> None:
-    tags = given_rules.require_tag is not None or given_rules.protect_tag is not None
-    asked = tags and given_facts.touches in {Resource.ECS, Resource.QUEUE}
+    ruled = given_rules.require_tag is not None or given_rules.protect_tag is not None
+    asked = ruled and (given_facts.touches in {Resource.ECS, Resource.QUEUE} or given_facts.queues)
     if asked and (given_facts.tags is None or isinstance(given_facts.tags, Unanswered)):
         assert isinstance(check(given_facts, given_rules), Refusal)
 

@@ -42,9 +42,9 @@ def _deaf(name: str) -> Broken:
             found = getattr(facts, field)
             kept[field] = least if isinstance(found, Unanswered) else found
         if isinstance(facts.tags, Unanswered) and rules.require_tag:
-            kept["tags"] = dict([rules.require_tag])
+            kept["tags"] = (dict([rules.require_tag]),)
         elif isinstance(facts.tags, Unanswered) and rules.protect_tag:
-            kept["tags"] = {}
+            kept["tags"] = ({},)
         return RULES[name](replace(facts, **kept), rules)
 
     return rule
@@ -92,7 +92,7 @@ BENT: dict[str, tuple[str, Broken]] = {
     ),
     "one task taken for all": ("min-healthy-tasks", _lenient("min-healthy-tasks", disturbs=lambda _f, _: 1)),
     "parts are no names": ("protected", _lenient("protected", names=lambda _f, _: ())),
-    "a protecting tag overlooked": ("protected", _lenient("protected", tags=lambda _f, _: {})),
+    "a protecting tag overlooked": ("protected", _lenient("protected", tags=lambda _f, _: ())),
     **{
         f"deaf {name}": (name, _deaf(name))
         for name in (

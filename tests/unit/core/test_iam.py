@@ -104,6 +104,19 @@ def test_a_cluster_a_tag_and_the_levers_bind_the_grants() -> None:
     assert not allowed(document, elsewhere)
 
 
+def test_the_guard_may_look_for_the_tags_of_every_queue_that_is_sent_to() -> None:
+    queue = replace(TARGET.queue, interrupts=f"{QUEUE}-interrupts") if TARGET.queue else None
+    base = replace(
+        BASE, guard=GuardSetting(require_tag=("a", "b")), targets={"editor": replace(TARGET, queue=queue)}
+    )
+    beside = experiment("git-lock", workload=WorkloadSetting(scenario="basic"))
+    assert "sqs:ListQueueTags" not in granted(replace(base, experiments=(experiment("git-lock"),)))
+    own, second = f"arn:aws:sqs:{AT}:edit-input", f"arn:aws:sqs:{AT}:edit-input-interrupts"
+    assert granted(replace(base, experiments=(beside,)))["sqs:ListQueueTags"] == {own}
+    separate = replace(base, experiments=(experiment("interrupt-message"),))
+    assert granted(separate)["sqs:ListQueueTags"] == {own, second}
+
+
 def test_a_protected_task_is_never_stopped_and_the_guard_may_look_for_the_tag() -> None:
     guard = GuardSetting(protect_tag=("keep", "yes"))
     asked = (experiment("ecs-task-stop"), experiment("sqs-burst"))
