@@ -67,7 +67,8 @@ def gather(  # noqa: PLR0913  each is one witness
     midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
     started = past.started(since=midnight)
     queues = _queues(target, touches, request)
-    running = tuple(i for i in past.running() if i.plan.injection != request.own)
+    others = (i for i in past.running() if i.plan.injection != request.own)
+    running = tuple(i for i in others if i.state is not State.REFUSED)  # it only has no verdict yet
     facts = Facts(
         now=now,
         target=target.name,

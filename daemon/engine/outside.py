@@ -38,6 +38,8 @@ class Question:
             return self.ask()
         except ChaosdError as error:
             return Unanswered(error.message)
+        except Exception as error:  # noqa: BLE001  an answer that breaks us is none, and must not end the asking
+            return Unanswered(repr(error))
 
 
 class Outside:

@@ -7,11 +7,14 @@ from daemon.core.guard import Answer, Unanswered
 from daemon.core.seams import Clock
 from daemon.engine.outside import Question
 
+WATCH_S = 0.5
+
 
 class Vigil:
-    """How long one question has been answered with a reason to stop, and how long not at all. Not thread-safe.
+    """How long one question has been answered with a reason to stop, and how long not at all.
 
-    An unanswered look neither confirms what was seen before nor breaks it.
+    An unanswered look neither confirms what was seen before nor breaks it. One thread notes answers; others may ask
+    ``blind`` meanwhile: a question that hangs is one that is not answered.
     """
 
     def __init__(self, question: Question, began_s: float) -> None:
@@ -23,10 +26,7 @@ class Vigil:
         """Take one answer (monotonic seconds) into account; return why everything must stop, or None."""
         name = self._question.name
         if isinstance(answer, Unanswered):
-            blind_s = at_s - self._answered_s
-            if blind_s < self._question.blind_s:
-                return None
-            return f"{name} has not been answered for {blind_s:.1f} s: {answer.reason}"
+            return self.blind(at_s, answer.reason)
         self._answered_s = at_s
         if answer is None:
             self._held_since_s = None
@@ -38,9 +38,19 @@ class Vigil:
             return None
         return f"{name}: {answer}" + (f" (for {held_s:.1f} s)" if self._question.for_s else "")
 
+    def blind(self, at_s: float, why: str = "it is being asked still") -> str | None:
+        """Return why everything must stop because nobody has answered for too long, or None."""
+        blind_s = at_s - self._answered_s
+        if blind_s < self._question.blind_s:
+            return None
+        return f"{self._question.name} has not been answered for {blind_s:.1f} s: {why}"
+
 
 class Sentinel:
-    """One thread a question, only while something runs. ``begin`` and ``end`` come in pairs. Thread-safe."""
+    """One thread a question and one that watches them, only while something runs. Thread-safe.
+
+    ``begin`` and ``end`` come in pairs.
+    """
 
     def __init__(self, questions: Sequence[Question], clock: Clock) -> None:
         self._questions = tuple(questions)
@@ -56,10 +66,14 @@ class Sentinel:
             if self._runs > 1:
                 return
             self._over = threading.Event()
-            for question in self._questions:
-                # Daemon threads: a question nobody answers must not hold up the end of the process.
-                arguments = (question, stop, self._over)
+            now_s = self._clock.instant().mono_s
+            vigils = [Vigil(question, now_s) for question in self._questions]
+            # Daemon threads: a question nobody answers must not hold up the end of the process.
+            for question, vigil in zip(self._questions, vigils, strict=True):
+                arguments = (question, vigil, stop, self._over)
                 threading.Thread(target=self._ask, args=arguments, name=f"ask-{question.name}", daemon=True).start()
+            watching = (vigils, stop, self._over)
+            threading.Thread(target=self._watch, args=watching, name="ask-anybody", daemon=True).start()
 
     def end(self) -> None:
         """Count one run less; with the last the asking ends, without waiting for what is under way."""
@@ -68,8 +82,13 @@ class Sentinel:
             if not self._runs:
                 self._over.set()
 
-    def _ask(self, question: Question, stop: Callable[[str], None], over: threading.Event) -> None:
-        vigil = Vigil(question, self._clock.instant().mono_s)
+    def _watch(self, vigils: Sequence[Vigil], stop: Callable[[str], None], over: threading.Event) -> None:
+        while not self._clock.wait(over, WATCH_S):
+            now_s = self._clock.instant().mono_s
+            for reason in filter(None, (vigil.blind(now_s) for vigil in vigils)):
+                stop(reason)
+
+    def _ask(self, question: Question, vigil: Vigil, stop: Callable[[str], None], over: threading.Event) -> None:
         while not over.is_set():
             reason = vigil.note(question.answer(), self._clock.instant().mono_s)
             if reason is not None and not over.is_set():

@@ -265,6 +265,28 @@ def test_who_is_not_answered_for_too_long_stops() -> None:
     assert kept.note(UNKNOWN, 20) is None
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_question_that_breaks_or_hangs_is_not_answered(*, hangs: bool) -> None:
+    let_go, told, reasons = threading.Event(), threading.Event(), []
+
+    def ask() -> None:
+        if not hangs:
+            raise RecursionError
+        let_go.wait(60)
+
+    def stop(reason: str) -> None:
+        reasons.append(reason)
+        told.set()
+
+    sentinel = Sentinel([Question(name="deaf", ask=ask, every_s=0.01, blind_s=0.2)], SystemClock())
+    sentinel.begin(stop)
+    heard = told.wait(10)
+    sentinel.end()
+    let_go.set()
+    assert heard
+    assert ("it is being asked still" if hangs else "RecursionError") in " ".join(reasons)
+
+
 def test_the_sentinel_asks_only_while_something_runs() -> None:
     asked, told, reasons = threading.Event(), threading.Event(), []
 
