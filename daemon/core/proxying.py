@@ -35,6 +35,9 @@ ENDPOINTS: Mapping[str, str] = {
 CUT_BEFORE, CUT_AFTER, SLOW, HANG, REFUSE = "cut-before", "cut-after", "slow", "hang", "refuse"
 """The effects of a rule in a relay's lane; docs/transport-faults.md says what each does."""
 
+LATE = frozenset({"truncate", "lost-reply", "duplicate-delivery", CUT_BEFORE, CUT_AFTER})
+"""Effects that strike some time after it is decided whom they hit: when AWS has answered, when the pack comes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:

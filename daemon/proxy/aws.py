@@ -16,7 +16,7 @@ from daemon.proxy.calls import BODY_MAX, Call, Door, RefusedCallError
 from daemon.proxy.deliveries import RECEIVE, Deliveries
 from daemon.proxy.effects import Turn
 from daemon.proxy.queues import TELL_URLS, in_answer, in_request
-from daemon.proxy.rules import RuleBook
+from daemon.proxy.rules import RuleBook, Strike
 from daemon.proxy.signing import Signer
 from daemon.proxy.tally import Tally
 from daemon.proxy.upstream import HEADER_MAX, UnforwardedError, Upstream
@@ -98,6 +98,9 @@ class AwsLane:
         except (ClientError, TimeoutError) as error:
             raise UnforwardedError(f"its answer broke off: {error}") from error
         return b"".join(pieces)
+
+    def land(self, strike: Strike) -> bool:
+        return self._book.land(strike)
 
     async def over(self, injection: str) -> None:
         waits = [asyncio.ensure_future(one) for one in (self._book.over(injection), self._ending.wait())]

@@ -89,7 +89,8 @@ class Door:
         body = None if scope.service == "s3" else await _body(request, scope)
         named = naming.name(scope.service, request.method, target, request.headers, body)
         prefix = f"/{self.secret}" if self.secret else ""
-        address = Address(ours=f"http://{request.host}{prefix}", real=self.real(scope), names=names, prefix=prefix)
+        found = {*names, request.host.lower()}  # whoever is let in has found us there, and is told queues there
+        address = Address(ours=f"http://{request.host}{prefix}", real=self.real(scope), names=found, prefix=prefix)
         headers = _forwarded(request.headers, streamed=body is None)
         call = Call(
             request=request,

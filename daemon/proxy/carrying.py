@@ -95,11 +95,13 @@ class Carrier:
         if not data:
             await self._let_go(way, back, ended=True)
             async with way.lock:
+                await self._send(way, self._watch.rest() if way.direction == DOWN else b"", begins=False)
                 half_close(way.sink)
         elif way.direction == UP:
-            async with back.lock:
-                onwards, loose = self._watch.up(data)
-                await self._send(back, loose, begins=False)
+            onwards, loose = self._watch.up(data)
+            if loose:  # else a client that does not read would keep its own words from going on
+                async with back.lock:
+                    await self._send(back, loose, begins=False)
             async with way.lock:
                 await self._send(way, onwards, begins=begins)
         else:
@@ -111,8 +113,9 @@ class Carrier:
         onwards, backwards = self._watch.quiet(ended=ended)
         up, down = (way, back) if way.direction == UP else (back, way)
         for one, data in ((up, onwards), (down, backwards)):
-            async with one.lock:
-                await self._send(one, data, begins=False)
+            if data:
+                async with one.lock:
+                    await self._send(one, data, begins=False)
 
     async def _send(self, way: Way, data: bytes, *, begins: bool) -> None:
         if not data:
@@ -147,6 +150,7 @@ class Carrier:
 
     async def _cut(self, cut: CutError) -> None:
         """Cut the client off, and let the remote come to its end by itself: it leaves nothing half done then."""
+        self._dice.book.land(cut.strike)
         self._dice.book.note(cut.strike.rule.injection, cut.how)
         self.drop()
         try:

@@ -40,11 +40,11 @@ class Dice:
         return next((r for r in self.book.standing(self.lane) if r.effect == effect), None)
 
     def hit(self, effect: str, call: str) -> Strike | None:
-        """Decide on a push, once for each effect; counts."""
+        """Decide on a push, once for each effect; it counts as hit once it is cut."""
         return self.book.hit(self.lane, call=call, applies=lambda rule: rule.effect == effect)
 
     def of(self, rule: Rule, call: str) -> Strike | None:
-        """Decide under that rule alone; counts."""
+        """Decide under that rule alone; a connection counts as hit at once, a push once it is cut."""
         return self.book.hit(self.lane, call=call, applies=lambda one: one.injection == rule.injection)
 
 

@@ -37,6 +37,10 @@ class Lane(Protocol):
         """Return all of an answer's body; raises UnforwardedError when it breaks off."""
         ...
 
+    def land(self, strike: Strike) -> bool:
+        """Count a late strike; False when its rule has been taken out: then the call is to be spared."""
+        ...
+
     async def over(self, injection: str) -> None:
         """Wait until a rule is out of force, or the proxy ends."""
         ...
@@ -95,6 +99,8 @@ async def _hang(turn: Turn) -> web.StreamResponse:
 
 async def _truncate(turn: Turn) -> web.StreamResponse:
     reply = await turn.lane.ask(turn.call)
+    if not wire.has_body(turn.call.request, reply) or not turn.lane.land(turn.strike):
+        return await turn.lane.tell(turn.call, reply)
     try:
         return await wire.cut_short(turn.call.request, reply, float(turn.parameters.get("share", 0.5)))
     except (ClientError, TimeoutError):
@@ -105,6 +111,8 @@ async def _truncate(turn: Turn) -> web.StreamResponse:
 
 async def _lost_reply(turn: Turn) -> web.StreamResponse:
     reply = await turn.lane.ask(turn.call)
+    if not turn.lane.land(turn.strike):
+        return await turn.lane.tell(turn.call, reply)
     try:
         async for _ in reply.content.iter_any():
             pass
@@ -120,7 +128,7 @@ async def _partial_batch(turn: Turn) -> web.StreamResponse:
         return await turn.lane.tell(call, await turn.lane.ask(call))
     if half.body is None:
         return await turn.send(as_json(call.service, half.alone()))
-    return await _changed(turn, half.body, half.joined)
+    return await _changed(turn, await turn.lane.ask(call, half.body), half.joined)
 
 
 async def _duplicate(turn: Turn) -> web.StreamResponse:
@@ -129,9 +137,12 @@ async def _duplicate(turn: Turn) -> web.StreamResponse:
     if message is None:
         return await turn.lane.tell(call, await turn.lane.ask(call))
     body = deliveries.room_for_one(call.body or b"")
-    if body is None:
+    if body is None and turn.lane.land(turn.strike):
         return await turn.send(as_json("sqs", {"Messages": [message]}))
-    return await _changed(turn, body, lambda answer: deliveries.joined(answer, message))
+    reply = await turn.lane.ask(call, body)
+    if not turn.lane.land(turn.strike):
+        return await turn.lane.tell(call, reply)
+    return await _changed(turn, reply, lambda answer: deliveries.joined(answer, message))
 
 
 async def _shorter(turn: Turn) -> web.StreamResponse:
@@ -140,9 +151,8 @@ async def _shorter(turn: Turn) -> web.StreamResponse:
     return await turn.lane.tell(turn.call, await turn.lane.ask(turn.call, body))
 
 
-async def _changed(turn: Turn, body: bytes, change: Callable[[bytes], bytes]) -> web.StreamResponse:
-    """Ask with another body and answer with a changed one; what is no success is passed on as it is."""
-    reply = await turn.lane.ask(turn.call, body)
+async def _changed(turn: Turn, reply: ClientResponse, change: Callable[[bytes], bytes]) -> web.StreamResponse:
+    """Answer with a changed body; what is no success is passed on as it is."""
     if reply.status != _OK:
         return await turn.lane.tell(turn.call, reply)
     changed = change(await turn.lane.whole(reply))

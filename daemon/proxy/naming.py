@@ -166,6 +166,13 @@ _SUBRESOURCES = (
     *("legal-hold", "retention", "torrent", "location", "policy", "cors", "versioning", "encryption", "website"),
     *("logging", "replication", "requestPayment", "policyStatus", "ownershipControls"),
 )
+_UNNAMED = frozenset(
+    {
+        *("accelerate", "analytics", "intelligent-tiering", "inventory", "lifecycle", "metadataTable", "metrics"),
+        *("notification", "object-lock", "publicAccessBlock", "session"),
+    }
+)
+"""Parts whose operations follow no rule: better no name than that of the bucket itself."""
 
 
 def _s3(method: str, target: str, headers: Mapping[str, str]) -> Named:
@@ -175,6 +182,9 @@ def _s3(method: str, target: str, headers: Mapping[str, str]) -> Named:
     if not bucket:
         return Named(operation="ListBuckets" if method == "GET" else OTHER)
     asked = {pair.partition("=")[0] for pair in query.split("&")}
+    bare = {pair for pair in query.split("&") if pair and "=" not in pair}
+    if asked & _UNNAMED or bare - {*_SUBRESOURCES}:
+        return Named(operation=OTHER, resource=resource)
     sub = next((one for one in _SUBRESOURCES if one in asked), "")
     operation = (_OBJECT if key else _BUCKET).get((method, sub))
     if operation is None and method in _VERBS:

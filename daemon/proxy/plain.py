@@ -37,8 +37,11 @@ class _Push:
             return data
         if not self._asked:
             self._asked, self.strike = True, self.dice.hit(CUT_BEFORE, self.name)
+        if self.strike is not None and not self.dice.book.in_force(self.strike.rule.injection):
+            self.strike = None  # git counts and packs for a while: the rule was taken out meanwhile
         if self.strike is None or self.reader.phase is Phase.BETWEEN:
-            return data
+            held, self.held_up = self.held_up, b""
+            return held + data
         if self.reader.phase is Phase.WITHOUT_PACK:
             raise CutError(self.strike, BY_COMMANDS)
         return self._pack(self.strike, self.held_up + data, ended=ended)
@@ -89,7 +92,8 @@ class _Push:
         if self.strike is not None and self.dice.book.in_force(self.strike.rule.injection):
             raise CutError(self.strike, BY_PACK)
         self.strike = None
-        return self.give_up()[0]
+        let, self.held_up = self.held_up, b""
+        return let
 
     def give_up(self) -> tuple[bytes, bytes]:
         let = self.held_up, self.held_down

@@ -24,7 +24,8 @@ _IN_XML = re.compile(rb"(<QueueUrl>)([^<]*)(</QueueUrl>)")
 class Address:
     """Where a client found us, and where its service really is; both without a slash at the end.
 
-    ``names`` are all the HOST:PORT under which we are found; ``ours`` is the base this client used.
+    ``names`` are all the HOST:PORT under which we are found; ``ours`` is the base this client used. What begins
+    with the secret ``prefix`` is ours under whatever name: the secret must not leave us.
     """
 
     ours: str
@@ -35,7 +36,9 @@ class Address:
     def outward(self, url: str) -> str:
         """Return the real URL of a queue that was named by ours; another is returned as it is."""
         parts = urlsplit(url)
-        if parts.netloc.lower() not in self.names:
+        if parts.netloc.lower() not in self.names and not (
+            self.prefix and parts.path.startswith(f"{self.prefix}/")
+        ):
             return url
         return f"{self.real}{parts.path.removeprefix(self.prefix)}"
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from daemon.core.model import Json
-from daemon.core.proxying import Hits, Rule
+from daemon.core.proxying import LATE, Hits, Rule
 from daemon.core.seams import Clock
 from daemon.ports.clock import file_time_ns
 from daemon.ports.rulefiles import RuleFiles
@@ -27,11 +27,13 @@ _log = logging.getLogger("chaosd.proxy")
 class Strike:
     """One call that is hit: by which rule, and the number that its own dice are seeded with.
 
-    The tries of one call have the same number, so they meet the same delay; with ``each_try`` each has its own.
+    ``key`` is the call's name. The tries of one call have the same number, so they meet the same delay; with
+    ``each_try`` each has its own.
     """
 
     rule: Rule
     number: int
+    key: str = ""
 
     @property
     def parameters(self) -> Mapping[str, Json]:
@@ -44,11 +46,16 @@ class Strike:
 
 @dataclass(slots=True)
 class _Standing:
-    """A rule in force with what it did: the fate of the calls seen last, and the counters."""
+    """A rule in force with what it did: the fate of the calls seen last, and the counters.
+
+    A call is ``drawn`` when the dice say so, and counts as hit once the strike has landed.
+    """
 
     rule: Rule
     fates: OrderedDict[str, bool] = field(default_factory=OrderedDict)
+    landed: set[str] = field(default_factory=set)
     matched: int = 0
+    drawn: int = 0
     calls: int = 0
     tries: int = 0
     ways: Counter[str] = field(default_factory=Counter)
@@ -58,17 +65,23 @@ class _Standing:
         return Hits(matched=self.matched, calls=self.calls, tries=self.tries, ways=dict(self.ways))
 
     def strikes(self, key: str, number: int) -> bool:
-        """Decide on a call, once: a later try of the same call gets the same answer. Counts."""
+        """Decide on a call, once: a later try of the same call gets the same answer."""
         fate = self.fates.get(key)
         if fate is None:
             self.matched += 1
-            fate = number < self.rule.percent / 100 * 2**64 and not 0 < self.rule.most <= self.calls
-            self.calls += fate
+            fate = number < self.rule.percent / 100 * 2**64 and not 0 < self.rule.most <= self.drawn
+            self.drawn += fate
             self.fates[key] = fate
             if len(self.fates) > REMEMBERED:
-                self.fates.popitem(last=False)
-        self.tries += fate
+                self.landed.discard(self.fates.popitem(last=False)[0])
         return fate
+
+    def land(self, key: str) -> None:
+        """Count a try that was hit."""
+        self.tries += 1
+        if key not in self.landed:
+            self.landed.add(key)
+            self.calls += 1
 
 
 class RuleBook:
@@ -134,6 +147,8 @@ class RuleBook:
     ) -> Strike | None:
         """Decide whether a call (in a relay: a connection, a push) is hit, and by which rule; counts.
 
+        What strikes later (``LATE``) is counted as hit only by ``land``: the rule may be out of force by then.
+
         The oldest rule that hits is the one that strikes. ``call`` names the logical call: asked again with the
         same name, the answer is the same and only a try is counted; without a name it is a call of its own, as each
         try is under a rule with ``each_try``. A rule that does not fit, or does not ``applies``, counts nothing.
@@ -146,9 +161,19 @@ class RuleBook:
             key = call if call and not rule.each_try else f"#{next(self._unnamed)}"
             number = _number(rule.seed, key)
             if one.strikes(key, number):
-                self.struck[rule.fault] += 1
-                return Strike(rule=rule, number=number)
+                strike = Strike(rule=rule, number=number, key=key)
+                if rule.effect not in LATE:
+                    self.land(strike)
+                return strike
         return None
+
+    def land(self, strike: Strike) -> bool:
+        """Count a strike as one that hits; False, and nothing is counted, when its rule is out of force by now."""
+        if not self.in_force(strike.rule.injection):
+            return False
+        self._standing[strike.rule.injection].land(strike.key)
+        self.struck[strike.rule.fault] += 1
+        return True
 
     def note(self, injection: str, way: str) -> None:
         """Count how it was decided that it was time to strike, where there is more than one way."""

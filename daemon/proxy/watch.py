@@ -72,6 +72,10 @@ class Watch:
         up, down = self._reading.quiet(ended=ended) if self._reading else (b"", b"")
         return left + up, down
 
+    def rest(self) -> bytes:
+        """Return what of the remote's words is held back still, although it has said all."""
+        return self._reading.give_up()[1] if self._reading else b""
+
     def _give_up(self, reading: Reading) -> tuple[bytes, bytes]:
         self._reading = UNREAD
         return reading.give_up()

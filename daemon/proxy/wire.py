@@ -14,6 +14,7 @@ HOP_BY_HOP = frozenset(
 )
 SMALL = 64 << 10  # bytes: such an answer goes out in one piece
 BUFFER = 8 << 20  # bytes kept of an answer of unknown length that is to be cut short
+_BODILESS = (204, 304)  # RFC 9110, 6.4.1
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
@@ -57,6 +58,11 @@ async def stream(request: web.BaseRequest, reply: ClientResponse) -> web.StreamR
     return response
 
 
+def has_body(request: web.BaseRequest, reply: ClientResponse) -> bool:
+    """Tell whether an answer has a body at all."""
+    return request.method != hdrs.METH_HEAD and reply.status not in _BODILESS and _length(reply, -1) != 0
+
+
 async def cut_short(request: web.BaseRequest, reply: ClientResponse, share: float) -> web.StreamResponse:
     """Promise the whole body, send a share of its bytes, and close.
 
@@ -66,7 +72,9 @@ async def cut_short(request: web.BaseRequest, reply: ClientResponse, share: floa
     known = _length(reply, -1)
     pieces: AsyncIterator[bytes] = reply.content.iter_any()
     if known < 0:
-        body = await reply.content.read(BUFFER)
+        body = b""
+        while len(body) < BUFFER and (piece := await reply.content.read(BUFFER - len(body))):
+            body += piece
         known, pieces = len(body), _once(body)
     left = int(known * min(1.0, max(0.0, share)))
     await response.prepare(request)

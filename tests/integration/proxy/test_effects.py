@@ -210,6 +210,31 @@ def test_lost_reply_of_one_try_is_a_duplicate(proxy: Running, upstream: Upstream
     assert [seen.json["MessageBody"] for seen in upstream.seen] == ["twice", "twice"]
 
 
+@pytest.mark.parametrize("effect", ["lost-reply", "truncate"])
+def test_what_aws_answers_after_the_undo_is_passed_on(proxy: Running, upstream: Upstream, effect: str) -> None:
+    """A long poll that was struck while the rule stood."""
+    proxy.rule(effect)
+    found: list[Hits | None] = []
+
+    def late(_: Seen) -> Reply:
+        found.append(proxy.drop())
+        return Reply(body=b'{"Messages": [{"MessageId": "m", "Body": "b", "ReceiptHandle": "r"}]}')
+
+    upstream.answer = late
+    (message,) = proxy.client("sqs").receive_message(QueueUrl=proxy.queue())["Messages"]
+    assert message["Body"] == "b"
+    assert found == [Hits(matched=1, calls=0, tries=0)]
+
+
+def test_truncate_leaves_alone_what_has_no_body_and_does_not_count_it(proxy: Running, upstream: Upstream) -> None:
+    proxy.rule("truncate")
+    upstream.answer = lambda seen: Reply(status=204 if seen.method == "DELETE" else 200, body=b"")
+    s3 = proxy.client("s3")
+    s3.put_object(Bucket="b", Key="k", Body=b"x")
+    s3.delete_object(Bucket="b", Key="k")
+    assert proxy.drop() == Hits(matched=2, calls=0, tries=0)
+
+
 def test_truncate_sends_a_share_and_closes(proxy: Running, upstream: Upstream) -> None:
     proxy.rule("truncate", share=0.25)
     upstream.answer = lambda _: Reply(body=b"z" * 400_000)
@@ -222,11 +247,13 @@ def test_truncate_sends_a_share_and_closes(proxy: Running, upstream: Upstream) -
 
 
 def test_truncate_where_the_length_is_unknown(proxy: Running, upstream: Upstream) -> None:
-    proxy.rule("truncate", share=0.5)
-    upstream.answer = lambda _: Reply(body=b"8\r\n01234567\r\n0\r\n\r\n", headers={"Transfer-Encoding": "chunked"})
+    """The share is that of the whole, in however many pieces it comes."""
+    proxy.rule("truncate", share=0.75)
+    pieces = b"".join(b"4\r\n%b\r\n" % piece for piece in (b"0123", b"4567"))
+    upstream.answer = lambda _: Reply(body=pieces + b"0\r\n\r\n", headers={"Transfer-Encoding": "chunked"})
     with wired(proxy, "s3", "", "", "/b/k") as connection:
         found = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert found.partition(b"\r\n\r\n")[2] == b"4\r\n0123\r\n"
+    assert found.partition(b"\r\n\r\n")[2] == b"6\r\n012345\r\n"
 
 
 # --- SQS and DynamoDB ------------------------------------------------------------------------------------

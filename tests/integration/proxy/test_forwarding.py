@@ -6,7 +6,11 @@ import io
 import json
 import os
 import socket
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import urlopen
@@ -318,6 +322,48 @@ def test_a_body_beyond_the_bound_is_refused_before_it_is_sent(proxy: Running, up
     assert upstream.seen == []
 
 
+@contextmanager
+def forgetful() -> Iterator[tuple[str, list[int]]]:
+    """Serve an upstream whose first connection dies as its second upload comes; the list: bytes of each stored."""
+    stored: list[int] = []
+
+    def serve(client: socket.socket, *, dies: bool) -> None:
+        said = b""
+        while piece := client.recv(65536):
+            if dies and stored:
+                return
+            said += piece
+            if said.endswith(b"0\r\n\r\n"):
+                stored.append(said.partition(b"\r\n\r\n")[2].count(b"x"))
+                said = b""
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    def accept() -> None:
+        with suppress(OSError):
+            for number in count():
+                client, _ = listener.accept()
+                with client, suppress(OSError):
+                    serve(client, dies=number == 0)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", stored
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+
+
+def test_an_upload_on_a_connection_that_has_died_is_never_stored_empty(start: Start) -> None:
+    """An HTTP client that sends again by itself has nothing left to send: the body was streamed."""
+    head = f"PUT /b/k HTTP/1.1\r\n{HEAD}{signed('s3')}Transfer-Encoding: chunked\r\n\r\n"
+    upload = f"{head}3e8\r\n{'x' * 1000}\r\n0\r\n\r\n"
+    with forgetful() as (url, stored):
+        proxy = start(url)
+        assert raw(proxy, upload.encode()).startswith(b"HTTP/1.1 200")
+        assert raw(proxy, upload.encode()).startswith(b"HTTP/1.1 502")
+        assert stored == [1000]
+
+
 # --- secret, addresses, lock -----------------------------------------------------------------------------
 
 
@@ -339,6 +385,13 @@ def test_with_a_secret_only_who_knows_it_is_served(start: Start, upstream: Upstr
             proxy.client("s3", url=f"{proxy.url}{wrong}").put_object(Bucket="site", Key="k", Body=b"x")
     assert (len(upstream.seen), upstream.refused) == (3, [])
     assert proxy.refused() == {"secret": 3}
+    elsewhere = (
+        f"http://chaosd-proxy:{urlsplit(proxy.url).port}/{word}/{ACCOUNT}/jobs"  # told under another name of ours
+    )
+    body = json.dumps({"QueueUrl": elsewhere, "ReceiptHandle": "r"})
+    head = f"{HEAD}{signed('sqs')}X-Amz-Target: AmazonSQS.DeleteMessage\r\nContent-Length: {len(body)}\r\n\r\n"
+    raw(proxy, f"POST /{word}/ HTTP/1.1\r\n{head}{body}".encode())
+    assert upstream.seen[-1].json["QueueUrl"] == f"{upstream.url}/{ACCOUNT}/jobs", "the secret stays here"
     assert word not in json.dumps(proxy.port.word())
 
 

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from daemon.core.proxying import CUT_BEFORE, HANG, REFUSE, SLOW
+from daemon.core.proxying import CUT_AFTER, CUT_BEFORE, HANG, REFUSE, SLOW
 from tests.integration.transport.servers import HOST, free_port
 from tests.integration.transport.wire import Wire, Yard, yard
 from tests.waiting import wait_for
@@ -73,6 +73,56 @@ def refused(wire: Wire) -> bool:
 
 def whole(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(64 * KIB), b""))
+
+
+def test_who_does_not_read_may_go_on_speaking(tmp_path: Path) -> None:
+    """Each direction for itself: bytes that nobody takes do not stop those of the other way."""
+    heard = threading.Event()
+
+    def serve(client: socket.socket) -> None:
+        def flood() -> None:
+            with suppress(OSError):
+                client.sendall(bytes(32 * KIB * KIB))
+
+        flooding = threading.Thread(target=flood, daemon=True)
+        flooding.start()
+        left = 16 * KIB * KIB
+        while left and (data := client.recv(64 * KIB)):
+            left -= len(data)
+        heard.set()
+        client.shutdown(socket.SHUT_RDWR)
+        flooding.join(10)
+
+    with relayed(tmp_path, serve) as wire, connected(wire) as client:
+        client.sendall(bytes(16 * KIB * KIB))
+        assert heard.wait(20)
+
+
+def packet(content: bytes) -> bytes:
+    return b"%04x" % (len(content) + 4) + content
+
+
+def test_a_remote_that_ends_in_the_middle_of_its_report_is_heard(tmp_path: Path) -> None:
+    asked, offered = (
+        packet(b"git-receive-pack /r.git\0host=h\0"),
+        packet(b"0" * 40 + b" refs/heads/b\0report-status"),
+    )
+    pushed = packet(b"1" * 40 + b" " + b"2" * 40 + b" refs/heads/b\0report-status") + b"0000PACK"
+    half = b"0030\x01000eunpack ok\n"
+
+    def serve(client: socket.socket) -> None:
+        client.recv(KIB)
+        client.sendall(offered + b"0000")
+        client.recv(KIB)
+        client.sendall(half)
+
+    with relayed(tmp_path, serve) as wire, connected(wire) as client:
+        wire.put(CUT_AFTER)
+        client.sendall(asked)
+        client.recv(KIB)
+        client.sendall(pushed)
+        assert whole(client) == half
+        assert wire.hits.calls == 0
 
 
 @pytest.fixture

@@ -118,3 +118,9 @@ def test_copies_are_told_by_a_header() -> None:
     assert s3("PUT", "/b/k", X_Amz_Copy_Source="b/other")[0] == "CopyObject"
     assert s3("PUT", "/b/k?partNumber=1&uploadId=u", X_Amz_Copy_Source="b/other")[0] == "UploadPartCopy"
     assert s3("PATCH", "/b/k")[0] == "other"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("part", ["lifecycle", "lifecycle=", "notification", "publicAccessBlock", "of-tomorrow"])
+def test_a_part_of_a_bucket_is_never_taken_for_the_bucket(method: str, part: str) -> None:
+    assert s3(method, f"/b?{part}") == ("other", "b")

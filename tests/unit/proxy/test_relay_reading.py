@@ -95,6 +95,10 @@ class Line:
             self.how, self.sent = cut.how, self.sent + cut.first
         return self
 
+    def undo(self) -> "Line":
+        self.book.rules.clear()
+        return self
+
     def silence(self) -> "Line":
         try:
             up, down = self.watch.quiet(ended=False)
@@ -133,6 +137,22 @@ ANSWERS = {
 def anywhere(test: Callable[..., None]) -> Callable[..., None]:
     """Play it with the bytes split anywhere."""
     return settings(max_examples=40, phases=[Phase.explicit, Phase.generate])(given(data=st.data())(test))
+
+
+@pytest.mark.parametrize("after_bytes", [0, 10_000])
+def test_a_push_whose_rule_is_taken_out_while_git_packs_goes_through_whole(after_bytes: int) -> None:
+    line = Line(CUT_BEFORE, after_bytes=after_bytes).play(*GIT[:2], ("client", commands((OLD, NEW))))
+    line.undo().play(("client", PACK), ("remote", DONE))
+    assert (line.how, line.sent, line.told) == ("", ASKED + commands((OLD, NEW)) + PACK, OFFERED + DONE)
+
+
+def test_what_is_held_back_of_a_pack_goes_on_when_the_rule_is_taken_out() -> None:
+    line = Line(CUT_BEFORE, after_bytes=len(PACK) - 40).play(
+        *GIT[:2], ("client", commands((OLD, NEW)) + PACK[:-20])
+    )
+    assert not line.sent.endswith(PACK[:-20])
+    line.undo().play(("client", PACK[-20:]))
+    assert line.sent == ASKED + commands((OLD, NEW)) + PACK
 
 
 # --- git:// ------------------------------------------------------------------------------------------------

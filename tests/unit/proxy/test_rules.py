@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.core.errors import RefusedError
-from daemon.core.proxying import Hits, Match, Rule
+from daemon.core.proxying import LATE, Hits, Match, Rule
 from daemon.core.settings import Aws
 from daemon.ports.rulefiles import RuleFiles
 from daemon.ports.world import LocalWorld
@@ -53,6 +53,24 @@ def test_a_rule_is_in_force_from_its_file_on_and_no_longer(desk: Desk) -> None:
     assert desk.book.hit("aws", call="b") is None
     assert not desk.book.in_force("one")
     assert desk.book.hits("one") == Hits(matched=1, calls=1, tries=1)
+
+
+@pytest.mark.parametrize("effect", sorted(LATE))
+def test_what_strikes_late_is_hit_only_once_it_has(desk: Desk, effect: str) -> None:
+    desk.files.write(desk.rule(effect=effect, most=2))
+    first, again, second = (desk.book.hit("aws", call=name) for name in ("a", "a", "b"))
+    assert first is not None
+    assert again is not None
+    assert second is not None
+    assert desk.book.hit("aws", call="c") is None, "two are drawn, and may strike still"
+    assert desk.book.hits("one") == Hits(matched=3, calls=0, tries=0)
+    assert desk.book.land(first)
+    assert desk.book.land(again)
+    assert desk.book.hits("one") == Hits(matched=3, calls=1, tries=2)
+    assert desk.files.remove("one")
+    assert not desk.book.land(second), "its rule was taken out meanwhile"
+    assert desk.book.hits("one") == Hits(matched=3, calls=1, tries=2)
+    assert desk.book.struck == {"aws-reset": 2}
 
 
 def test_changes_in_one_tick_of_the_clock_are_all_seen(desk: Desk) -> None:
