@@ -33,6 +33,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 SCENARIO_TIMEOUT_S = 150.0
 UNDO_TIMEOUT_S = 60.0
 IN_FORCE_S = 120.0
+CLONED_S = 120.0
 WAITS = {"most": MOST, "settle": SETTLE}
 BUILD_S = 1.0
 TRIES = 5  # to inject
@@ -87,6 +88,8 @@ def staged(worker: str, *, through: str = "") -> Iterator[Stage]:
         )
         try:
             with _proxied(stage):
+                # Workers that came before their relay clone only now; what is judged must be there from the first.
+                wait_for("the clones", lambda: len(list(info.clones.glob("*/.git/HEAD"))) == TASKS, CLONED_S)
                 yield stage
         finally:
             for client in (aws.sqs, aws.ecs, aws.s3, aws.logs):
