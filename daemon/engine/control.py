@@ -135,7 +135,7 @@ class Control:
     @property
     def halted(self) -> str | None:
         """Return the reason of the halt in force, or None: somebody's word, or a halt file."""
-        return halted(self._journal, self._regime.outside) or self._unwritten
+        return self._unwritten or halted(self._journal, self._regime.outside)  # a full disk's file is empty
 
     def stop_all(self, reason: str) -> None:
         """Abort and undo what is running; returns at once."""
