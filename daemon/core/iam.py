@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
-from daemon.core.calls import SCENARIO, WHEN, Call, On, calls, sends
+from daemon.core.calls import SCENARIO, WHEN, Call, On
+from daemon.core.guard_calls import guard_calls
 from daemon.core.levers import Alarm, Parameter, SafetyLever
-from daemon.core.model import Json, Resource
+from daemon.core.model import Json
 from daemon.core.settings import Settings
 from daemon.core.target import Target
 
@@ -104,32 +105,11 @@ def _asked(settings: Settings, faults: Plugins, probes: Plugins, maker: "_Maker"
         target, kind = settings.targets[experiment.target], faults[experiment.fault]
         striking = maker.declared(experiment.fault, kind)
         beside = SCENARIO if experiment.workload else ()
-        guarding = _guarding(settings, kind.touches, striking, beside=bool(beside))
+        guarding = guard_calls(settings.guard, kind.touches, striking, beside=bool(beside))
         waiting = WHEN.get(experiment.when.event, ()) if experiment.when else ()
         yield from ((target, call) for call in (*striking, *guarding, *beside, *waiting))
     for target in settings.targets.values():
         yield from ((target, call) for call in maker.role.calls)
-
-
-def _guarding(
-    settings: Settings, touches: Resource, striking: tuple[Call, ...], *, beside: bool
-) -> tuple[Call, ...]:
-    """Return what the guard and the drift check ask before a fault that touches this; ``beside`` a workload."""
-    rules = settings.guard
-    counted = touches in {Resource.ECS, Resource.PROCESS} and (
-        rules.min_healthy_tasks or rules.max_percent is not None
-    )
-    tagged = rules.require_tag is not None or rules.protect_tag is not None
-    return (
-        *(calls(On.SERVICE, "ecs.service") if counted or (tagged and touches is Resource.ECS) else ()),
-        *(calls(On.INPUT, "sqs.facts") if touches is Resource.QUEUE else ()),
-        *(calls(On.INPUT, "sqs.tags") if tagged and (touches is Resource.QUEUE or beside) else ()),
-        *(calls(On.INTERRUPTS, "sqs.tags") if tagged and _interrupts(striking) else ()),
-    )
-
-
-def _interrupts(striking: tuple[Call, ...]) -> bool:
-    return sends(call for call in striking if call.on is On.INTERRUPTS)
 
 
 @dataclass(slots=True)
