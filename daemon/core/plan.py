@@ -1,9 +1,10 @@
 """From a request or a due experiment to a plan: who, what, with which seed, for how long. Pure."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from daemon.core.errors import UsageError
 from daemon.core.events import Plan
 from daemon.core.model import Instant, Json
 from daemon.core.moments import Moment
@@ -27,6 +28,25 @@ class Request:
     recover_s: float | None = None
     workload: WorkloadSetting | None = None
     when: Moment | None = None
+
+
+def aimed(named: str | None, targets: Collection[str]) -> str:
+    """Return the target that is meant: the one that was named, else the only one.
+
+    Raises UsageError when none was named and there is not exactly one. Whether the named one exists is not asked.
+    """
+    if named is not None:
+        return named
+    if len(targets) == 1:
+        return next(iter(targets))
+    if not targets:
+        raise UsageError(
+            "not injecting: no target is configured", hint="add one under `targets:`, or give --repository PATH"
+        )
+    raise UsageError(
+        f"not injecting: which target? {len(targets)} are configured",
+        hint=f"give --target NAME, or --repository PATH; targets: {', '.join(sorted(targets))}",
+    )
 
 
 def workload(asked: Json) -> WorkloadSetting | None:

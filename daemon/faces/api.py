@@ -100,7 +100,7 @@ def _given(request: Request, route: Route) -> Any:
 def _object(given: Any) -> str:
     """Return what a request is about, for the audit log."""
     if isinstance(given, InjectBody):
-        return f"{given.fault} on {given.target}"
+        return f"{given.fault} on {given.target or 'the only target'}"
     if isinstance(given, SettleBody):
         return given.because
     if isinstance(given, ReasonBody):

@@ -23,10 +23,6 @@ def inject(session: Session, client: Client, asked: Mapping[str, Any], *, wait: 
 
     A signal has the daemon abort and undo it first.
     """
-    if asked["target"] is None:
-        raise UsageError(
-            "not injecting: which target? give --target NAME", hint="`chaosd status` names the targets it watches"
-        )
     try:
         injection = str(ask(client, "POST", "/api/v1/injections", asked)["id"])
         if wait:

@@ -13,7 +13,7 @@ from daemon.core.errors import BusyError, ChaosdError, ConfigError, RefusedError
 from daemon.core.events import Injection, State, Verdict
 from daemon.core.moments import moment
 from daemon.core.parameters import build, nearest
-from daemon.core.plan import Request, workload
+from daemon.core.plan import Request, aimed, workload
 from daemon.core.settings import Settings, WorkloadSetting
 from daemon.engine.facts import HALT
 from daemon.engine.reverter import Recovered
@@ -105,15 +105,10 @@ def _workload(asked: Any) -> WorkloadSetting | None:
 def _target(settings: Settings, named: str | None, repository: str | None) -> str:
     if repository is not None:
         return wiring.AD_HOC
-    if named is not None and named in settings.targets:
-        return named
-    known = tuple(settings.targets)
-    if named is not None:
-        raise UsageError(f"not injecting: unknown target {named!r}{nearest(named, known)}")
-    raise UsageError(
-        "not injecting: which target? give --target NAME or --repository PATH",
-        hint=f"targets: {', '.join(sorted(known)) or 'none are configured'}",
-    )
+    found = aimed(named, settings.targets)
+    if found not in settings.targets:
+        raise UsageError(f"not injecting: unknown target {found!r}{nearest(found, tuple(settings.targets))}")
+    return found
 
 
 def owned(session: Session) -> StateDirectory:

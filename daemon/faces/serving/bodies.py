@@ -25,7 +25,11 @@ class InjectBody(Struct, forbid_unknown_fields=True, kw_only=True):
     """What is to be injected, into a target named in the configuration."""
 
     fault: Annotated[Name, Meta(description="kind of fault; see /api/v1/faults")]
-    target: Annotated[Name, Meta(description="name of a configured target; never a path or an ARN")]
+    # No default: who forgot it is told so, instead of hitting what happens to be the only one.
+    target: Annotated[
+        Name | None,
+        Meta(description="name of a configured target, never a path or an ARN; null: the only one that there is"),
+    ]
     parameters: Annotated[dict[Name, Any] | None, Meta(description="the fault's parameters")] = None
     duration_s: Annotated[
         Annotated[float, Meta(ge=0, le=YEAR_S)] | Annotated[str, Meta(max_length=40)],

@@ -23,12 +23,13 @@ class Controlling:
 
     def inject(self, body: InjectBody, *, caller: Caller, **_: object) -> Response:
         """Begin an injection. Who comes with a token aims by targets alone: what they are is the file's to say."""
+        target = plan.aimed(body.target, self._desk.settings().targets)
         if caller.kind != "socket":
-            self._by_target_alone(body)
+            self._by_target_alone(body, target)
         try:
             asked = plan.Request(
                 fault=body.fault,
-                target=body.target,
+                target=target,
                 parameters=dict(body.parameters or {}),
                 duration_s=_seconds(body.duration_s),
                 origin="api",
@@ -43,12 +44,12 @@ class Controlling:
         self._desk.begun(run)
         return as_json(shapes.document(id=run.injection), 202)
 
-    def _by_target_alone(self, body: InjectBody) -> None:
+    def _by_target_alone(self, body: InjectBody, target: str) -> None:
         kind = self._desk.faults.get(body.fault)
         named = sorted(naming_victims(kind) & set(body.parameters or ())) if kind is not None else []
         if named:
             raise RefusedError(
-                f"not injecting: {', '.join(named)} would name another victim than target {body.target}",
+                f"not injecting: {', '.join(named)} would name another victim than target {target}",
                 rule="allow-list",
                 hint="leave it out, or let the target name it in the configuration; the local socket may set it",
             )

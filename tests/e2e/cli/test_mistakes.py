@@ -98,6 +98,13 @@ def test_an_unknown_or_missing_target_names_the_known_ones(
     clear(chaosd("inject", "git-lock", *words, "-c", chaosd.config(text)), 2, "target", "editor")
 
 
+def test_the_only_target_needs_no_name(chaosd: Cli, repository: Path) -> None:
+    text = f"version: 1\ntargets: {{editor: {{repository: {{worktree: {repository}}}}}}}\n"
+    ran = chaosd("inject", "git-lock", "--dry-run", "-o", "json", "-c", chaosd.config(text))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.json["injection"]["target"] == "editor"
+
+
 def test_a_directory_that_is_no_repository(chaosd: Cli, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.mkdir()

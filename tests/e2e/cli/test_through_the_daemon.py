@@ -51,6 +51,13 @@ def test_inject_goes_through_the_daemon(daemon: Cli, repository: Path) -> None:
     assert daemon("show", "last", "-o", "json").json["injection"]["id"] == ran.json["injection"]["id"]
 
 
+def test_the_daemons_only_target_needs_no_name(daemon: Cli) -> None:
+    ran = daemon("inject", "git-lock", "--for", "0s", "-o", "json")
+    assert (ran.code, ran.json["injection"]["target"]) == (0, "editor")
+    audit = (daemon.state / "audit.jsonl").read_text()
+    assert "git-lock on the only target" in audit
+
+
 def test_its_refusals_and_mistakes_come_through(daemon: Cli, repository: Path) -> None:
     unknown = daemon("inject", "git-lok", "--target", "editor")
     assert (unknown.code, "did you mean 'git-lock'?" in unknown.err) == (2, True)

@@ -105,7 +105,8 @@ class Runs:
 
 
 def test_of_what_nobody_asked_the_end_of_only_the_latest_errors_are_held() -> None:
-    desk: Any = SimpleNamespace(control=Runs(), runs={}, faults={})
+    settings = SimpleNamespace(targets={"editor": None})
+    desk: Any = SimpleNamespace(control=Runs(), runs={}, faults={}, settings=lambda: settings)
     desk.begun = lambda run: Desk.begun(desk, run)
     for fault in ("bad", "good") * 70:
         Controlling(desk).inject(InjectBody(fault=fault, target="editor"), caller=Caller(kind="token", name="t"))
