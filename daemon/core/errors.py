@@ -41,6 +41,10 @@ class TargetAbsentError(ChaosdError):
     exit_code = 5
 
 
+class NotNowError(TargetAbsentError):
+    """There is nothing to hit at this moment, another may have it: no mistake while one is waited for (exit 5)."""
+
+
 class BusyError(ChaosdError):
     """Another engine owns the state directory, or another injection is running (exit 75)."""
 

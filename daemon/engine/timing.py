@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from daemon.core import guard
-from daemon.core.errors import RefusedError
+from daemon.core.errors import NotNowError, RefusedError
 from daemon.core.events import Aborted, Plan
 from daemon.core.model import Status
 from daemon.core.moments import Armed, Fired, Moment
@@ -74,7 +74,10 @@ class Timing:
 
     def _rehearse(self, proposed: Plan, target: Target, fault: Fault) -> None:
         """Prepare and ask the guard now: what could never be injected must not be waited for first."""
-        undo = fault.prepare(self._gate.order(proposed, target), self._parts.world)
+        try:
+            undo = fault.prepare(self._gate.order(proposed, target), self._parts.world)
+        except NotNowError:
+            return  # what the event is waited for; when it has come the fault looks again, and is asked about then
         answer = self._gate.ask(proposed, target, fault, undo)
         if isinstance(answer, guard.Refusal):
             raise RefusedError(f"{answer.reason} (asked again before waiting)", rule=answer.rule)

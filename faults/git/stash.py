@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from daemon.core.errors import TargetAbsentError
+from daemon.core.errors import NotNowError, TargetAbsentError
 from daemon.core.gitobjects import commit_links
 from faults.git.entry import Scheme
 from faults.git.kinds import FileEdit, Recipe
@@ -14,12 +14,12 @@ _STASH, _STASH_LOG = "refs/stash", "logs/refs/stash"
 
 
 def _stash(look: Look, least: int = 1) -> list[bytes]:
-    """Return the lines of the stash's reflog, oldest first; raises TargetAbsentError when there are too few."""
+    """Return the lines of the stash's reflog, oldest first; raises NotNowError when there are too few."""
     path = look.clone.path(_STASH_LOG)
     lines = look.snapshot(path).content.splitlines(keepends=True) if look.stat(path) is not None else []
     if len(lines) < least or look.stat(look.clone.path(_STASH)) is None:
         entries = "entry" if least == 1 else "entries"
-        raise TargetAbsentError(f"nothing was touched: the stash of {look.clone.root} has not {least} {entries}")
+        raise NotNowError(f"nothing was touched: the stash of {look.clone.root} has not {least} {entries}")
     return lines
 
 

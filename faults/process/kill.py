@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daemon.core.calls import NONE, Call
-from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Mode, Order, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
 from faults.process.signalling import come_back, noted, strike
-from faults.process.victims import SCOPES, Chosen, named, units
+from faults.process.victims import SCOPES, Chosen, childless, named, units
 
 _DONE = "nothing killed"
 
@@ -43,10 +42,7 @@ class ProcessKill(Chosen):
         grouped = self.mode == "group"
         hit = units(victims, self.mode, world)
         if not hit:
-            raise TargetAbsentError(
-                f"{_DONE}: process {victims[0].pid} of target {order.target.name} has no children now",
-                hint="wait for a moment when it has: `--when` strikes while a program of it runs",
-            )
+            raise childless(victims[0], _DONE)
         for unit in hit:
             for one in unit[:1] if grouped else unit:
                 world.processes.signal(one, 0, group=grouped)  # 0 sends nothing and makes only the checks

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any
 
-from daemon.core.errors import RefusedError, TargetAbsentError
+from daemon.core.errors import NotNowError, RefusedError, TargetAbsentError
 from daemon.core.model import Order, Reversion, Undo
 from daemon.core.model import Outcome as Ends
 from daemon.core.parameters import parameter, victim_parameter
@@ -87,11 +87,16 @@ def members(victims: Sequence[Process], scope: str, world: World, done: str) -> 
     """Return all that is hit, each one once; raises TargetAbsentError when nothing descends from the victims."""
     found = units(victims, scope, world)
     if not found:
-        raise TargetAbsentError(
-            f"{done}: process {victims[0].pid} ({victims[0].command}) has no children now",
-            hint="wait for a moment when it has: `--when` strikes while a program of it runs",
-        )
+        raise childless(victims[0], done)
     return list(dict.fromkeys(one for unit in found for one in unit))
+
+
+def childless(victim: Process, done: str) -> NotNowError:
+    """Return the error for a process from which nothing descends at this moment."""
+    return NotNowError(
+        f"{done}: process {victim.pid} ({victim.command}) has no children now",
+        hint="--when EVENT waits for a moment when it has, and strikes while a program of it runs",
+    )
 
 
 def going_on(victims: Sequence[Process], world: World, done: str) -> None:

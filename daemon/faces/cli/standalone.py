@@ -9,7 +9,7 @@ import click
 
 from daemon import wiring
 from daemon.core import guard
-from daemon.core.errors import BusyError, ChaosdError, ConfigError, RefusedError, UsageError
+from daemon.core.errors import BusyError, ChaosdError, ConfigError, NotNowError, RefusedError, UsageError
 from daemon.core.events import Injection, State, Verdict
 from daemon.core.moments import moment
 from daemon.core.parameters import build, nearest
@@ -165,10 +165,14 @@ def inject(session: Session, settings: Settings, asked: Request, watchman: OnWat
 def look_first(station: wiring.Station, asked: Request) -> None:
     """Raise at once for what cannot be hit at all, instead of waiting for its steady state first.
 
-    What the guard's rules refuse is left to the engine, which journals it.
+    What the guard's rules refuse is left to the engine, which journals it. What is not there at this moment is no
+    mistake where another one is waited for.
     """
     try:
         station.injector.preview(asked)
+    except NotNowError:
+        if asked.when is None:
+            raise
     except RefusedError as error:
         if error.rule not in guard.RULES:
             raise

@@ -58,6 +58,22 @@ def test_it_strikes_on_the_event_and_tells_so(
     assert "waiting for commit:main" in shown
 
 
+def test_what_only_the_event_brings_need_not_be_there_before(chaosd: Cli, repository: Path, git: Git) -> None:
+    """The stash is empty when it is asked for; without an event to wait for that is nothing to hit."""
+    words = ("inject", "git-corrupt", "--mode", "stash-ref-empty", "--repository", repository, "--for", "0s")
+    absent = chaosd(*words)
+    assert (absent.code, "has not 1 entry" in absent.err) == (5, True)
+    child = chaosd.begin(*words, "--when", "stash", "-o", "json")
+    await_armed(chaosd)
+    (repository / "file-0").write_text("to be stashed")
+    git("-C", repository, "stash", "push", "--quiet")
+    out, err = child.communicate(timeout=60)
+    found = json.loads(out)
+    assert found["injection"]["state"] == "reverted", err
+    assert found["trigger"]["what"].startswith("a stash entry was made")
+    assert git("-C", repository, "stash", "list").count("\n") == 1
+
+
 def test_an_event_that_does_not_come_is_a_verdict_of_its_own(
     chaosd: Cli, repository: Path, tree: Callable[[Path], Tree]
 ) -> None:

@@ -8,21 +8,42 @@ from typing import Any
 import pytest
 
 from daemon.core.cloud import LogEvent, Message
-from daemon.core.errors import TargetAbsentError, UnreachableError
+from daemon.core.errors import NotNowError, TargetAbsentError, UnreachableError
 from daemon.core.events import Aborted, Injected, Planned, State, Verdict
 from daemon.core.moments import Armed, Fired, Moment
 from daemon.core.plan import Request
-from daemon.core.target import Logs, Queue, Target
+from daemon.core.target import Logs, Processes, Queue, Target
+from faults.process.kill import ProcessKill
+from faults.process.pause import ProcessPause
 from tests.engine_kit import Kit, request
 from tests.fakes import Death
 
 URL = "https://sqs/input"
+WORKER = 77
+CHILDRENS: tuple[Any, ...] = (ProcessKill, ProcessPause)
 
 
 class Equipped(Kit):
     @property
     def target(self) -> Target:
         return Target(name="editor", queue=Queue(url=URL), logs=Logs(group="/ecs/edit"))
+
+
+class Staffed(Kit):
+    """With a worker that now and then runs a program."""
+
+    @property
+    def target(self) -> Target:
+        return Target(name="editor", queue=Queue(url=URL), processes=Processes(match="worker"))
+
+
+@pytest.fixture
+def staffed(tmp_path: Path) -> Kit:
+    made = Staffed(tmp_path)
+    made.world.sqs.add(URL)
+    made.world.processes.start("worker", pid=WORKER)
+    made.parts.faults.update({kind.name: kind for kind in CHILDRENS})
+    return made
 
 
 @pytest.fixture
@@ -110,6 +131,27 @@ def test_what_cannot_be_prepared_is_not_waited_for(kit: Kit) -> None:
     with pytest.raises(UnreachableError):
         kit.control.run(waiting("message", broken="prepare"))
     assert kinds(kit) == []
+
+
+@pytest.mark.parametrize("fault", [kind.name for kind in CHILDRENS])
+def test_children_that_only_the_event_brings_are_waited_for(staffed: Kit, fault: str) -> None:
+    staffed.world.clock.at(5.0, lambda: staffed.world.processes.start("git push", pid=99, parent=WORKER))
+    staffed.world.clock.at(5.0, receive(staffed))
+    found = staffed.control.run(replace(waiting("message", mode="children"), fault=fault))
+    assert kinds(staffed) == ["Armed", "Fired", "Planned", "Injected"]
+    assert found.injected.error is None
+    assert {pid for pid, _ in staffed.world.processes.sent} == {99}
+
+
+@pytest.mark.parametrize("fault", [kind.name for kind in CHILDRENS])
+def test_children_that_are_not_there_when_the_event_comes_are_a_refusal(staffed: Kit, fault: str) -> None:
+    staffed.world.clock.at(5.0, receive(staffed))
+    with pytest.raises(NotNowError, match="has no children now"):
+        staffed.control.run(replace(waiting("message", mode="children"), fault=fault))
+    assert kinds(staffed) == ["Armed"]
+    assert staffed.world.processes.sent == []
+    with pytest.raises(NotNowError):  # and nothing is waited for where nothing was to be waited for
+        staffed.control.run(replace(request(mode="children"), fault=fault))
 
 
 def test_a_target_that_has_no_such_event_is_refused_before_anything(tmp_path: Path) -> None:
