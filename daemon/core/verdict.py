@@ -125,8 +125,7 @@ def _decide(injection: Injection, found: Edges | None) -> Decision:  # noqa: PLR
     if injection.aborted:
         return Verdict.ABORTED, (f"aborted and undone: {injection.aborted.reason}",), None
     if injection.injected is None or injection.injected.error:
-        error = injection.injected.error if injection.injected else "chaosd ended while injecting"
-        return Verdict.INCONCLUSIVE, (f"the injection broke and was undone: {error}",), None
+        return Verdict.INCONCLUSIVE, (_cut_short(injection),), None
     if found is None:
         return Verdict.INCONCLUSIVE, ("no steady-state probe is configured, so nothing was measured",), None
     if found.impact is None:
@@ -140,6 +139,15 @@ def _settled(injection: Injection, settled: Settled) -> tuple[str, ...]:
     """Settling closes the case; what could not be taken back stays what it was."""
     why = f"the fault could not be taken back: {injection.last_error or 'no reason is on record'}"
     return why, f"settled by {settled.by}: {settled.because}"
+
+
+def _cut_short(injection: Injection) -> str:
+    """Say why it did not strike as it should have, and whether it struck at all: its undo knows."""
+    error = injection.injected.error if injection.injected else "chaosd ended while injecting"
+    reverted = injection.reverted
+    if reverted is not None and reverted.reversion.outcome is Outcome.UNTOUCHED:
+        return f"the injection had no effect: {error}"
+    return f"the injection broke and was undone: {error}"
 
 
 def _without_impact(injection: Injection, found: Edges) -> Decision:

@@ -103,6 +103,8 @@ class SqsDuplicate:
     def revert(cls, undo: Undo, world: World) -> Reversion:
         wanted = Gathering.of(undo)
         originals = returned(wanted, world)
+        if originals.outcome is Outcome.UNTOUCHED and originals.proof:
+            return originals  # nothing came, so no copy was sent; to look for one would cost others a receive
         taken = sum(originals.proof.get(name, 0) for name in ("given_back", "came_back_by_themselves"))
         planned = min(wanted.most, taken)
         swept = reverted(wanted.run, places_of(undo), planned, world, within_s=undo.wait_s - wanted.wait_s)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
 from daemon.core.cloud import QueueFacts, Received
 from daemon.core.errors import RefusedError, TargetAbsentError
@@ -89,11 +89,17 @@ def costs(facts: QueueFacts) -> str:
 
 
 def gather(
-    gathering: Gathering, world: World, stop: Flag, *, unwanted: Callable[[Received], bool] = lambda _: False
+    gathering: Gathering,
+    world: World,
+    stop: Flag,
+    *,
+    unwanted: Callable[[Received], bool] = lambda _: False,
+    longer: str = "wait_for_work",
 ) -> list[Received]:
     """Receive what was asked for and return it; what is ``unwanted`` or at the brink is given back at once.
 
-    Ends early once ``stop`` is set. Raises RefusedError (``max-receives``) or TargetAbsentError for nothing at all.
+    ``longer`` is the fault's parameter that says how long to look. Ends early once ``stop`` is set. Raises
+    RefusedError (``max-receives``) or TargetAbsentError for nothing at all.
     """
     facts, custody, held = world.sqs.facts(gathering.url), gathering.custody(world), list[Received]()
     custody.begin()
@@ -114,16 +120,21 @@ def gather(
         if late or back or (not got and held and not gathering.lasting):
             break
     if not held and not stop.is_set():
-        raise _nothing(gathering, met=bool(back))
+        raise _nothing(gathering, longer, met=bool(back))
     return held
 
 
 def returned(gathering: Gathering, world: World) -> Reversion:
-    """Give back all that was received; see ``Custody.close``. Idempotent."""
+    """Give back all that was received; see ``Custody.close``. Idempotent.
+
+    UNTOUCHED with a proof is certain: nothing had been received at all.
+    """
     proof = gathering.custody(world).close(within_s=gathering.wait_s)
-    if proof is None or not any(proof[name] for name in COUNTED):
+    if proof is None:
         detail = "nothing is held: nothing was received, or all was given back before"
         return Reversion(outcome=Outcome.UNTOUCHED, detail=detail)
+    if not any(proof[name] for name in COUNTED):
+        return Reversion(outcome=Outcome.UNTOUCHED, proof=proof, detail="nothing had been received")
     return Reversion(outcome=Outcome.RESTORED, proof=proof, detail=told(proof))
 
 
@@ -131,11 +142,12 @@ class Holds:
     """What a fault does that holds what it receives until its end: the undo record's gathering, and back."""
 
     __slots__ = ()
+    looks_for: ClassVar[str] = "wait_for_work"  # the parameter that says how long to look for messages
 
     @classmethod
     def inject(cls, undo: Undo, world: World, stop: Flag) -> None:
         if not stop.is_set():
-            gather(Gathering.of(undo), world, stop)
+            gather(Gathering.of(undo), world, stop, longer=cls.looks_for)
 
     @classmethod
     def revert(cls, undo: Undo, world: World) -> Reversion:
@@ -162,7 +174,7 @@ def _at_brink(gathering: Gathering, met: Received, facts: QueueFacts) -> Refused
     )
 
 
-def _nothing(gathering: Gathering, *, met: bool) -> TargetAbsentError:
+def _nothing(gathering: Gathering, longer: str, *, met: bool) -> TargetAbsentError:
     if met:
         return TargetAbsentError(
             f"no message was kept: what was received from {gathering.url} is of no use, and was given back at once",
@@ -170,5 +182,5 @@ def _nothing(gathering: Gathering, *, met: bool) -> TargetAbsentError:
         )
     return TargetAbsentError(
         f"no message was received: none was visible in {gathering.url} within {gathering.within_s:g} s",
-        hint="let there be work: a workload beside the fault (`--scenario basic`), or a longer wait_for_work",
+        hint=f"let there be work: a workload beside the fault (`--scenario basic`), or a longer --set {longer}=",
     )

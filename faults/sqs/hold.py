@@ -28,6 +28,7 @@ class SqsHold(Holds):
     modes: ClassVar[tuple[Mode, ...]] = MODES
     touches: ClassVar[Resource] = Resource.QUEUE
     calls: ClassVar[tuple[Call, ...]] = HOLD
+    looks_for: ClassVar[str] = "gather"
 
     mode: str = parameter("waiting", "which messages to hold", choices=tuple(m.name for m in MODES))
     messages: int = parameter(10, "how many messages, at most", least=1, most=1000)

@@ -10,14 +10,19 @@ import pytest
 from daemon.core.calendar import Window
 from daemon.core.errors import ConfigError, RefusedError, UnreachableError, UsageError
 from daemon.core.events import HealedBy, Planned, Proposed, State, Verdict
-from daemon.core.model import Resource
+from daemon.core.model import Outcome, Resource
 from daemon.core.settings import GuardSetting
-from daemon.core.target import Queue, Repository
+from daemon.core.target import Queue, Repository, Target
 from daemon.engine.recorder import Recorder
 from daemon.engine.stop import StopSwitch
 from daemon.ports.files import LocalFiles
+from faults.sqs.duplicate import SqsDuplicate
+from faults.sqs.hold import SqsHold
+from faults.sqs.reorder import SqsReorder
 from tests import engine_kit
 from tests.engine_kit import Kit, request
+
+QUEUE_FAULTS: tuple[Any, ...] = (SqsDuplicate, SqsHold, SqsReorder)
 
 
 @pytest.fixture
@@ -93,7 +98,28 @@ def test_an_injection_that_breaks_is_reverted_and_inconclusive(kit: Kit) -> None
     found = kit.control.run(request(broken="inject"))
     assert kit.lamp.light == "good"
     assert verdict(found) is Verdict.INCONCLUSIVE
-    assert "broke half-way" in found.judgement.reasons[0]
+    assert found.judgement.reasons[0].startswith("the injection broke and was undone: broke half-way")
+
+
+class Queued(Kit):
+    @property
+    def target(self) -> Target:
+        return Target(name="editor", queue=Queue(url="sqs://input"))
+
+
+@pytest.mark.parametrize("fault", QUEUE_FAULTS, ids=lambda kind: kind.name)
+def test_a_fault_that_finds_no_message_had_no_effect_and_is_not_called_broken_or_repaired(
+    tmp_path: Path, fault: Any
+) -> None:
+    kit = Queued(tmp_path)
+    kit.world.files = LocalFiles()
+    kit.world.sqs.add("sqs://input")
+    kit.parts.faults.update({fault.name: fault})  # type: ignore[attr-defined]
+    found = kit.control.run(replace(request(), fault=fault.name))
+    assert found.judgement.verdict is Verdict.INCONCLUSIVE
+    assert found.judgement.reasons[0].startswith("the injection had no effect: no message was received")
+    assert found.state is State.REVERTED
+    assert found.reverted.reversion.outcome is Outcome.UNTOUCHED
 
 
 def test_what_prepare_cannot_find_out_is_a_journalled_refusal_and_raised(kit: Kit) -> None:

@@ -15,6 +15,7 @@ from daemon.core.model import Order, Outcome, Undo
 from daemon.core.target import Queue, Target
 from daemon.ports.files import LocalFiles
 from faults.sqs.duplicate import SqsDuplicate
+from faults.sqs.gathering import Gathering
 from faults.sqs.head_of_line import SqsHeadOfLine
 from faults.sqs.poison import SqsPoison
 from faults.sqs.reorder import SqsReorder
@@ -86,6 +87,26 @@ def test_the_body_of_somebody_s_message_is_not_in_the_record_and_what_was_handle
     done = SqsDuplicate.revert(undo, world)
     assert done.outcome is Outcome.SUPERSEDED
     assert "a private matter" not in json.dumps([dict(undo.data), dict(done.proof), done.detail], default=dict)
+
+
+def test_where_nothing_came_no_copy_was_sent_and_nobody_pays_for_looking(world: FakeWorld) -> None:
+    undo = prepared(SqsDuplicate(), world)
+    with pytest.raises(TargetAbsentError, match=r"none was visible(.|\n)*--set wait_for_work="):
+        SqsDuplicate.inject(undo, world, Switch())
+    put(world, "came later")
+    done = SqsDuplicate.revert(undo, world)
+    assert (done.outcome, done.detail) == (Outcome.UNTOUCHED, "nothing had been received")
+    (later,) = world.sqs.receive(URL)
+    assert later.receives == 1
+
+
+def test_copies_are_looked_for_also_where_it_is_not_known_whether_any_was_sent(world: FakeWorld) -> None:
+    """A revert that dies after giving the message back leaves no note of it, and the copy."""
+    put(world, "work")
+    undo = struck(SqsDuplicate(), world)
+    Gathering.of(undo).custody(world).close(within_s=100)
+    assert SqsDuplicate.revert(undo, world).outcome is Outcome.RESTORED
+    assert bodies(world) == ["work"]
 
 
 def test_at_once_the_copy_is_there_while_the_message_is_hidden_later_it_comes_after(world: FakeWorld) -> None:
