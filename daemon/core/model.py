@@ -144,8 +144,8 @@ class Reversion:
 
     RESTORED: it is again as it was. SUPERSEDED: the worker had repaired or replaced it; its version was left
     alone; ``partly``: only of some of it, the rest was taken back by us. UNTOUCHED: it had had no effect.
-    ``doubt`` says what could not be told: such a revert is not proved. ``idle``: it was in force and met nothing:
-    nobody was disturbed, nothing was tried.
+    ``doubt`` says what could not be told: such a revert is not proved. ``idle``: it was in force and met nothing,
+    or was not in force up to its end: what the probes saw does not tell how anybody bears it.
     """
 
     outcome: Outcome

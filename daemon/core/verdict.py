@@ -158,8 +158,8 @@ def _without_impact(injection: Injection, found: Edges) -> Decision:
         return Verdict.INCONCLUSIVE, (f"no failure seen, but not every look was answered: {names}",), None
     if injection.reverted is not None and injection.reverted.reversion.by_worker:
         return Verdict.NO_IMPACT, ("the worker repaired it before any probe was seen failing",), HealedBy.WORKER
-    if injection.reverted is not None and injection.reverted.reversion.idle:
-        return Verdict.INCONCLUSIVE, (f"nothing was tried: {injection.reverted.reversion.detail}",), None
+    if idle := _idle(injection):
+        return Verdict.INCONCLUSIVE, (f"no failure was seen, which says nothing of this fault: {idle}",), None
     return Verdict.NO_IMPACT, ("the steady state held: no probe was seen failing",), None
 
 
@@ -181,8 +181,18 @@ def _healed(injection: Injection, found: Edges, recovered: Bracket) -> Decision:
             (f"recovered after {span}, beyond the target's limit of {injection.plan.recover_s:g} s",),
             by,
         )
+    if idle := _idle(injection):
+        return Verdict.INCONCLUSIVE, (f"well again after {span}, which says nothing of this fault: {idle}",), None
     reasons = (f"recovered by itself after {span}",)
     return Verdict.RECOVERED, reasons + ((STILL_THERE,) if _taken_back_by_us(injection) else ()), by
+
+
+def _idle(injection: Injection) -> str:
+    """Say why the fault was not in force, or met nothing; empty when it was there and was met."""
+    reverted = injection.reverted
+    if reverted is None or not reverted.reversion.idle:
+        return ""
+    return reverted.reversion.detail or "it met nothing"
 
 
 def _taken_back_by_us(injection: Injection) -> bool:

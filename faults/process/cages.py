@@ -10,7 +10,7 @@ from typing import Any
 
 from daemon.core.cgroups import Cgroup
 from daemon.core.errors import RefusedError, UndoFailedError
-from daemon.core.model import Order, Reversion
+from daemon.core.model import Order, Outcome, Reversion
 from daemon.core.seams import Flag, Process, World
 from faults.process.victims import outcome, read, settled, written
 
@@ -150,7 +150,9 @@ def freed(cages: Sequence[Mapping[str, Any]], world: World) -> Reversion:
     """Take the limits back, as a whole reversion."""
     found = free(cages, world)
     done = outcome([one["state"] for one in found])
-    return Reversion(outcome=done.outcome, partly=done.partly, proof={"groups": found})
+    idle = done.outcome is Outcome.UNTOUCHED
+    detail = "no limit of ours was in force any more, or ever: its group was gone, or had its old value" * idle
+    return Reversion(outcome=done.outcome, partly=done.partly, proof={"groups": found}, detail=detail, idle=idle)
 
 
 def _released(cage: Cage, world: World) -> dict[str, str]:

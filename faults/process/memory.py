@@ -114,4 +114,5 @@ class MemoryPressure(Chosen):
             outcome=Outcome.RESTORED,
             proof={"holder": "ended" if ended else "gone", "free_mib": free},
             detail=detail,
+            idle=not ended,
         )

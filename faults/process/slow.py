@@ -107,5 +107,8 @@ class ProcessSlow(Chosen):
         states = let_go_on(read(undo.data["hit"]), world)
         detail = "" if ended else "the process of ours that slowed it was gone already, or never there"
         return Reversion(
-            outcome=Outcome.RESTORED, proof={**states.proof, "holder": "ended" if ended else "gone"}, detail=detail
+            outcome=Outcome.RESTORED,
+            proof={**states.proof, "holder": "ended" if ended else "gone"},
+            detail=detail,
+            idle=not ended,
         )

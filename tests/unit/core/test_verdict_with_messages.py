@@ -187,6 +187,17 @@ def test_a_fault_that_met_nothing_says_nothing_of_the_worker(idle: bool, verdict
     assert ("no call came" in found.reasons[0]) is idle
 
 
+@pytest.mark.parametrize(("idle", "verdict"), [(False, Verdict.RECOVERED), (True, Verdict.INCONCLUSIVE)])
+def test_who_is_well_again_after_a_fault_that_was_not_in_force_has_not_recovered_from_it(
+    idle: bool, verdict: Verdict
+) -> None:
+    reversion = Reversion(outcome=Outcome.RESTORED, detail="gone already", idle=idle)
+    reverted = Reverted(started=at(15), finished=at(15), reversion=reversion)
+    found = judge(injection(workload=False, reverted=reverted, state=State.REVERTED))
+    assert found.verdict is verdict
+    assert ("gone already" in found.reasons[0]) is idle
+
+
 @pytest.mark.parametrize(
     ("started_s", "partly", "verdict"),
     [(12, False, Verdict.RECOVERED), (12, True, Verdict.NOT_RECOVERED), (15, True, Verdict.RECOVERED)],

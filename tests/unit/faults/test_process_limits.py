@@ -47,9 +47,24 @@ def test_version_2_limits_the_worker_s_own_group_and_gives_it_back(
     undo = prepare(fault, world)
     fault.inject(undo, world, Switch())
     assert world.cgroups.read(HOME, file) == value
-    assert fault.revert(undo, world).outcome is Outcome.RESTORED
+    first = fault.revert(undo, world)
+    assert (first.outcome, first.idle) == (Outcome.RESTORED, False)
     assert world.cgroups.state() == before
-    assert fault.revert(undo, world).outcome is Outcome.UNTOUCHED
+    again = fault.revert(undo, world)
+    assert (again.outcome, again.idle) == (Outcome.UNTOUCHED, True)
+    assert "no limit of ours was in force" in again.detail
+
+
+@pytest.mark.parametrize("fault", [ProcessSlow(), MemoryPressure()])
+def test_a_helper_that_was_gone_before_its_end_tells_nothing_of_the_worker(world: FakeWorld, fault: Any) -> None:
+    undo = prepare(fault, world)
+    fault.inject(undo, world, Switch())
+    assert not fault.revert(undo, world).idle
+    fault.inject(undo, world, Switch())
+    world.holders.running.clear()
+    found = fault.revert(undo, world)
+    assert (found.outcome, found.idle) == (Outcome.RESTORED, True)
+    assert "gone already" in found.detail
 
 
 @pytest.mark.parametrize(("fault", "file", "value"), KINDS)
