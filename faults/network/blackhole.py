@@ -12,11 +12,10 @@ from daemon.core.wire import BLACKHOLE
 from faults.network import striking
 from faults.network.agency import Step
 from faults.network.hosting import Strike, require_user
-from faults.network.places import Networks
+from faults.network.places import LOOPBACK4, Networks
 from faults.network.ruleset import DROP, IN, OUT, REJECT, Cut, dropped
 from faults.network.striking import Wire, host_only
 
-LOOPBACK = "127.0.0.0/8"
 MODES = (
     Mode(DROP, "packets vanish: whoever calls hangs until its own timeout"),
     Mode(REJECT, "connections are refused at once (host only)"),
@@ -74,7 +73,7 @@ def blackhole(port: int, protocol: str, direction: str, safe: tuple[str, ...]) -
     """Return the step that cuts one port of a task. Its filter looks at where packets go, in both directions."""
     return Step(
         BLACKHOLE,
-        {"Port": port, "Protocol": protocol, "TrafficType": direction, "SourcesToFilter": [*safe, LOOPBACK]},
+        {"Port": port, "Protocol": protocol, "TrafficType": direction, "SourcesToFilter": [*safe, LOOPBACK4]},
     )
 
 

@@ -18,6 +18,8 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 METADATA = ("169.254.170.2/32", "169.254.169.254/32", "fd00:ec2::254/128")
 """Where credentials and metadata come from, of a task and of an instance: without them nobody can do anything."""
+LOOPBACK4, LOOPBACK6 = "127.0.0.0/8", "::1/128"
+"""What no fault of the network can hit: the rules of a host pass the whole of ``lo``, the agent is told."""
 _NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 
 
@@ -81,12 +83,13 @@ def spared(exempt: Sequence[str], world: World, *, own: bool) -> Networks:
 
 
 def require_victims(hosts: Networks, safe: Networks, where: str) -> None:
-    """Raise RefusedError when every host that is to be hit is spared."""
-    if hosts.all and all(safe.covers(one) for one in hosts.all):
+    """Raise RefusedError when every host that is to be hit is spared, or on loopback."""
+    never = Networks.of((*safe.all, LOOPBACK4, LOOPBACK6))
+    if hosts.all and all(never.covers(one) for one in hosts.all):
         raise RefusedError(
             f"nothing was done to the network of {where}: all of {', '.join(hosts.all)} is spared",
             rule="target-absent",
-            hint="metadata, `exempt` and, unless spare_aws=false, chaosd's own AWS endpoint are never hit",
+            hint="never hit: loopback, metadata, `exempt` and, unless spare_aws=false, chaosd's own AWS endpoint",
         )
 
 

@@ -89,6 +89,22 @@ def test_its_own_endpoint_is_hit_when_it_is_told_to(world: FakeWorld) -> None:
     assert prepare(world, "network-partition", hosts="vpce", spare_aws=False)
 
 
+@pytest.mark.parametrize("fault", ["network-blackhole", "network-partition", "network-dns", "network-latency"])
+@pytest.mark.parametrize("hosts", ["127.0.0.1", "localhost", "127.0.0.0/8", "::1", "127.0.0.53,169.254.169.254"])
+def test_who_is_on_loopback_alone_cannot_be_hit_and_is_not_reported_as_unharmed(
+    world: FakeWorld, fault: str, hosts: str
+) -> None:
+    world.names.table = {"localhost": ("127.0.0.1", "::1")}
+    with pytest.raises(RefusedError, match="is spared") as raised:
+        prepare(world, fault, hosts=hosts)
+    assert "loopback" in raised.value.hint
+
+
+@pytest.mark.parametrize("hosts", ["127.0.0.1,10.0.8.1", "126.0.0.0/7", "::/0"])
+def test_who_is_not_on_loopback_alone_is_hit(world: FakeWorld, hosts: str) -> None:
+    assert prepare(world, "network-partition", hosts=hosts)
+
+
 @pytest.mark.parametrize("fault", ["network-blackhole", "network-latency"])
 def test_without_the_right_it_is_refused(world: FakeWorld, fault: str) -> None:
     world.commands.denies = DENIED
