@@ -39,20 +39,23 @@ def list_faults(session: Session) -> int:
         return 0
     from daemon.faces.cli import tables
 
-    rows = [[f["name"], f["summary"], _listed([m["name"] for m in f["modes"]], f["name"])] for f in found.values()]
-    columns = (tables.Column("fault", whole=True), "what it does", tables.Column("modes", whole=True))
-    tables.show(tables.table(columns, rows))
+    # The modes stand below the sentence: beside it, their names leave it no room on a terminal of 80 columns.
+    rows = [[f["name"], f"{f['summary']}\n{_listed([m['name'] for m in f['modes']])}"] for f in found.values()]
+    tables.show(
+        tables.table((tables.Column("fault", whole=True), "what it does, and in which modes"), rows, apart=True),
+        "`chaosd faults show NAME` tells what each mode does, and the parameters.",
+    )
     return 0
 
 
-def _listed(modes: Sequence[str], fault: str) -> str:
-    """Return the modes one to a line; of many the first, and the command that shows the rest."""
+def _listed(modes: Sequence[str]) -> str:
+    """Return the modes in a line; of many the first, and how many more there are."""
     from daemon.core.parameters import LISTED_MAX
 
     if len(modes) <= LISTED_MAX:
-        return "\n".join(modes) or "-"
-    left = len(modes) - LISTED_MAX + 1
-    return "\n".join([*modes[: LISTED_MAX - 1], f"and {left} more: chaosd faults show {fault}"])
+        return f"modes: {', '.join(modes)}" if len(modes) > 1 else f"mode: {', '.join(modes) or '-'}"
+    shown = modes[: LISTED_MAX - 1]
+    return f"modes: {', '.join(shown)} and {len(modes) - len(shown)} more"
 
 
 @faults.command("show")

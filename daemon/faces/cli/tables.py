@@ -31,9 +31,12 @@ def console(stream: TextIO | None = None, *, plain: bool = False) -> Console:
     return Console(file=out, no_color=plain or not colours(out), highlight=False, width=width, soft_wrap=False)
 
 
-def table(columns: Sequence[Column | str], rows: Sequence[Sequence[str | Text]], *, title: str = "") -> Table:
-    """Return a table; words that are a status or a verdict get their colour."""
+def table(
+    columns: Sequence[Column | str], rows: Sequence[Sequence[str | Text]], *, title: str = "", apart: bool = False
+) -> Table:
+    """Return a table; words that are a status or a verdict get their colour. ``apart``: a line between rows."""
     drawn = Table(box=SIMPLE, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    drawn.leading = int(apart)
     for column in columns:
         named = column if isinstance(column, Column) else Column(column)
         drawn.add_column(named.title, no_wrap=named.whole, overflow="fold")

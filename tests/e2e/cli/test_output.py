@@ -75,6 +75,20 @@ def test_the_faults_as_programs_read_them(chaosd: Cli) -> None:
     assert "mode" in corrupt["parameters"]
 
 
+@pytest.mark.parametrize(("columns", "lines_most"), [("80", 220), ("100", 200), ("120", 180), ("", 180)])
+def test_the_faults_as_people_read_them(chaosd: Cli, columns: str, lines_most: int) -> None:
+    """Each sentence in whole words and few lines; each mode by its whole name, or counted. No width: a pipe."""
+    ran = chaosd("faults", "list", **({"COLUMNS": columns} if columns else {}))
+    lines = ran.out.splitlines()
+    assert max(map(len, lines)) <= int(columns or 120)
+    assert len(lines) <= lines_most
+    read = " ".join(ran.out.split())
+    for fault in chaosd("faults", "list", "-o", "json").json["faults"]:
+        assert fault["summary"] in read
+        modes = [m["name"] for m in fault["modes"]]
+        assert f"{', '.join(modes)} " in read or f"{', '.join(modes[:7])} and {len(modes) - 7} more" in read
+
+
 def test_one_look_of_a_probe(chaosd: Cli, repository: Path) -> None:
     ran = chaosd("probe", "--repository", repository, "-o", "json")
     assert ran.code == 0
