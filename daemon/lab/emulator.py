@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import importlib.util
 import os
 import socket
 import subprocess
@@ -16,8 +17,10 @@ from daemon.lab.errors import LabError
 from daemon.lab.processes import ProcessTable, record_of, tethered
 
 HOST = "127.0.0.1"
+PACKAGES = ("ministack", "docker")  # the emulator, and its client for the engine that we stand in for
 START_TIMEOUT_S = 60.0
 POLL_S = 0.05
+LAST_LINES, LAST_BYTES = 6, 4096  # of the log, in an error: the end of a traceback
 SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 108 on Linux and 104 on macOS
 
 
@@ -49,7 +52,7 @@ class Emulator:
         files = self._settings.directory
         for name in ("home", "tmp", "state", "s3"):
             (files / name).mkdir(parents=True, exist_ok=True)
-        with (files / "emulator.log").open("ab") as output:
+        with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 tethered((sys.executable, "-m", "ministack")),
                 stdin=subprocess.DEVNULL,
@@ -65,12 +68,12 @@ class Emulator:
             if not self.alive():
                 raise LabError(
                     f"The lab was not started: the AWS emulator ended with code {self._process.returncode}. "
-                    f"Read {files / 'emulator.log'}; is the extra chaosd[lab] installed?"
+                    f"{self._last_words()}"
                 )
             if time.monotonic() > deadline_s:
                 raise LabError(
                     f"The lab was not started: the AWS emulator did not answer within {START_TIMEOUT_S:.0f} s. "
-                    f"Read {files / 'emulator.log'}; try again on a quieter machine."
+                    f"Try again on a quieter machine. {self._last_words()}"
                 )
             if stop.wait(POLL_S):
                 raise LabError("The lab was not started: it was told to stop. Run `chaosd lab up` again.")
@@ -90,6 +93,18 @@ class Emulator:
             self._process.kill()
             self._process.wait(timeout=5)
         self._table.discard(self._process.pid)
+
+    @property
+    def _log(self) -> Path:
+        return self._settings.directory / "emulator.log"
+
+    def _last_words(self) -> str:
+        """Return the end of its log: who reads the error finds the lab's directory removed already."""
+        with self._log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
+            lines = log.read().decode(errors="replace").split("\n")
+        said = [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
+        return "\n  ".join(["Its last words:", *said]) if said else "It said nothing."
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection(HOST, self._settings.port, timeout=2)
@@ -112,6 +127,16 @@ class Emulator:
             "STATE_DIR": str(files / "state"),
             "S3_DATA_DIR": str(files / "s3"),
         }
+
+
+def require_installed() -> None:
+    """Raise LabError where the packages of the extra are missing, before anything is made or started."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LabError(
+            f"The lab was not started: the extra chaosd[lab] is not installed (missing: {', '.join(missing)}). "
+            f"Run `{sys.executable} -m pip install '.[lab]'` in chaosd's clone."
+        )
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from daemon.lab.detour import STRAIGHT, Detour
 from daemon.lab.directory import INFO, MARKER, PROCESSES, claim_directory, remove_directory
+from daemon.lab.emulator import require_installed
 from daemon.lab.errors import LabError
 from daemon.lab.model import BUILD_S, RESTART_AFTER_S, Kind, LabInfo, LabStatus, TaskProcess
 from daemon.lab.processes import ProcessRecord, end_all, is_alive, load
@@ -48,6 +49,7 @@ def up(  # noqa: PLR0913  each is one wish
     wanted = Kind(tasks=tasks, defect=defect, build_s=build_s, detour=detour)
     if (running := status(directory)) is not None and running.running:
         return _reuse(running, directory, wanted)
+    require_installed()
     claim_directory(directory)
     log = _log(directory)
     process = _begin(
@@ -79,6 +81,7 @@ def run_foreground(
     """
     directory = directory.absolute()
     wanted = Kind(tasks=tasks, defect=defect, build_s=build_s)
+    require_installed()
     claim_directory(directory)
     command = [*_command(directory, wanted), "--ephemeral", "--until-stdin-closes"]
     log = _log(directory)
