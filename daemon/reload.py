@@ -4,12 +4,13 @@ What is under way goes on under the old one. What it sees with a probe that is a
 what now has that name: it is kept from those who show the present.
 """
 
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
-from daemon.core.errors import ConfigError
+from daemon.core.errors import ChaosdError, ConfigError
 from daemon.core.events import Event, Observed
 from daemon.core.settings import Api, Settings, same_probes
 
@@ -21,6 +22,7 @@ WHY: Mapping[str, str] = {
     "proxy": "the worker's connections go through it",
     "api": "its sockets are open already; the tokens alone may change",
 }
+_STAYS = "not reloaded, the old configuration stays in force"
 
 
 def check(now: Settings, wanted: Settings) -> None:
@@ -41,13 +43,22 @@ def check(now: Settings, wanted: Settings) -> None:
 
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
-    """Let a ConfigError say that the old configuration stays."""
+    """Let a ConfigError say that the old configuration stays, and make one of whatever else is raised.
+
+    What nobody foresaw while a file is read must not end a daemon that works, with faults under way.
+    """
     try:
         yield
     except ConfigError as error:
         why = error.message.partition("\n")[0].removeprefix("nothing was started: ")
+        raise ConfigError(f"{_STAYS}: {why}", problems=error.problems, hint=error.hint) from error
+    except ChaosdError as error:
+        raise ConfigError(f"{_STAYS}: {error.message}", hint=error.hint) from error
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
         raise ConfigError(
-            f"not reloaded, the old configuration stays in force: {why}", problems=error.problems, hint=error.hint
+            f"{_STAYS}: reading the new one broke: {error!r} at {at.filename}:{at.lineno}",
+            hint="a defect of chaosd or of a plug-in: report it; `chaosd config check` shows where it broke",
         ) from error
 
 

@@ -16,6 +16,7 @@ from daemon.config.schema import TRIGGERS
 from daemon.config.shape import keys_at
 from daemon.config.whens import problems_in_when
 from daemon.core.addresses import Tcp
+from daemon.core.calendar import zone
 from daemon.core.errors import ConfigError
 from daemon.core.model import Resource
 from daemon.core.parameters import build, declared, nearest
@@ -186,6 +187,10 @@ def _trigger(path: Path, entry: Data, check_cron: Callable[[str, str], object] |
     if "timezone" in entry and "cron" not in entry:
         yield Problem((*path, "timezone"), "only cron has a time zone", where)
     if check_cron and isinstance(expression, str) and isinstance(where, str):
+        try:
+            zone(where)
+        except ValueError:
+            return  # a mistake of shape
         try:
             check_cron(expression, where)
         except ValueError as error:

@@ -22,6 +22,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from daemon.core.calendar import zone
 from daemon.core.settings import AboutEvery, Cron, Every, ExperimentSetting
 
 THREADS = 16
@@ -49,7 +50,7 @@ class ExponentialTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ship
 
 
 def cron_trigger(expression: str, timezone: str = "UTC") -> CronTrigger:
-    """Return the trigger of a five-field cron expression; raises ValueError when it is not one.
+    """Return the trigger of a five-field cron expression; raises ValueError when it, or the zone, is not one.
 
     Numbered weekdays mean what cron means: 0 and 7 are Sunday. APScheduler 3 counts from Monday, so they are
     turned into names first.
@@ -57,7 +58,8 @@ def cron_trigger(expression: str, timezone: str = "UTC") -> CronTrigger:
     fields = expression.split()
     if len(fields) == CRON_FIELDS:
         fields[-1] = re.sub(r"(?<![/\d])[0-7](?!\d)", lambda found: DAYS[int(found[0]) % 7], fields[-1])
-    return CronTrigger.from_crontab(" ".join(fields), timezone=timezone)
+    # Not by its name: for a name that is none APScheduler raises a KeyError, or an OSError for a directory.
+    return CronTrigger.from_crontab(" ".join(fields), timezone=zone(timezone))
 
 
 def trigger_of(experiment: ExperimentSetting, *, seed: int) -> BaseTrigger:
@@ -67,8 +69,8 @@ def trigger_of(experiment: ExperimentSetting, *, seed: int) -> BaseTrigger:
     """
     jitter = experiment.jitter_s or None
     match experiment.trigger:
-        case Cron(expression=expression, timezone=zone):
-            trigger = cron_trigger(expression, zone)
+        case Cron(expression=expression, timezone=where):
+            trigger = cron_trigger(expression, where)
             trigger.jitter = jitter
             return trigger
         case Every(seconds=seconds):

@@ -125,8 +125,10 @@ def test_a_reload_tells_others_from_then_on(daemon: Running) -> None:
         assert them.next().body["id"] == f"{name}/injected"
 
 
+MISSPELLED = "{name: a, fault: git-lock, target: clone, cron: '0 3 * * *', timezone: Europe/Berlinn}"
 REFUSED: list[tuple[dict[str, object], str]] = [
     ({"text": "version: 1\ntargets: {clone: {repositry: 1}}\nnonsense: 2\n"}, "unknown key"),
+    ({"text": f"version: 1\nexperiments: [{MISSPELLED}]\n"}, "'Europe/Berlinn' is no time zone; did you mean"),
     ({"port": 1}, "api: its sockets are open already"),
     ({"token": "/nowhere/token"}, "/nowhere/token cannot be read"),
     ({"more": NOTIFY.format(url="url_file: /nowhere/url")}, "them: /nowhere/url cannot be read"),

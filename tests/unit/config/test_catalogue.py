@@ -14,6 +14,7 @@ from probes import CATALOGUE as PROBES
 INSTALLED: dict[str, Any] = {
     "environment": {}, "overrides": {}, "faults": FAULTS, "probes": PROBES, "check_cron": cron_trigger,
 }  # fmt: skip
+ZONE = "21: experiments[0].timezone: "
 
 
 def test_the_example_of_the_design_and_the_starter_load(tmp_path: Path, example: str) -> None:
@@ -30,6 +31,9 @@ def test_the_example_of_the_design_and_the_starter_load(tmp_path: Path, example:
         ("visible <=", "visible =<", "16: probes[1].expect: 'visible =< 100' is no condition: write"),
         ("ct-truncate", "ct-trunkate", "22: experiments[1].set.mode: 'loose-object-trunkate' is not one"),
         ("9-17 * *", "9-77 * *", "21: experiments[0].cron: '*/30 9-77 * * mon-fri'"),
+        ('fri"}', 'fri", timezone: Europe/Berlinn}', f"{ZONE}'Europe/Berlinn' is no time zone; did you mean 'Eu"),
+        ('fri"}', 'fri", timezone: Europe}', f"{ZONE}'Europe' is no time zone; did you mean 'Europe/"),
+        ('fri"}', 'fri", timezone: /etc/localtime}', f"{ZONE}'/etc/localtime' is no time zone"),
     ],
 )  # fmt: skip
 def test_the_plug_ins_own_rules_are_told_with_their_line(

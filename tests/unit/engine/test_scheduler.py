@@ -51,6 +51,12 @@ def test_a_bad_cron_expression_is_a_value_error(expression: str) -> None:
         cron_trigger(expression)
 
 
+@pytest.mark.parametrize("where", ["Europe/Berlinn", "Europe", "/etc/localtime", "../x", ""])
+def test_a_bad_time_zone_is_a_value_error(where: str) -> None:
+    with pytest.raises(ValueError, match=f"^{where!r} is no time zone"):
+        cron_trigger("0 3 * * *", where)
+
+
 def test_every_fires_at_a_fixed_interval() -> None:
     found = fires(trigger_of(experiment(Every(seconds=90)), seed=1), 3)
     assert [b - a for a, b in itertools.pairwise(found)] == [timedelta(seconds=90)] * 2
