@@ -14,7 +14,6 @@ from daemon.core import addresses
 from daemon.core import target as core
 from daemon.core.parameters import duration, nearest
 
-SECONDS_MAX = 366 * 86400.0
 DURATION = r"^(?=\d)(\d+(\.\d+)?d)?(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?(\d+(\.\d+)?ms)?$"
 LONE_TOKEN = "token"  # noqa: S105  the name of what token_file holds
 PLACEHOLDERS = ("chatThreadId", "clientId", "commandId", "instruction", "sessionId", "timestamp", "userId")
@@ -24,13 +23,6 @@ def default(record: type[Any], name: str) -> Any:
     """Return the default of a settings record's field, so that each default stands once."""
     found = {f.name: f for f in dataclasses.fields(record)}[name]
     return found.default if found.default_factory is dataclasses.MISSING else found.default_factory()
-
-
-def _seconds(value: object) -> float:
-    seconds = duration(value)
-    if seconds > SECONDS_MAX:
-        raise ValueError(f"{value!r} is no duration: more than a year")
-    return seconds
 
 
 def checked(parse: Callable[[str], object]) -> AfterValidator:
@@ -111,9 +103,9 @@ _duration_schema = WithJsonSchema({"type": ["string", "number"], "pattern": DURA
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Host: TypeAlias = Annotated[str, Field(max_length=253), checked(_host), AfterValidator(str.lower)]
-Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), _duration_schema]
-Interval: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(ge=1.0), _duration_schema]
-Sample: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(ge=0.05), _duration_schema]
+Seconds: TypeAlias = Annotated[float, BeforeValidator(duration), _duration_schema]
+Interval: TypeAlias = Annotated[float, BeforeValidator(duration), Field(ge=1.0), _duration_schema]
+Sample: TypeAlias = Annotated[float, BeforeValidator(duration), Field(ge=0.05), _duration_schema]
 Absolute: TypeAlias = Annotated[str, checked(_absolute)]
 Url: TypeAlias = Annotated[str, checked(_url)]
 Template: TypeAlias = Annotated[str, Field(min_length=1), checked(_placeholders)]

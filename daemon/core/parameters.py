@@ -1,6 +1,7 @@
 """Parameters of faults and probes: declared as dataclass fields, read from text or YAML, all mistakes at once."""
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
@@ -11,6 +12,7 @@ from daemon.core.errors import ConfigError
 
 T = TypeVar("T")
 
+YEAR_S = 366 * 86400
 LISTED_MAX = 8  # names that one still reads in a line or a cell
 _DURATION = re.compile(
     r"(?:(?P<d>\d+(?:\.\d+)?)d)?(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m(?!s))?"
@@ -19,31 +21,52 @@ _DURATION = re.compile(
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
-def duration(text: object) -> float:
-    """Return seconds from ``250ms``, ``30s``, ``5m``, ``1h30m``, ``2d`` or a bare number; raises ValueError."""
+class TooLongError(ValueError):
+    """It is a duration, and longer than any that is meant."""
+
+
+def duration(text: object, *, years: int = 1) -> float:
+    """Return seconds from ``250ms``, ``30s``, ``5m``, ``1h30m``, ``2d`` or a bare number; raises ValueError.
+
+    Every duration that somebody gives comes through here, and none may be longer than ``years``: a time so far
+    ahead has no date, and what waits for it or shows it would break long after it was said.
+    """
     if isinstance(text, bool):
         raise ValueError("expected a duration such as 30s, got a boolean")  # noqa: TRY004  one error kind for callers
     if isinstance(text, int | float):
-        seconds = float(text)
+        seconds = _float(text)
     else:
         clean = str(text).strip().lower()
         found = _DURATION.fullmatch(clean)
         if not clean or found is None:
             raise ValueError(f"{text!r} is no duration: write 250ms, 30s, 5m or 1h30m")
         seconds = sum(float(n) * _SECONDS[unit] for unit, n in found.groupdict().items() if n)
-    if not 0 <= seconds < float("inf"):
+    if not 0 <= seconds < math.inf:
         raise ValueError(f"{text!r} is no duration: it must be finite and not negative")
+    if seconds > years * YEAR_S:
+        raise TooLongError(f"{text!r} is no duration: more than {'a year' if years == 1 else f'{years} years'}")
     return seconds
 
 
 def rate(text: object) -> float:
     """Return events per second from ``50/s``, ``30/m`` or a bare number; raises ValueError."""
     if isinstance(text, int | float) and not isinstance(text, bool):
-        return float(text)
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", str(text).strip())
-    if found is None:
-        raise ValueError(f"{text!r} is no rate: write 50/s or 30/m")
-    return float(found[1]) / {"s": 1, "m": 60, "h": 3600, None: 1}[found[2]]
+        number = _float(text)
+    else:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", str(text).strip())
+        if found is None:
+            raise ValueError(f"{text!r} is no rate: write 50/s or 30/m")
+        number = float(found[1]) / {"s": 1, "m": 60, "h": 3600, None: 1}[found[2]]
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{text!r} is no rate: it must be finite and not negative")
+    return number
+
+
+def _float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf if number > 0 else -math.inf
 
 
 def parameter(
@@ -148,9 +171,13 @@ def _plain(kind: type[Any], value: object) -> Any:
         return words[str(value).lower()]
     if kind in (int, float):
         try:
-            return kind(str(value))
+            number = kind(str(value))
         except ValueError:
             raise ValueError(f"{value!r} is no {'whole number' if kind is int else 'number'}") from None
+        # No comparison holds for NaN: neither a limit nor what a fault compares with it would be what it seems.
+        if kind is float and not math.isfinite(number):
+            raise ValueError(f"{value!r} is no number: it must be finite")
+        return number
     if kind is tuple:
         return tuple(value) if isinstance(value, list | tuple) else (str(value),)
     return str(value)

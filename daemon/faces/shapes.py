@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 DIGITS = 3
+# A day short of datetime's own ends, so that every zone can show it.
+EARLIEST_S = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+LATEST_S = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 
 EXIT_OF: Mapping[Verdict, int] = {
     Verdict.RECOVERED: 0,
@@ -247,5 +250,9 @@ def when(instant: Instant) -> str:
 
 
 def stamp(epoch_s: float) -> str:
-    """Return epoch seconds as RFC 3339 UTC with milliseconds."""
-    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return epoch seconds as RFC 3339 UTC with milliseconds; never raises, as a journal may hold any number.
+
+    What is too far off to have a date gets the nearest one that is: one odd record must not hide the others.
+    """
+    dated = datetime.fromtimestamp(min(LATEST_S, max(EARLIEST_S, epoch_s)), UTC)
+    return dated.isoformat(timespec="milliseconds").replace("+00:00", "Z")

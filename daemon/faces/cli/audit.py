@@ -6,11 +6,11 @@ import click
 
 from daemon.faces.cli.session import Session, output_option, state_option
 from daemon.faces.cli.text import write_json
-from daemon.faces.cli.types import DURATION
+from daemon.faces.cli.types import AGO
 
 
 @click.command(short_help="Who asked for what.")
-@click.option("--since", "since_s", type=DURATION, metavar="24h", help="Only those of the last while.")
+@click.option("--since", "since_s", type=AGO, metavar="24h", help="Only those of the last while.")
 @click.option("-n", "--most", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The latest N.")
 @click.option("--refused", is_flag=True, help="Only what was refused.")
 @state_option

@@ -10,7 +10,7 @@ from daemon.core.errors import BusyError, TargetAbsentError, UsageError
 from daemon.faces.cli.group import Suggesting
 from daemon.faces.cli.session import Session, output_option, state_option
 from daemon.faces.cli.text import coloured, fields, write_json
-from daemon.faces.cli.types import DURATION, who
+from daemon.faces.cli.types import AGO, who
 
 if TYPE_CHECKING:
     from daemon.ports.state import StateDirectory
@@ -52,7 +52,7 @@ def check(session: Session, salvage: str | None) -> int:
 
 
 @journal.command()
-@click.option("--keep", "keep_s", type=DURATION, default=30 * DAY_S, metavar="30d", help="Younger ones keep all.")
+@click.option("--keep", "keep_s", type=AGO, default=30 * DAY_S, metavar="30d", help="Younger ones keep all.")
 @state_option
 @output_option
 @click.pass_obj

@@ -10,7 +10,7 @@ from daemon.core.errors import TargetAbsentError
 from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, output_option, state_option
 from daemon.faces.cli.text import write_json
-from daemon.faces.cli.types import DURATION
+from daemon.faces.cli.types import AGO
 
 if TYPE_CHECKING:
     from daemon.core.events import Injection
@@ -20,7 +20,7 @@ NEWEST = "last"
 
 
 @click.command(short_help="The injections so far.")
-@click.option("--since", "since_s", type=DURATION, metavar="24h", help="Only those of the last while.")
+@click.option("--since", "since_s", type=AGO, metavar="24h", help="Only those of the last while.")
 @click.option("-n", "--most", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The latest N.")
 @click.option("--fault", shell_complete=complete.faults, help="Only this fault.")
 @state_option

@@ -10,6 +10,7 @@ import click
 
 from daemon.core.errors import UsageError
 from daemon.faces.cli.session import Session, config_option, state_option
+from daemon.faces.cli.types import AGO_YEARS
 
 if TYPE_CHECKING:
     from daemon.core.course import ScenarioRun
@@ -28,11 +29,13 @@ class Moment(click.ParamType[float]):
     name = "moment"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from daemon.core.parameters import duration
+        from daemon.core.parameters import TooLongError, duration
         from daemon.ports.clock import SystemClock
 
         try:
-            return SystemClock().instant().wall_s - duration(value)
+            return SystemClock().instant().wall_s - duration(value, years=AGO_YEARS)
+        except TooLongError as error:
+            self.fail(str(error), param, ctx)
         except ValueError:
             pass
         try:

@@ -7,17 +7,22 @@ from typing import Any
 
 import click
 
+AGO_YEARS = 10  # a journal may be older than any fault or wait can be long
+
 
 class Duration(click.ParamType[float]):
-    """``250ms``, ``30s``, ``5m``, ``1h30m`` or bare seconds, as seconds."""
+    """``250ms``, ``30s``, ``5m``, ``1h30m`` or bare seconds, as seconds; at most ``years``."""
 
     name = "duration"
+
+    def __init__(self, *, years: int = 1) -> None:
+        self._years = years
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         from daemon.core.parameters import duration
 
         try:
-            return duration(value)
+            return duration(value, years=self._years)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -37,6 +42,7 @@ class Setting(click.ParamType[tuple[str, str]]):
 
 
 DURATION = Duration()
+AGO = Duration(years=AGO_YEARS)
 SETTING = Setting()
 
 

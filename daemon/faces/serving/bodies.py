@@ -9,11 +9,11 @@ from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Request
 
 from daemon.core.errors import UsageError
+from daemon.core.parameters import YEAR_S
 
 S = TypeVar("S", bound=Struct)
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Sentence = Annotated[str, Meta(max_length=1000)]
-YEAR_S = 366 * 86400
 WAIT_MAX_S = 25
 
 

@@ -9,7 +9,7 @@ from daemon.core.moments import moment
 from daemon.core.parameters import duration, naming_victims
 from daemon.core.redact import redact
 from daemon.faces import shapes
-from daemon.faces.serving.bodies import YEAR_S, InjectBody, ReasonBody, SettleBody
+from daemon.faces.serving.bodies import InjectBody, ReasonBody, SettleBody
 from daemon.faces.serving.desk import Desk
 from daemon.faces.serving.difference import difference
 from daemon.faces.serving.reading import as_json, unknown
@@ -31,7 +31,7 @@ class Controlling:
                 fault=body.fault,
                 target=target,
                 parameters=dict(body.parameters or {}),
-                duration_s=_seconds(body.duration_s),
+                duration_s=duration(body.duration_s),
                 origin="api",
                 by=_by(caller, body.by),
                 seed=body.seed,
@@ -93,10 +93,3 @@ def _by(caller: Caller, claimed: str | None) -> str:
     """Return who asks, for the journal: what the kernel or the token says, and what the request claims besides."""
     claimed = redact(claimed or "")
     return str(caller) if claimed in ("", str(caller)) else f"{claimed} ({caller})"
-
-
-def _seconds(given: float | str) -> float:
-    seconds = duration(given)
-    if seconds > YEAR_S:
-        raise ValueError(f"duration_s is more than a year: {given!r}")
-    return seconds
