@@ -1,4 +1,4 @@
-"""Text from outside, made fit for a terminal: no secrets, no escape sequences, one line."""
+"""Text from outside, made fit to be kept and for a terminal: Unicode, no secrets, no escape sequences, one line."""
 
 import re
 
@@ -18,6 +18,16 @@ _ESCAPE = re.compile(
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+_HALF = re.compile("[\ud800-\udfff]")
+REASON_MOST = 1000  # characters of why somebody halts, resumes or settles
+
+
+def sound(text: str) -> str:
+    """Return the text with U+FFFD for every half character: no file, journal or request can be written with one.
+
+    Python makes them of the bytes of an argument or a variable that are not UTF-8.
+    """
+    return _HALF.sub("\ufffd", text)
 
 
 def without_secrets(text: str) -> str:

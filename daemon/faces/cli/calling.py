@@ -8,6 +8,13 @@ from daemon.faces.client import Client
 UNDO_S = 600.0
 
 
+def address(injection: str, verb: str) -> str:
+    """Return the path of what can be asked of an injection, whatever somebody typed for its id."""
+    from urllib.parse import quote
+
+    return f"/api/v1/injections/{quote(injection, safe='')}/{verb}"
+
+
 def ask(client: Client, verb: str, path: str, body: object = None, *, timeout_s: float = 30.0) -> Any:
     """Return the daemon's answer; raises the ChaosdError it answered with, or one that says that it is gone."""
     try:

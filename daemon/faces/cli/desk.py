@@ -8,6 +8,7 @@ import click
 from daemon.core.errors import ChaosdError, UsageError
 from daemon.faces.cli.session import Session, common, output_option, state_option
 from daemon.faces.cli.text import coloured, fields, write_json
+from daemon.faces.cli.types import WORDS, who
 
 HEALTH_S = 3.0  # a health check that waits for longer is one that failed
 
@@ -90,8 +91,8 @@ def _why_unhealthy(session: Session) -> str | None:
 
 
 @click.command(short_help="Stop and undo everything; begin nothing new.")
-@click.argument("words", nargs=-1, metavar="[REASON]")
-@click.option("--reason", help="Why; shown wherever something is refused.")
+@click.argument("words", nargs=-1, type=WORDS, metavar="[REASON]")
+@click.option("--reason", type=WORDS, help="Why; shown wherever something is refused.")
 @state_option
 @output_option
 @click.pass_obj
@@ -100,9 +101,10 @@ def halt(session: Session, words: Sequence[str], reason: str | None) -> int:
 
     Where neither the daemon nor the journal takes the word, the file HALT in the state directory is written.
     """
-    from daemon.faces.cli.types import who
+    from daemon.core.harmless import REASON_MOST
 
-    why = reason or " ".join(words) or f"halted by {who()}"
+    # Cut here: the daemon refuses a longer one, and whatever was said, it must halt.
+    why = (reason or " ".join(words) or f"halted by {who()}")[:REASON_MOST]
     try:
         return _switch(session, "/api/v1/halt", why, why)
     except UsageError:
@@ -115,7 +117,7 @@ def halt(session: Session, words: Sequence[str], reason: str | None) -> int:
 
 
 @click.command(short_help="Lift the halt.")
-@click.option("--because", "--reason", help="Why; kept in the journal.")
+@click.option("--because", "--reason", type=WORDS, help="Why; kept in the journal.")
 @common
 @click.pass_obj
 def resume(session: Session, because: str | None) -> int:

@@ -10,7 +10,7 @@ from daemon.core.errors import BusyError, TargetAbsentError, UsageError
 from daemon.faces.cli.group import Suggesting
 from daemon.faces.cli.session import Session, output_option, state_option
 from daemon.faces.cli.text import coloured, fields, write_json
-from daemon.faces.cli.types import AGO, who
+from daemon.faces.cli.types import AGO, WORDS, who
 
 if TYPE_CHECKING:
     from daemon.ports.state import StateDirectory
@@ -100,7 +100,7 @@ def backup(session: Session, file: str) -> int:
 
 
 @journal.command()
-@click.option("--because", required=True, help="Why this one counts now; kept in the journal.")
+@click.option("--because", required=True, type=WORDS, help="Why this one counts now; kept in the journal.")
 @state_option
 @output_option
 @click.pass_obj

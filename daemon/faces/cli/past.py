@@ -10,7 +10,7 @@ from daemon.core.errors import TargetAbsentError
 from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, output_option, state_option
 from daemon.faces.cli.text import write_json
-from daemon.faces.cli.types import AGO
+from daemon.faces.cli.types import AGO, WORDS
 
 if TYPE_CHECKING:
     from daemon.core.events import Injection
@@ -42,7 +42,7 @@ def history(session: Session, since_s: float | None, most: int, fault: str | Non
 
 
 @click.command(short_help="One injection with its timeline and proof.")
-@click.argument("injection", metavar="ID")
+@click.argument("injection", type=WORDS, metavar="ID")
 @state_option
 @output_option
 @click.pass_obj

@@ -5,12 +5,14 @@ import click
 from daemon.core.errors import UsageError
 from daemon.faces.cli.session import Session, common
 from daemon.faces.cli.text import coloured, write_json
-from daemon.faces.cli.types import who
+from daemon.faces.cli.types import WORDS, who
 
 
 @click.command(short_help="Answer for what could not be undone.")
-@click.argument("injection", metavar="ID")
-@click.option("--because", required=True, metavar="WHY", help="What you found and did; kept in the journal.")
+@click.argument("injection", type=WORDS, metavar="ID")
+@click.option(
+    "--because", required=True, type=WORDS, metavar="WHY", help="What you found and did; kept in the journal."
+)
 @common
 @click.pass_obj
 def settle(session: Session, injection: str, because: str) -> int:
@@ -20,9 +22,9 @@ def settle(session: Session, injection: str, because: str) -> int:
     """
     client = session.daemon()
     if client is not None:
-        from daemon.faces.cli.calling import ask
+        from daemon.faces.cli.calling import address, ask
 
-        found = ask(client, "POST", f"/api/v1/injections/{injection}/settle", {"because": because, "by": who()})
+        found = ask(client, "POST", address(injection, "settle"), {"because": because, "by": who()})
     else:
         found = _here(session, injection, because)
     if session.json:

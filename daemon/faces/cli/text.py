@@ -28,8 +28,10 @@ _COLOURS = {
 
 def write_json(content: Mapping[str, Any], *, line: bool = False) -> None:
     """Print one JSON document on stdout, its schema version first; all of it on one ``line`` for JSON Lines."""
+    from daemon.core.harmless import sound
+
     indent = None if line else 2
-    click.echo(json.dumps({"schema_version": 1, **content}, indent=indent, ensure_ascii=False, default=str))
+    click.echo(sound(json.dumps({"schema_version": 1, **content}, indent=indent, ensure_ascii=False, default=str)))
 
 
 def colour_of(word: str) -> str | None:

@@ -41,16 +41,31 @@ class Setting(click.ParamType[tuple[str, str]]):
         return key.strip(), text
 
 
+class Words(click.ParamType[str]):
+    """Text for people or an id, whatever bytes it was given in; not for a path, which means what its bytes say."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from daemon.core.harmless import sound
+
+        del param, ctx
+        return sound(str(value))
+
+
 DURATION = Duration()
 AGO = Duration(years=AGO_YEARS)
 SETTING = Setting()
+WORDS = Words()
 
 
 def who(environment: Mapping[str, str] = os.environ) -> str:
     """Return who asks, for the journal: the person behind sudo, the user, or the user id."""
+    from daemon.core.harmless import sound
+
     named = environment.get("SUDO_USER") or environment.get("USER")
     if named:
-        return named
+        return sound(named)
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -9,6 +9,7 @@ import click
 from daemon.core.errors import ConfigError, UndoFailedError, UsageError
 from daemon.faces.cli.session import Session, common
 from daemon.faces.cli.text import coloured, write_json
+from daemon.faces.cli.types import WORDS
 
 if TYPE_CHECKING:
     from daemon.core.settings import Settings
@@ -41,7 +42,7 @@ def recover(session: Session) -> int:
 
 
 @click.command(short_help="Take one injection back, or all.")
-@click.argument("injection", metavar="ID", required=False)
+@click.argument("injection", type=WORDS, metavar="ID", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every active one and whatever is outstanding.")
 @common
 @click.pass_obj
@@ -56,13 +57,13 @@ def revert(session: Session, injection: str | None, everything: bool) -> int:
         return _tell(session, *_everything(session))
     if client is None:
         return _tell(session, _one(session, str(injection)))
-    from daemon.faces.cli.calling import UNDO_S, ask
+    from daemon.faces.cli.calling import UNDO_S, address, ask
 
     if injection is not None:
-        return _tell(session, [ask(client, "POST", f"/api/v1/injections/{injection}/revert", {}, timeout_s=UNDO_S)])
+        return _tell(session, [ask(client, "POST", address(injection, "revert"), {}, timeout_s=UNDO_S)])
     active = ask(client, "GET", "/api/v1/status")["active"]
     ids = [document["injection"]["id"] for document in active]
-    found = [ask(client, "POST", f"/api/v1/injections/{i}/revert", {}, timeout_s=UNDO_S) for i in ids]
+    found = [ask(client, "POST", address(i, "revert"), {}, timeout_s=UNDO_S) for i in ids]
     rest = ask(client, "POST", "/api/v1/recover", {}, timeout_s=UNDO_S)
     return _tell(session, [*found, *rest["injections"]], rest["runs"])
 

@@ -1,5 +1,6 @@
 """What a request may say, as types: an unknown key, a wrong type or a value out of range is one clear 400."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -9,11 +10,12 @@ from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Request
 
 from daemon.core.errors import UsageError
+from daemon.core.harmless import REASON_MOST
 from daemon.core.parameters import YEAR_S
 
 S = TypeVar("S", bound=Struct)
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Sentence = Annotated[str, Meta(max_length=1000)]
+Sentence = Annotated[str, Meta(max_length=REASON_MOST)]
 WAIT_MAX_S = 25
 
 
@@ -61,7 +63,7 @@ class ReasonBody(Struct, forbid_unknown_fields=True, kw_only=True):
 class SettleBody(Struct, forbid_unknown_fields=True, kw_only=True):
     """Why the case may be closed, and in whose name."""
 
-    because: Annotated[str, Meta(min_length=1, max_length=1000, description="what was found and done")]
+    because: Annotated[str, Meta(min_length=1, max_length=REASON_MOST, description="what was found and done")]
     by: Annotated[
         Annotated[str, Meta(max_length=200)] | None, Meta(description="on whose behalf; noted as a claim")
     ] = None
@@ -95,6 +97,20 @@ class WaitQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = 0.0
 
 
+SAID: tuple[type[Struct], ...] = (ReasonBody, SettleBody)
+"""Bodies that hold nothing but words for people: an odd character in them must keep nobody from halting."""
+
+# Two escapes may be one character, and a backslash may itself be escaped: only a half alone is replaced.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+def _sound(text: bytes) -> bytes:
+    """Return a JSON text with U+FFFD for bytes that are not UTF-8 and for escapes of half characters."""
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], text.decode(errors="replace").encode())
+
+
 def read_body(request: Request, kind: type[S]) -> S:
     """Return the body as its type; raises UsageError, or UnsupportedMediaType for what is not sent as JSON.
 
@@ -103,6 +119,8 @@ def read_body(request: Request, kind: type[S]) -> S:
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("send Content-Type: application/json")
     text = request.get_data() or b"{}"
+    if kind in SAID:
+        text = _sound(text)
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

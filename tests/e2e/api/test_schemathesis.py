@@ -192,7 +192,6 @@ def _path(path: str) -> str:
         ("POST", "/api/v1/halt", [1]),
         ("POST", "/api/v1/halt", b"{"),
         ("POST", "/api/v1/halt", b"\xff"),
-        ("POST", "/api/v1/halt", b'{"reason": "\\ud800"}'),
         ("POST", "/api/v1/halt", b"[" * 100_000),
         ("POST", "/api/v1/recover", {"x": 1}),
         ("POST", "/api/v1/injections", {"fault": "git-lock", "target": "clone", "seed": -1}),
@@ -207,6 +206,22 @@ def test_what_does_not_fit_is_one_clear_400(daemon: Running, verb: str, path: st
     status, headers, text = call(daemon, verb, path, body, token=CONTROL)
     assert (status, headers["Content-Type"]) == (400, "application/problem+json")
     assert "does not fit" in json.loads(text)["detail"] or "malformed" in json.loads(text)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"reason": "caf\xe9"}', "caf\ufffd"),
+        (b'{"reason": "\\ud800"}', "\ufffd"),
+        (b'{"reason": "\\uDE00\\uD83D\\uDE00 \\\\ud800 \\n\\udfff"}', "\ufffd\U0001f600 \\ud800 \n\ufffd"),
+    ],
+)
+def test_a_halt_halts_whatever_its_words_are(daemon: Running, body: bytes, reason: str) -> None:
+    try:
+        assert call(daemon, "POST", "/api/v1/halt", body, token=CONTROL)[0] == 200
+        assert json.loads(call(daemon, "GET", "/api/v1/status")[2])["daemon"]["halted"] == reason
+    finally:
+        call(daemon, "POST", "/api/v1/resume", {"because": "the test is over"}, token=CONTROL)
 
 
 def test_a_body_beyond_the_limit_is_not_read(daemon: Running) -> None:

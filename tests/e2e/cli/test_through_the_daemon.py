@@ -99,6 +99,19 @@ def test_no_wait_revert_and_halt(daemon: Cli, repository: Path) -> None:
     assert daemon("revert", "--all").code == 0
 
 
+@pytest.mark.parametrize(("reason", "kept"), [("\udcff\udcfe", "\ufffd\ufffd"), ("x" * 5000, "x" * 1000)])
+def test_it_halts_whatever_the_reason(daemon: Cli, reason: str, kept: str) -> None:
+    ran = daemon("halt", reason)
+    assert (ran.code, ran.err) == (0, "")
+    assert daemon("status", "-o", "json").json["halted"] == kept
+    for name in ("\udcff", "a b?c"):
+        assert (found := daemon("revert", name)).code == 2
+        assert "no injection" in found.err
+        assert daemon("settle", name, "--because", "\udcff").code == 5
+    assert daemon("resume", "--because", "\udcff").code == 0
+    assert daemon("status", "-o", "json").json["halted"] is None
+
+
 def test_health_without_a_daemon(chaosd: Cli) -> None:
     ran = chaosd("health")
     assert (ran.code, ran.out) == (1, "")

@@ -3,7 +3,7 @@
 import pytest
 
 from daemon.core.cloud import LogEvent
-from daemon.core.harmless import printable, without_secrets
+from daemon.core.harmless import printable, sound, without_secrets
 from daemon.core.panorama import TEXT_MOST, LogLine, log_line, newest
 
 
@@ -30,6 +30,10 @@ from daemon.core.panorama import TEXT_MOST, LogLine, log_line, newest
 )
 def test_a_terminal_does_nothing_on_it(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_half_characters_alone_are_replaced() -> None:
+    assert sound("caf\udce9 \ud83d\x1b\n 字 🙂") == "caf\ufffd \ufffd\x1b\n 字 🙂"
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """How numbers, spans and injections read."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import click
 import pytest
 
 from daemon.faces import shapes
-from daemon.faces.cli import tables
+from daemon.faces.cli import program, tables
 from daemon.faces.cli.summary import summary
 from daemon.faces.cli.text import fields, number, seconds, span, write_json
+from daemon.faces.cli.types import WORDS
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,23 @@ def test_numbers_have_no_needless_digits() -> None:
         "1.5,2",
         "a=1",
     ]
+
+
+def _commands(context: click.Context, group: click.Group) -> Iterator[click.Command]:
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        yield found
+        if isinstance(found, click.Group):
+            yield from _commands(context, found)
+
+
+def test_every_reason_and_id_may_hold_any_bytes() -> None:
+    commands = [*_commands(click.Context(program), program)]
+    found = {(c.name, p.name): p.type for c in commands for p in c.params}
+    said = {at: kind for at, kind in found.items() if at[1] in {"because", "reason", "words", "injection"}}
+    assert said.keys() >= {("settle", "because"), ("resume", "because"), ("halt", "words"), ("revert", "injection")}
+    assert [at for at, kind in said.items() if kind is not WORDS] == []
 
 
 def test_a_document_begins_with_the_schema_version(capsys: pytest.CaptureFixture[str]) -> None:
