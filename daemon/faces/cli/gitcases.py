@@ -6,7 +6,7 @@ import click
 
 from daemon.core.errors import UsageError
 from daemon.faces.cli.session import Session, output_option
-from daemon.faces.cli.types import DURATION, SETTING
+from daemon.faces.cli.types import DURATION, PLACE, SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,9 @@ ALL = "all"
 
 @click.command("git", short_help="Git situations for a worker command.")
 @click.argument("names", nargs=-1, metavar="[NAME...|all]")
-@click.option("--repository", metavar="PATH", help="Where it takes place; only read. Without it, a fresh one.")
+@click.option(
+    "--repository", type=PLACE, metavar="PATH", help="Where it takes place; only read. Without it, a fresh one."
+)
 @click.option(
     "--worker", metavar="'COMMAND...'", help="Started in the clone for each message; `lab`: the lab's own."
 )

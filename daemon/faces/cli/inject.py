@@ -10,7 +10,7 @@ from daemon.core.model import Json
 from daemon.core.moments import WITHIN_S, read
 from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, common
-from daemon.faces.cli.types import DURATION, SETTING, who
+from daemon.faces.cli.types import DURATION, PLACE, SETTING, who
 
 if TYPE_CHECKING:
     from daemon.engine.watchman import OnWatch
@@ -30,6 +30,7 @@ DEFAULT_S = 30.0
 )
 @click.option(
     "--repository",
+    type=PLACE,
     shell_complete=complete.directories,
     metavar="PATH",
     help="A repository on this machine instead of a target.",

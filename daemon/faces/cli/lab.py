@@ -11,6 +11,7 @@ from daemon.faces.cli.group import Suggesting
 from daemon.faces.cli.session import Session, output_option, state_option
 from daemon.faces.cli.signals import interruptible
 from daemon.faces.cli.text import fields, write_json
+from daemon.faces.cli.types import DEFECT
 
 
 @click.group(cls=Suggesting, short_help="The embedded lab alone: up, down, status.")
@@ -23,7 +24,7 @@ def lab() -> None:
 @click.option(
     "--tasks", type=click.IntRange(1, 20), default=2, show_default=True, help="Tasks of the worker's service."
 )
-@click.option("--defect", metavar="NAME", help="A known way for the worker to misbehave.")
+@click.option("--defect", type=DEFECT, metavar="NAME", help="A known way for the worker to misbehave.")
 @click.option(
     "--behind", metavar="URL", help="The worker's SQS and S3 are at this fault proxy: http://127.0.0.1:4510."
 )

@@ -10,6 +10,7 @@ from daemon.core.errors import UsageError
 from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, config_option, output_option
 from daemon.faces.cli.text import write_json
+from daemon.faces.cli.types import PLACE
 
 if TYPE_CHECKING:
     from daemon.core.settings import ProbeSetting, Settings
@@ -19,7 +20,9 @@ WORKERS = 8
 
 @click.command(short_help="One look with the probes.")
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.configured_probes)
-@click.option("--repository", metavar="PATH", help="A repository on this machine; NAME is a kind of probe then.")
+@click.option(
+    "--repository", type=PLACE, metavar="PATH", help="A repository on this machine; NAME is a kind of probe then."
+)
 @config_option
 @output_option
 @click.pass_obj

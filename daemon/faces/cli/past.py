@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.core.errors import TargetAbsentError
+from daemon.core.errors import TargetAbsentError, UsageError
 from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, output_option, state_option
 from daemon.faces.cli.text import write_json
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from daemon.ports.journal import Journal
 
 NEWEST = "last"
+ALL = 1_000_000
 
 
 @click.command(short_help="The injections so far.")
@@ -30,15 +31,27 @@ def history(session: Session, since_s: float | None, most: int, fault: str | Non
     """List the injections, oldest first, with their verdicts."""
     with _journal(session) as journal:
         found = _recent(journal, since_s, most, fault) if journal else []
+        known = len(journal.recent(most=ALL)) if journal and not found else 0
+    if not found and fault is not None:
+        _refuse_unknown(fault)
     if session.json:
         write_json({"injections": found})
     elif not found:
-        click.echo("no injections yet")
+        click.echo(f"none of {known} injections match" if known else "no injections yet")
     else:
         from daemon.faces.cli import tables
 
         tables.show(tables.of_injections(found))
     return 0
+
+
+def _refuse_unknown(fault: str) -> None:
+    """Raise UsageError for a fault that nobody has installed; one that was once is found in the journal."""
+    from daemon import wiring
+    from daemon.core.parameters import nearest
+
+    if fault not in wiring.faults():
+        raise UsageError(f"nothing listed: unknown fault {fault!r}{nearest(fault, wiring.faults())}")
 
 
 @click.command(short_help="One injection with its timeline and proof.")
@@ -93,7 +106,7 @@ def _recent(journal: "Journal", since_s: float | None, most: int, fault: str | N
     from daemon.ports.clock import SystemClock
 
     since = 0.0 if since_s is None else SystemClock().instant().wall_s - since_s
-    found = journal.recent(since_s=since, most=most if fault is None else 1_000_000)
+    found = journal.recent(since_s=since, most=most if fault is None else ALL)
     wanted = [i for i in found if fault is None or i.plan.fault == fault]
     return shapes.injections(wanted[-most:])
 
@@ -102,7 +115,7 @@ def _find(journal: "Journal", name: str) -> "Injection | None":
     exact = journal.injection(name)
     if exact is not None:
         return exact
-    ids = [i.plan.injection for i in journal.recent(most=1_000_000)]
+    ids = [i.plan.injection for i in journal.recent(most=ALL)]
     fitting = ids[-1:] if name == NEWEST else [i for i in ids if i.startswith(name)]
     if len(fitting) > 1:
         raise TargetAbsentError(f"nothing to show: {len(fitting)} injections begin with {name!r}", hint=_HINT)

@@ -53,10 +53,38 @@ class Words(click.ParamType[str]):
         return sound(str(value))
 
 
+class Place(click.ParamType[str]):
+    """A path that is given: an empty one, as of a variable not set, would mean where one happens to stand."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("'' is no path: name the repository; '.' is where you are", param, ctx)
+        return str(value)
+
+
+class DefectName(click.ParamType[str]):
+    """A defect of the lab's worker, by its name."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from daemon.core.parameters import nearest
+        from daemon.lab.worker.defects import Defect
+
+        known = tuple(defect.value for defect in Defect)
+        if value not in known:
+            self.fail(f"unknown defect {value!r}{nearest(str(value), known)}", param, ctx)
+        return str(value)
+
+
 DURATION = Duration()
 AGO = Duration(years=AGO_YEARS)
 SETTING = Setting()
 WORDS = Words()
+PLACE = Place()
+DEFECT = DefectName()
 
 
 def who(environment: Mapping[str, str] = os.environ) -> str:

@@ -73,7 +73,7 @@ def test_bad_words_start_nothing(chaosd: Cli, tmp_path: Path) -> None:
     assert chaosd("demo", "--dir", full).code == 2
     assert [p.name for p in full.iterdir()] == ["mine"]
     unknown = chaosd("demo", "--defect", "no-such", TMPDIR=str(tmp_path))
-    assert unknown.code == 1
+    assert unknown.code == 2
     assert "no-such" in unknown.err
     assert "keep-stale-lock" in unknown.err
     assert list(tmp_path.glob("chaosd-demo-*")) == []

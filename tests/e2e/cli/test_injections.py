@@ -240,6 +240,9 @@ def test_history_and_show(chaosd: Cli, repository: Path) -> None:
     assert [s["what"] for s in shown["timeline"]][:1] == ["planned"]
     assert "injected" in [s["what"] for s in shown["timeline"]]
     assert ids[0] in chaosd("show", ids[0]).out
+    for words in (["--since", "0s"], ["--fault", "git-corrupt"]):
+        assert chaosd("history", *words).out == "none of 2 injections match\n"
+    assert chaosd("history", "--fault", "git-lok").code == 2
 
 
 def test_a_halt_holds_across_runs(chaosd: Cli, repository: Path, tree: Callable[[Path], Tree]) -> None:

@@ -10,13 +10,14 @@ import click
 from daemon.core.errors import UsageError
 from daemon.faces.cli.session import Session, output_option
 from daemon.faces.cli.text import write_json
+from daemon.faces.cli.types import DEFECT
 
 MINUTE_S = 60.0
 
 
 @click.command(short_help="A guided session: lab, daemon, faults, and a table.")
 @click.option("--minutes", type=click.FloatRange(0, 24 * 60), default=0.0, help="Go on for at least that long.")
-@click.option("--defect", metavar="NAME", help="Let the worker misbehave in one known way.")
+@click.option("--defect", type=DEFECT, metavar="NAME", help="Let the worker misbehave in one known way.")
 @click.option(
     "--dir", "directory", metavar="DIR", help="Where to work: a new or empty directory, removed at the end."
 )
