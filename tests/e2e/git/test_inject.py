@@ -185,6 +185,8 @@ def test_a_repair_by_the_worker_is_left_alone(
     before = look(repository)
     process = chaosd(*inject(repository, fault, mode, "10s"))
     await_damage(repository, before, process)
+    # Not before the injection is through: it still puts the times of directories back.
+    wait_for("its end", lambda: Stage(directory=tmp_path).has("injected", 0))
     if mode == "index-lock":
         (repository / ".git/index.lock").unlink()
     elif mode == "head-garbage":  # the worker throws the clone away and clones again
