@@ -11,6 +11,11 @@ SKIP_WORKTREE, INTENT_TO_ADD = 0x4000, 0x2000
 _STAGE, _NAME = 0x3000, 0x0FFF
 _STAT_BYTES = 40
 _DIRECTORY = 0o40000
+_SPARSE, _SPLIT = b"sdir", b"link"
+
+
+class UnsupportedError(MalformedError):
+    """A well-formed index of a kind that is not read here; the text says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +65,17 @@ class Index:
 
 
 def parse(data: bytes, algorithm: str = "") -> Index:
-    """Read an index; raises MalformedError. Without an algorithm, the one whose checksum fits."""
+    """Read an index; raises MalformedError. Without an algorithm, the one whose checksum fits.
+
+    A split index (``link``) holds only what differs from another file: written back without it, it would lack
+    every other entry, and the next commit would delete them.
+    """
     algorithm = algorithm or next((a for a in ID_BYTES if _sum_fits(a, data)), "sha1")
     if len(data) < 12 + ID_BYTES[algorithm] or data[:4] != b"DIRC":
         raise MalformedError("it is no index")
     version, count = struct.unpack(">II", data[4:12])
     if version not in (2, 3):
-        raise MalformedError(f"version {version} of the index is not supported")
+        raise UnsupportedError(f"version {version} of the index is not supported")
     entries, at = [], 12
     try:
         for _ in range(count):
@@ -75,6 +84,7 @@ def parse(data: bytes, algorithm: str = "") -> Index:
         extensions = tuple(_extensions(data[at : -ID_BYTES[algorithm]]))
     except (struct.error, ValueError):
         raise MalformedError("an entry of the index is cut off") from None
+    _expect_known(name for name, _ in extensions)
     tree = next((body for name, body in extensions if name == b"TREE"), b"")
     return Index(algorithm, version, tuple(entries), extensions, tuple(_nodes(tree, ID_BYTES[algorithm])))
 
@@ -111,6 +121,20 @@ def _extensions(data: bytes) -> Iterable[tuple[bytes, bytes]]:
         size = int.from_bytes(data[at + 4 : at + 8], "big")
         yield data[at : at + 4], data[at + 8 : at + 8 + size]
         at += 8 + size
+
+
+def _expect_known(names: Iterable[bytes]) -> None:
+    """Raise for what a reader may not pass over: git marks it by a first letter that is no capital."""
+    for name in names:
+        if name == _SPLIT:
+            raise UnsupportedError("a split index is not supported")
+        if not name[:1].isupper() and name != _SPARSE:
+            raise MalformedError(f"its extension {name.decode('ascii', 'backslashreplace')} is not known")
+
+
+def needed(index: Index) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the extensions without which the entries mean something else."""
+    return tuple(part for part in index.extensions if part[0] == _SPARSE)
 
 
 def _nodes(body: bytes, size: int) -> Iterable[Node]:

@@ -44,7 +44,7 @@ def _index(before: bytes, after: bytes, now: bytes) -> bytes | None:
         return None
     kept = {key: entry for key, entry in theirs.items() if key not in still}
     kept |= {key: old[key] for key in still if key in old}
-    return gitindex.build(found[2].algorithm, [kept[key] for key in sorted(kept)])
+    return gitindex.build(found[2].algorithm, [kept[key] for key in sorted(kept)], gitindex.needed(found[2]))
 
 
 def _meaning(entries: dict[tuple[bytes, int], gitindex.Entry]) -> dict[tuple[bytes, int], object]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from daemon.core import gitindex
 from daemon.core.errors import TargetAbsentError
-from daemon.core.gitindex import Index
+from daemon.core.gitindex import Index, UnsupportedError
 from daemon.core.gitobjects import MalformedError
 from faults.git.entry import Entry
 from faults.git.kinds import FileEdit
@@ -17,9 +17,12 @@ RESET = "rm .git/index && git reset"
 
 
 def read_index(look: Look) -> Index:
-    """Return the clone's index; raises TargetAbsentError when it cannot be read."""
+    """Return the clone's index; raises TargetAbsentError, or RefusedError when it is of a kind not read here."""
     try:
         return gitindex.parse(look.snapshot(look.clone.path("index")).content, look.clone.algorithm)
+    except UnsupportedError as error:
+        hint = "`git update-index --index-version 2 --no-split-index` makes one that is"
+        raise look.refused(str(error), "index-format", hint) from None
     except MalformedError as error:
         raise TargetAbsentError(f"nothing was touched: the index of {look.clone.root}: {error}") from None
 
@@ -35,7 +38,8 @@ def plain_entry(look: Look, index: Index, fits: Callable[[gitindex.Entry], bool]
 def write_index(look: Look, index: Index, entries: list[gitindex.Entry], *, cache: bool = False) -> FileEdit:
     """Replace the index by other entries; ``cache`` keeps the cache of trees, which git then believes."""
     ordered = sorted(entries, key=lambda e: (e.path, e.stage))
-    content = gitindex.build(look.clone.algorithm, ordered, index.extensions if cache else ())
+    extensions = index.extensions if cache else gitindex.needed(index)
+    content = gitindex.build(look.clone.algorithm, ordered, extensions)
     return look.rewrite(look.clone.path("index"), content, guarded=True, merge="index")
 
 

@@ -45,6 +45,8 @@ class Work:
         self._of = None
         try:
             index = gitindex.parse(files.read(path), clone.algorithm)
+        except gitindex.UnsupportedError:
+            return []  # git reads it; we do not
         except MalformedError as error:
             return [Finding("index-broken", f".git/index: {error}")]
         except TargetAbsentError:
@@ -129,9 +131,6 @@ def _believed(entry: gitindex.Entry, now: FileStat) -> bool:
 
 
 def _index(index: gitindex.Index) -> list[Finding]:
-    unknown = [name for name, _ in index.extensions if not name[:1].isupper() and name not in (b"link", b"sdir")]
-    if unknown:
-        return [Finding("index-broken", f".git/index: it has an extension {unknown[0]!r} that git must know")]
     names = [(entry.path, entry.stage) for entry in index.entries]
     if names != sorted(names):
         return [Finding("index-broken", ".git/index: its entries are out of order")]
