@@ -8,6 +8,7 @@ from faults.git.kinds import FileEdit
 from faults.git.prey import content_of, packed_object
 from faults.git.sight import Look
 from faults.git.staging import (
+    index_edit,
     read_index,
     row,
 )
@@ -33,7 +34,7 @@ def _cache(look: Look, node: gitindex.Node, body: bytes, identity: str, *, sign:
     start = data.index(body) + node.offset
     data = data[:start] + bytes.fromhex(identity) + data[start + len(identity) // 2 :]
     after = gitindex.signed(algorithm, data) if sign else data + content[-ID_BYTES[algorithm] :]
-    return look.rewrite(path, after, guarded=True, merge="index")
+    return index_edit(look, after)
 
 
 def _cache_root(look: Look) -> Scheme:

@@ -14,6 +14,7 @@ from faults.git.sight import Look
 from faults.git.staging import (
     EXECUTABLE,
     NO_TYPE,
+    index_edit,
     plain_entry,
     read_index,
     row,
@@ -86,7 +87,7 @@ def _order(look: Look) -> Scheme:
     first = index.entries[0]
     entries = [replace(first, path=b"~" + first.path[1:]), *index.entries[1:]]
     content = gitindex.build(look.clone.algorithm, entries)
-    edit = look.rewrite(look.clone.path("index"), content, guarded=True)
+    edit = index_edit(look, content)
     return Scheme(edits=(edit,), action="put the entries of .git/index out of order")
 
 
@@ -98,7 +99,7 @@ def _id_bitflip(look: Look) -> Scheme:
     at = content.index(bytes.fromhex(victim.id)) + look.dice.randrange(len(victim.id) // 2)
     recipe = Recipe(action="flip", offset=at, bit=look.dice.randrange(8))
     name = victim.path.decode("utf-8", "surrogateescape")
-    edit = look.rewrite(look.clone.path("index"), recipe, guarded=True)
+    edit = index_edit(look, recipe)
     return Scheme(edits=(edit,), action=f"flip one bit of the id of {name} in .git/index", victim={"file": name})
 
 

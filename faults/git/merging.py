@@ -13,7 +13,7 @@ def without(edit: FileEdit, now: bytes) -> bytes | None:
     if edit.merge == "log":
         return before + now[len(after) :] if now.startswith(after) else None
     if edit.merge == "index":
-        return _index(before, after, now)
+        return _index(before, after, now, edit.algorithm)
     start, end = _common(before, after)
     ours, theirs = after[start : len(after) - end], before[start : len(before) - end]
     return now.replace(ours, theirs) if ours.strip() and now.count(ours) == 1 else None
@@ -29,10 +29,10 @@ def _common(one: bytes, other: bytes) -> tuple[int, int]:
     return sum(map(len, first[:head])), sum(map(len, first[len(first) - tail :]))
 
 
-def _index(before: bytes, after: bytes, now: bytes) -> bytes | None:
+def _index(before: bytes, after: bytes, now: bytes, algorithm: str) -> bytes | None:
     """Put back each entry that is as we left it; ``before`` itself when only stat data was refreshed."""
     try:
-        found = [gitindex.parse(data) for data in (before, after, now)]
+        found = [gitindex.parse(data, algorithm) for data in (before, after, now)]
     except MalformedError:
         return None
     old, ours, theirs = ({(e.path, e.stage): e for e in index.entries} for index in found)

@@ -67,6 +67,7 @@ def _dump_file(edit: FileEdit) -> dict[str, Json]:
         "immutable": edit.immutable,
         "merge": edit.merge,
         "lock_path": edit.lock_path,
+        "algorithm": edit.algorithm,
     }
 
 
@@ -85,6 +86,7 @@ def _load_file(data: Mapping[str, Any]) -> FileEdit:
         immutable=data["immutable"],
         merge=data.get("merge", ""),
         lock_path=data.get("lock_path", ""),
+        algorithm=data.get("algorithm", ""),
     )
 
 

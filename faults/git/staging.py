@@ -7,7 +7,7 @@ from daemon.core.errors import TargetAbsentError
 from daemon.core.gitindex import Index, UnsupportedError
 from daemon.core.gitobjects import MalformedError
 from faults.git.entry import Entry
-from faults.git.kinds import FileEdit
+from faults.git.kinds import FileEdit, Recipe
 from faults.git.sight import Look
 
 REGULAR, EXECUTABLE, NO_TYPE = 0o100644, 0o100755, 0o170000
@@ -40,7 +40,13 @@ def write_index(look: Look, index: Index, entries: list[gitindex.Entry], *, cach
     ordered = sorted(entries, key=lambda e: (e.path, e.stage))
     extensions = index.extensions if cache else gitindex.needed(index)
     content = gitindex.build(look.clone.algorithm, ordered, extensions)
-    return look.rewrite(look.clone.path("index"), content, guarded=True, merge="index")
+    return index_edit(look, content)
+
+
+def index_edit(look: Look, recipe: Recipe | bytes) -> FileEdit:
+    """Change the index so that single entries can be taken out of it again."""
+    path, algorithm = look.clone.path("index"), look.clone.algorithm
+    return look.rewrite(path, recipe, guarded=True, merge="index", algorithm=algorithm)
 
 
 def trust_size(look: Look) -> tuple[FileEdit, ...]:

@@ -101,6 +101,8 @@ def edits(draw: st.DrawFn) -> FileEdit:
         temporary=f"{path}-t",
         guarded=draw(st.booleans()),
         immutable=draw(st.booleans()),
+        merge=draw(st.sampled_from(["", "index"])),
+        algorithm=draw(st.sampled_from(["", "sha256"])),
     )
 
 

@@ -86,6 +86,26 @@ def test_files_added_meanwhile_stay_in_the_index(clone: Path, world: FakeWorld) 
     git(clone, "fsck")
 
 
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+@pytest.mark.parametrize("mode", ["index-id-bitflip", "index-order"])
+def test_entries_are_put_back_in_an_index_that_git_has_written_since(
+    mode: str, algorithm: str, tmp_path: Path, world: FakeWorld
+) -> None:
+    """A checksum that we left wrong does not tell which hash the ids are of."""
+    clone = build_small(tmp_path, object_format=algorithm)
+    before = git(clone, "ls-files", "--stage")
+    kind, undo = strike("git-corrupt", mode, clone, world)
+    write(clone, "new.txt", "new\n")
+    git(clone, "add", "new.txt")
+    assert git(clone, "ls-files", "--stage") != before
+    assert kind.revert(undo, world).outcome is Outcome.RESTORED
+    after = git(clone, "ls-files", "--stage").splitlines()
+    assert "\n".join(line for line in after if not line.endswith("\tnew.txt")) == before
+    assert len(after) == len(before.splitlines()) + 1
+    assert run(clone, "commit", "-q", "-m", "new").returncode == 0
+    assert run(clone, "fsck", "--full").returncode == 0
+
+
 def test_a_look_of_git_status_does_not_keep_a_merge_alive(clone: Path, world: FakeWorld) -> None:
     head = git(clone, "rev-parse", "HEAD")
     kind, undo = strike("git-state", "merge-conflict", clone, world)
