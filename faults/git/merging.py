@@ -7,16 +7,23 @@ from faults.git.kinds import FileEdit
 
 def without(edit: FileEdit, now: bytes) -> bytes | None:
     """Return the content without our change; None when it is no longer there, or cannot be told apart."""
-    after, before = edit.after, edit.before.content if edit.before else b""
+    before, after = edit.before.content if edit.before else b"", edit.after
+    if edit.merge == "log":
+        return _log(before, after or b"", now)  # git has begun a deleted one anew
     if after is None or not edit.merge:
         return None
-    if edit.merge == "log":
-        return before + now[len(after) :] if now.startswith(after) else None
     if edit.merge == "index":
         return _index(before, after, now, edit.algorithm)
     start, end = _common(before, after)
     ours, theirs = after[start : len(after) - end], before[start : len(before) - end]
     return now.replace(ours, theirs) if ours.strip() and now.count(ours) == 1 else None
+
+
+def _log(before: bytes, after: bytes, now: bytes) -> bytes | None:
+    """Put the lines that were added since behind those that were there."""
+    if len(before) > len(after) and now.startswith(before):
+        return None  # they are back already: what we left is the beginning of them, too
+    return before + now[len(after) :] if now.startswith(after) else None
 
 
 def _common(one: bytes, other: bytes) -> tuple[int, int]:

@@ -130,16 +130,29 @@ def _absent(record: Record, edit: FileEdit, world: World) -> Result:
     """Put a file back that is gone, if it was us who removed it or its content cannot be wrong."""
     if edit.before is None:
         return _result(edit, who_removed(record, edit, world), None)
-    if edit.after is not None and not edit.immutable:
+    if edit.after is not None and not edit.immutable and edit.merge != "log":
         return _result(edit, Outcome.SUPERSEDED, None)
     directory = posixpath.dirname(edit.path)
     above = world.files.lstat(posixpath.dirname(directory))
     if above is None or (edit.immutable and _in_a_pack(record, edit, world)):
         return _result(edit, Outcome.SUPERSEDED, None)
     world.files.make_directory(directory, above)  # git removes an object directory that has become empty
+    if edit.merge == "log":
+        _stash_put_back(record, edit, edit.before, world)
     if world.files.create(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary):
         return _restored(edit, edit.before, world)
     return _result(edit, Outcome.SUPERSEDED, look(world, edit.path))
+
+
+def _stash_put_back(record: Record, edit: FileEdit, before: Snapshot, world: World) -> None:
+    """Put the stash's ref back with its log: git removes both when it drops the last entry that we left it.
+
+    First the ref: whoever finds the log in place looks no further.
+    """
+    ref = edit.path.replace("/logs/refs/", "/refs/")
+    tip = before.content.rstrip(b"\n").rpartition(b"\n")[2].split(b" ")[1:2]
+    if tip and ref.endswith("/refs/stash") and not any(other.path == ref for other in record.edits):
+        world.files.create(ref, tip[0] + b"\n", before.stat, temporary=edit.lock_temporary)
 
 
 def _in_a_pack(record: Record, edit: FileEdit, world: World) -> bool:
