@@ -34,7 +34,7 @@ def vanished(look: Look, ref: str) -> Scheme:
     if packed_ref(look.files, look.clone, ref) is not None:
         content = look.snapshot(packed).content
         line = next(x for x in content.splitlines(keepends=True) if x.rstrip().endswith(f" {ref}".encode()))
-        edits.append(look.splice(packed, line, b"", guarded=True))
+        edits.append(look.splice(packed, line, b"", guarded=True, merge="packed-refs"))
     if not edits:
         raise TargetAbsentError(f"nothing was touched: {ref} in {look.clone.root} has no commit yet")
     victim = {"ref": ref, "branch": ref.removeprefix("refs/heads/")}

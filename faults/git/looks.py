@@ -94,3 +94,20 @@ def _lock(record: Record, edit: FileEdit, world: World) -> bool:
             return True
         world.clock.wait(None, _LOCK_WAIT_S)
     return False
+
+
+def loose_refs(world: World, edit: FileEdit) -> frozenset[bytes]:
+    """Return the names of the refs that have a file of their own beside a packed-refs; of no other file any."""
+    if edit.merge != "packed-refs":
+        return frozenset()
+    top, found, todo = posixpath.dirname(edit.path), set(), ["refs"]
+    while todo:
+        directory = todo.pop()
+        for name in world.files.names(posixpath.join(top, directory)):
+            ref = f"{directory}/{name}"
+            stat = world.files.lstat(posixpath.join(top, ref))
+            if stat is not None and stat.kind == "directory":
+                todo.append(ref)
+            elif stat is not None and not ref.endswith(".lock"):
+                found.add(ref.encode("utf-8", "surrogateescape"))
+    return frozenset(found)

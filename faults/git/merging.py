@@ -1,15 +1,23 @@
 """Take our change out of a file that the worker has changed since, without touching what the worker wrote."""
 
+from collections.abc import Set as AbstractSet
+
 from daemon.core import gitindex
-from daemon.core.gitobjects import MalformedError
+from daemon.core.gitobjects import MalformedError, printable
+from faults.git import merging_refs
 from faults.git.kinds import FileEdit
 
 
-def without(edit: FileEdit, now: bytes) -> bytes | None:
-    """Return the content without our change; None when it is no longer there, or cannot be told apart."""
+def without(edit: FileEdit, now: bytes, loose: AbstractSet[bytes] = frozenset()) -> bytes | None:
+    """Return the content without our change; None when it is no longer there, or cannot be told apart.
+
+    ``loose`` names the refs that have a file of their own, for ``packed-refs``.
+    """
     before, after = edit.before.content if edit.before else b"", edit.after
     if edit.merge == "log":
         return _log(before, after or b"", now)  # git has begun a deleted one anew
+    if edit.merge == "packed-refs":
+        return merging_refs.joined(before, after or b"", now, loose)
     if after is None or not edit.merge:
         return None
     if edit.merge == "index":
@@ -17,6 +25,14 @@ def without(edit: FileEdit, now: bytes) -> bytes | None:
     start, end = _common(before, after)
     ours, theirs = after[start : len(after) - end], before[start : len(before) - end]
     return now.replace(ours, theirs) if ours.strip() and now.count(ours) == 1 else None
+
+
+def lacking(edit: FileEdit, now: bytes, loose: AbstractSet[bytes] = frozenset()) -> str:
+    """Say what we took away and cannot put back, because of what the worker has put there; empty when nothing."""
+    if edit.merge != "packed-refs" or edit.before is None:
+        return ""
+    names = merging_refs.missing(edit.before.content, edit.after or b"", now, loose)
+    return ", ".join(printable(name.decode("utf-8", "surrogateescape")) for name in names)
 
 
 def _log(before: bytes, after: bytes, now: bytes) -> bytes | None:

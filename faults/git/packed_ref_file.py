@@ -8,9 +8,8 @@ from faults.git.sight import Look
 
 
 def _packed(look: Look, recipe: Recipe | bytes, action: str, **victim: str) -> Scheme:
-    return Scheme(
-        edits=(look.rewrite(look.clone.path("packed-refs"), recipe, guarded=True),), action=action, victim=victim
-    )
+    edit = look.rewrite(look.clone.path("packed-refs"), recipe, guarded=True, merge="packed-refs")
+    return Scheme(edits=(edit,), action=action, victim=victim)
 
 
 def _packed_lines(look: Look) -> list[bytes]:

@@ -61,7 +61,7 @@ def _deleted(look: Look) -> Scheme:
     if packed_ref(look.files, look.clone, ref) is not None:
         lines = look.snapshot(packed).content.splitlines(keepends=True)
         line = next(x for x in lines if x.rstrip().endswith(f" {ref}".encode()))
-        made.append(look.splice(packed, line, b"", guarded=True))
+        made.append(look.splice(packed, line, b"", guarded=True, merge="packed-refs"))
     return Scheme(edits=tuple(made), action=f"delete {ref}", victim=told(ref))
 
 

@@ -10,7 +10,7 @@ from daemon.core.model import Outcome
 from daemon.core.seams import FileStat, World
 from faults.git import merging
 from faults.git.kinds import FileEdit, Snapshot
-from faults.git.looks import guard, look, remove
+from faults.git.looks import guard, look, loose_refs, remove
 from faults.git.records import Record, digest
 from faults.git.undoing import GONE, Result, post, who_removed
 
@@ -24,8 +24,8 @@ def revert_file(record: Record, edit: FileEdit, world: World) -> Result:
         return _absent(record, edit, world)
     if edit.before is not None and now.content == edit.before.content:
         return _result(edit, _whose(edit.before.stat, now.stat), now)
-    if now.content != edit.after and merging.without(edit, now.content) is None:
-        return _result(edit, Outcome.SUPERSEDED, now)
+    if now.content != edit.after and merging.without(edit, now.content, loose_refs(world, edit)) is None:
+        return _left(edit, now, world)
     with guard(record, edit, world, reverting=True):
         return _put_back(record, edit, world)
 
@@ -71,16 +71,27 @@ def shown(snapshot: Snapshot | None) -> str:
 
 def _merge(edit: FileEdit, now: Snapshot, world: World) -> Result:
     """Take our change out of what the worker has made of the file since."""
-    rest = merging.without(edit, now.content)
+    loose = loose_refs(world, edit)
+    rest = merging.without(edit, now.content, loose)
     if rest is None:
-        return _result(edit, Outcome.SUPERSEDED, now)
+        return _left(edit, now, world)
     as_before = edit.before is not None and rest == edit.before.content
     like = edit.before.stat if edit.before is not None and as_before else now.stat
     world.files.put(edit.path, rest, like, temporary=edit.temporary)
     if as_before and edit.before is not None:
         return _restored(edit, edit.before, world)
     digests = shown(Snapshot(stat=now.stat, content=rest))
+    if lacking := merging.lacking(edit, now.content, loose):
+        note = f"put back but for {lacking}: others are in the way"
+        return Result(edit, Outcome.SUPERSEDED, shown(edit.before), digests, note, partly=True)
     return Result(edit, Outcome.RESTORED, digests, digests, "our change was taken out of the worker's version")
+
+
+def _left(edit: FileEdit, now: Snapshot, world: World) -> Result:
+    """Leave the worker's version alone, and say what is therefore not put back."""
+    lacking = merging.lacking(edit, now.content, loose_refs(world, edit))
+    note = f"not put back: {lacking}: others are in the way" if lacking else ""
+    return _result(edit, Outcome.SUPERSEDED, now, note)
 
 
 def _result(edit: FileEdit, outcome: Outcome, now: Snapshot | None, note: str = "") -> Result:

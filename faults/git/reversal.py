@@ -98,8 +98,9 @@ def _conclude(results: list[Result]) -> Reversion:
         r.edit.path: {"before": r.before, "now": r.now, "outcome": r.outcome.value} for r in results
     }
     detail = "; ".join(f"{r.edit.path}: {r.outcome.value}{r.note and f' ({r.note})'}" for r in results)
+    mixed = outcomes >= {Outcome.SUPERSEDED, Outcome.RESTORED}
     return Reversion(
-        outcome=worst, proof=proof, detail=detail, partly=outcomes >= {Outcome.SUPERSEDED, Outcome.RESTORED}
+        outcome=worst, proof=proof, detail=detail, partly=mixed or any(result.partly for result in results)
     )
 
 

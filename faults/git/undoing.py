@@ -17,13 +17,17 @@ GONE = "absent"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one edit; ``before`` and ``now`` stand for what was there and what is."""
+    """What became of one edit; ``before`` and ``now`` stand for what was there and what is.
+
+    ``partly``: superseded only in part, the rest was taken back by us.
+    """
 
     edit: Edit
     outcome: Outcome
     before: str
     now: str
     note: str = ""
+    partly: bool = False
 
 
 def revert(record: Record, edit: Edit, world: World) -> Result:

@@ -1,11 +1,14 @@
 """What the worker wrote while a fault was there stays, what we took away comes back, and only once."""
 
+from typing import Any
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from daemon.core.seams import FileStat
 from faults.git.kinds import FileEdit, Recipe, Snapshot
-from faults.git.merging import without
+from faults.git.merging import lacking, without
+from faults.git.merging_refs import clashing, read
 
 STAT = FileStat(kind="file", size=0, mode=0o644, mtime_ns=1, uid=0, gid=0, inode=1, links=1)
 
@@ -34,3 +37,79 @@ def test_lines_added_to_a_log_stay_behind_those_that_come_back(
     assert merged == before + added
     assume(not (after and len(after) >= len(before) and merged.startswith(after)))  # the worker wrote it again
     assert without(one, merged) is None, "a second undo adds nothing"
+
+
+def test_a_log_that_was_put_back_by_hand_is_left_alone() -> None:
+    assert without(edit("log", b"a\nb\n", None), b"a\nb\nc\n") is None
+
+
+# --- packed-refs -----------------------------------------------------------------------------------------
+
+TRAITS = (b"peeled", b"fully-peeled")
+names = st.sampled_from(
+    [b"refs/heads/a", b"refs/heads/a/b", b"refs/heads/c", b"refs/tags/v1", b"refs/tags/w", b"refs/x"]
+)
+ids = st.sampled_from([b"1" * 40, b"2" * 40, b"3" * 40])
+refs = st.dictionaries(names, st.tuples(ids, st.none() | ids), max_size=5)
+traits = st.sampled_from([(), TRAITS[:1], TRAITS])
+
+
+def packed(found: dict[bytes, tuple[bytes, bytes | None]], said: tuple[bytes, ...]) -> bytes:
+    def line(name: bytes) -> bytes:
+        identity, peeled = found[name]
+        return identity + b" " + name + b"\n" + (b"^" + peeled + b"\n" if peeled else b"")
+
+    return b" ".join([b"# pack-refs with:", *said, b"sorted", b"\n"]) + b"".join(
+        line(name) for name in sorted(found)
+    )
+
+
+@given(
+    old=refs,
+    new=refs,
+    loose=st.frozensets(names, max_size=2),
+    said=st.tuples(traits, traits),
+    kept=st.none() | refs,
+)
+def test_refs_that_were_taken_away_come_back_beside_those_that_git_packed_since(
+    old: dict[bytes, Any],
+    new: dict[bytes, Any],
+    loose: frozenset[bytes],
+    said: tuple[tuple[bytes, ...], tuple[bytes, ...]],
+    kept: dict[bytes, Any] | None,
+) -> None:
+    (had, has), left = said, {name: old[name] for name in kept or () if name in old}
+    one = edit("packed-refs", packed(old, had), None if kept is None else packed(left, had), "packed-refs")
+    now = packed(new, has)
+    taken = old.keys() - left.keys() - new.keys() - loose
+    back = taken - clashing(taken, loose | new.keys())
+    merged = without(one, now, loose)
+    assert (merged is None) == (not back)
+    if merged is None:
+        return
+    written, lines = read(merged)
+    assert list(lines) == sorted(lines)
+    assert merged == packed({**new, **{name: old[name] for name in back}}, tuple(written[:-1]))
+    promised = set(written) - {b"sorted"}
+    assert promised == (set(had) & set(has) if new else set(had))
+    assert without(one, merged, loose) is None
+    assert bool(lacking(one, now, loose)) == bool(
+        clashing(old.keys() - left.keys() - new.keys(), loose | new.keys())
+    )
+
+
+def test_refs_out_of_order_are_put_in_order_and_of_two_lines_the_newer_one_counts() -> None:
+    a, b = (b"%s refs/heads/%s\n" % (b"1" * 40, name) for name in (b"a", b"b"))
+    a, newer = a + b"^" + b"3" * 40 + b"\n", b"2" * 40 + b" refs/heads/a\n"
+    head = b"# pack-refs with: peeled fully-peeled sorted \n"
+    one = edit("packed-refs", head + a + b, head + b + a, "packed-refs")
+    assert without(one, head + newer + b + a) == head + newer + b
+    assert without(one, head + newer + b) is None
+
+
+@given(rubbish=st.binary(min_size=1, max_size=30))
+def test_a_packed_refs_that_git_could_not_read_is_left_alone(rubbish: bytes) -> None:
+    old, new = (b"1" * 40 + b" refs/heads/%s\n" % name for name in (b"a", b"b"))
+    one = edit("packed-refs", old, None, "packed-refs")
+    assert without(one, new) == b"# pack-refs with: sorted \n" + old + new
+    assert without(one, new + rubbish) is None

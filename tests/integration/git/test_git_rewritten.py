@@ -103,3 +103,82 @@ def test_a_stash_that_a_worker_pushed_to_and_popped_is_there_again(
     assert not (clone / ".git/refs/stash").exists()
     taken_back(kind, undo, clone, world)
     assert stashes(clone) == before
+
+
+# --- packed-refs -----------------------------------------------------------------------------------------
+
+
+def refs(clone: Path) -> dict[str, str]:
+    form = "--format=%(refname) %(objectname) %(*objectname)"
+    lines = git(clone, "for-each-ref", form).splitlines()
+    return {name: said.strip() for name, _, said in (line.partition(" ") for line in lines)}
+
+
+@pytest.fixture
+def packed(clone: Path) -> Path:
+    """A clone whose refs are all packed, an annotated tag and a branch that only it has among them."""
+    git(clone, "branch", "local-only", "HEAD~1")
+    git(clone, "tag", "-a", "-m", "one", "v1")
+    git(clone, "update-ref", "refs/x0", "HEAD~1")
+    git(clone, "gc", "-q")
+    return clone
+
+
+@pytest.mark.parametrize("mode", ["packed-refs-missing", "packed-refs-empty"])
+@pytest.mark.parametrize("command", [("gc", "-q"), ("pack-refs", "--all")])
+def test_refs_are_back_beside_those_that_git_has_packed_since(
+    mode: str, command: tuple[str, ...], packed: Path, world: FakeWorld
+) -> None:
+    before, here = refs(packed), git(packed, "symbolic-ref", "HEAD")
+    kind, undo = strike(mode, packed, world)
+    git(packed, "fetch", "-q")
+    git(packed, "update-ref", here, before["refs/heads/local-only"])
+    git(packed, "tag", "-a", "-m", "two", "v2", here)
+    meanwhile = refs(packed)
+    git(packed, *command)
+    assert "refs/heads/local-only" not in refs(packed)
+    taken_back(kind, undo, packed, world)
+    assert refs(packed) == {**before, **meanwhile}
+    assert (packed / ".git/packed-refs").read_bytes().startswith(b"# pack-refs with: peeled fully-peeled sorted \n")
+    git(packed, "pack-refs", "--all")
+    assert refs(packed) == {**before, **meanwhile}
+
+
+def test_a_branch_that_was_deleted_is_back_after_git_has_packed_the_others(packed: Path, world: FakeWorld) -> None:
+    before = refs(packed)
+    kind, undo = strike("ref-other-vanished", packed, world)
+    git(packed, "tag", "v2")
+    git(packed, "pack-refs", "--all")
+    taken_back(kind, undo, packed, world)
+    assert refs(packed) == {**before, "refs/tags/v2": git(packed, "rev-parse", "v2")}
+
+
+def test_refs_in_the_wrong_order_are_sorted_although_git_has_added_one(packed: Path, world: FakeWorld) -> None:
+    before = refs(packed)
+    kind, undo = strike("packed-refs-unsorted", packed, world)
+    git(packed, "tag", "v2", before["refs/heads/local-only"])
+    git(packed, "pack-refs", "--all")
+    taken_back(kind, undo, packed, world)
+    assert refs(packed) == {**before, "refs/tags/v2": before["refs/heads/local-only"]}
+    for name in refs(packed):
+        assert run(packed, "show-ref", "--verify", name).returncode == 0, "git's binary search does not find it"
+
+
+@pytest.mark.parametrize("command", [("pack-refs", "--all"), ("pack-refs",)])
+def test_a_ref_in_whose_place_the_worker_made_another_is_named_and_not_called_repaired(
+    command: tuple[str, ...], packed: Path, world: FakeWorld
+) -> None:
+    before = refs(packed)
+    kind, undo = strike("packed-refs-missing", packed, world)
+    git(packed, "update-ref", "refs/x0/sub", before["refs/x0"])
+    git(packed, "tag", "v2", before["refs/x0"])
+    git(packed, *command)  # without --all, only what is a tag
+    reversion = kind.revert(undo, world)
+    assert (reversion.outcome, reversion.partly) == (Outcome.SUPERSEDED, True)
+    assert "put back but for refs/x0: others are in the way" in reversion.detail
+    expected = {**before, "refs/x0/sub": before["refs/x0"], "refs/tags/v2": before["refs/x0"]}
+    del expected["refs/x0"]
+    assert refs(packed) == expected
+    again = kind.revert(undo, world)
+    assert (again.outcome, again.partly) == (Outcome.SUPERSEDED, False)
+    assert "not put back: refs/x0: others are in the way" in again.detail
