@@ -1,10 +1,11 @@
 """Damage to the configuration as a file, and to the remote in it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from faults.git.entry import Scheme
 from faults.git.kinds import Recipe
-from faults.git.settings import EVERY, added, in_origin, origin, row
+from faults.git.settings import EVERY, added, in_origin, origin, row, set_origin
 from faults.git.sight import Look
 
 
@@ -14,7 +15,7 @@ def _whole(recipe: Callable[[bytes], Recipe | bytes], action: str) -> Callable[[
     def scheme(look: Look) -> Scheme:
         path = look.clone.path("config")
         content = look.snapshot(path).content
-        return Scheme(edits=(look.rewrite(path, recipe(content), guarded=True),), action=action)
+        return Scheme(edits=(look.rewrite(path, recipe(content), guarded=True, merge="config"),), action=action)
 
     return scheme
 
@@ -22,8 +23,13 @@ def _whole(recipe: Callable[[bytes], Recipe | bytes], action: str) -> Callable[[
 def _no_remote(look: Look) -> Scheme:
     start, end = origin(look)
     recipe = Recipe(action="splice", offset=start, size=end - start)
-    edit = look.rewrite(look.clone.path("config"), recipe, guarded=True)
+    edit = look.rewrite(look.clone.path("config"), recipe, guarded=True, merge="config")
     return Scheme(edits=(edit,), action="take the remote out of .git/config")
+
+
+def _no_fetch(look: Look) -> Scheme:
+    edit = replace(set_origin(look, "fetch", None), merge="config")
+    return Scheme(edits=(edit,), action="take the remote's fetch refspec out of .git/config")
 
 
 def _truncate(look: Look) -> Scheme:
@@ -31,7 +37,8 @@ def _truncate(look: Look) -> Scheme:
     content = look.snapshot(look.clone.path("config")).content
     url = content.index(b"url", start, end)
     size = url + (content.index(b"\n", url) - url) * 3 // 4
-    edit = look.rewrite(look.clone.path("config"), Recipe(action="truncate", size=size), guarded=True)
+    recipe = Recipe(action="truncate", size=size)
+    edit = look.rewrite(look.clone.path("config"), recipe, guarded=True, merge="config")
     return Scheme(edits=(edit,), action="cut .git/config off in the middle of the remote's address")
 
 
@@ -129,7 +136,7 @@ ENTRIES = (
         "config-no-fetch",
         "take the remote's fetch refspec out of the configuration",
         "nothing: fetch exits 0, and the remote branches never move",
-        in_origin("fetch", None, "take the remote's fetch refspec out of .git/config"),
+        _no_fetch,
         tells="config --get-regexp remote.origin",
         silent=True,
     ),

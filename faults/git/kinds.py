@@ -54,8 +54,8 @@ class FileEdit:
     ``lock_path`` names that lock when it is another than ``PATH.lock``.
     ``immutable``: the name is the hash of the content, so the good bytes may be put back whenever they are gone.
     ``merge``: how our change is taken out of a file that the worker has changed since: ``log`` (lines are only
-    added at its end), ``text`` (our lines are still there, once), ``index``, ``packed-refs``; empty: it is then
-    left alone.
+    added at its end), ``text`` (our lines are still there, once), ``index``, ``packed-refs``, ``config``; empty:
+    it is then left alone.
     ``algorithm`` is the hash of the ids in an index: a checksum that we left wrong does not tell it.
     """
 

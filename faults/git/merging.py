@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 
 from daemon.core import gitindex
 from daemon.core.gitobjects import MalformedError, printable
-from faults.git import merging_refs
+from faults.git import merging_config, merging_refs
 from faults.git.kinds import FileEdit
 
 
@@ -18,6 +18,8 @@ def without(edit: FileEdit, now: bytes, loose: AbstractSet[bytes] = frozenset())
         return _log(before, after or b"", now)  # git has begun a deleted one anew
     if edit.merge == "packed-refs":
         return merging_refs.joined(before, after or b"", now, loose)
+    if edit.merge == "config":
+        return merging_config.joined(before, after or b"", now)
     if after is None or not edit.merge:
         return None
     if edit.merge == "index":

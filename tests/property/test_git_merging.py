@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from daemon.core.seams import FileStat
 from faults.git.kinds import FileEdit, Recipe, Snapshot
 from faults.git.merging import lacking, without
+from faults.git.merging_config import parts
 from faults.git.merging_refs import clashing, read
 
 STAT = FileStat(kind="file", size=0, mode=0o644, mtime_ns=1, uid=0, gid=0, inode=1, links=1)
@@ -113,3 +114,61 @@ def test_a_packed_refs_that_git_could_not_read_is_left_alone(rubbish: bytes) -> 
     one = edit("packed-refs", old, None, "packed-refs")
     assert without(one, new) == b"# pack-refs with: sorted \n" + old + new
     assert without(one, new + rubbish) is None
+
+
+# --- configuration ---------------------------------------------------------------------------------------
+
+headings = st.sampled_from([b"[core]", b"[Core] ", b'[remote "origin"]', b'[remote "a\\"]b"] # x', b"[a.b]"])
+values = st.sampled_from([b" = 1", b"=2 ; why", b"", b' = "a ; b\\" # c" # d', b" = one \\\n two", b" = C:\\\\x"])
+settings = st.tuples(headings, st.sampled_from([b"url", b"fetch", b"x-1"]), values)
+configs = st.lists(settings, max_size=5)
+
+
+def written(found: list[tuple[bytes, bytes, bytes]]) -> bytes:
+    return b"# a comment \\\n" + b"".join(b"%s\n\t%s%s\n" % one for one in found) if found else b""
+
+
+def said(data: bytes) -> list[tuple[bytes, bytes]]:
+    return [part.setting for part in parts(data) if part.key]
+
+
+@given(old=configs, left=st.none() | st.lists(st.integers(0, 4)), ours=configs, new=configs)
+def test_settings_that_were_taken_away_come_back_and_what_the_worker_set_wins(
+    old: list[Any], left: list[int] | None, ours: list[Any], new: list[Any]
+) -> None:
+    kept = [old[n] for n in left or () if n < len(old)] + ours
+    one = edit("config", written(old), None if left is None else written(kept), "config")
+    before, after = said(written(old)), said(written(kept)) if left is not None else []
+    now = (one.after or b"") + written(new)
+    merged = without(one, now)
+    if merged is None:
+        merged = now
+    result, worker = said(merged), {key for key, _ in said(now) if (key, _) not in after}
+    for key in worker:
+        wanted = [v for k, v in said(now) if k == key and not ((k, v) in after and (k, v) not in before)]
+        assert [v for k, v in result if k == key] == wanted, "the worker's value wins"
+    for setting in before:
+        assert setting in result or setting[0] in worker
+    assert not [one for one in result if one in after and one not in before], "ours is gone"
+    assert without(one, merged) is None
+
+
+@given(found=configs)
+def test_a_configuration_is_read_to_the_last_byte(found: list[Any]) -> None:
+    assert b"".join(part.text for part in parts(written(found))) == written(found)
+    assert len(said(written(found))) == len(found)
+
+
+def test_keys_are_compared_as_git_compares_them() -> None:
+    text = b'[CORE] Bare = true\n[remote "O"]\n\tURL=x\n[remote "o"]\n\turl = y # z\n[A.B]\nkey\n'
+    assert said(text) == [
+        (b"core.bare", b"true"),
+        (b"remote.O.url", b"x"),
+        (b"remote.o.url", b"y"),
+        (b"a.b.key", b"\0"),
+    ]
+
+
+@given(rubbish=st.sampled_from([b"[[[\n", b"= 3\n", b'[a]\nb = "c\n', b"\0\0", b"[a\n", b"x = 1\n"]))
+def test_a_configuration_that_git_could_not_read_is_left_alone(rubbish: bytes) -> None:
+    assert without(edit("config", b"[a]\n\tb = 1\n", None, "config"), rubbish) is None

@@ -182,3 +182,41 @@ def test_a_ref_in_whose_place_the_worker_made_another_is_named_and_not_called_re
     again = kind.revert(undo, world)
     assert (again.outcome, again.partly) == (Outcome.SUPERSEDED, False)
     assert "not put back: refs/x0: others are in the way" in again.detail
+
+
+# --- configuration ---------------------------------------------------------------------------------------
+
+
+def settings(clone: Path) -> list[str]:
+    return run(clone, "config", "--list", "--local").stdout.splitlines()  # fails when there is no file
+
+
+def key(setting: str) -> str:
+    return setting.partition("=")[0]
+
+
+@pytest.mark.parametrize(
+    "mode", ["config-missing", "config-empty", "config-truncate", "config-no-remote", "config-no-fetch"]
+)
+def test_what_the_worker_sets_wins_and_everything_else_is_back(mode: str, clone: Path, world: FakeWorld) -> None:
+    git(clone, "config", "--add", "remote.origin.fetch", "+refs/notes/*:refs/notes/*")
+    git(clone, "config", "branch.thread-a.description", 'two \\\n "lines" ; here')
+    before = settings(clone)
+    kind, undo = strike(mode, clone, world)
+    assert settings(clone) != before
+    git(clone, "config", "user.name", "X")
+    git(clone, "config", "worker.says", "hello")
+    taken_back(kind, undo, clone, world)
+    changed = ("user.name=X", "worker.says=hello")
+    assert sorted(settings(clone)) == sorted([*(s for s in before if key(s) != "user.name"), *changed])
+    assert [s for s in settings(clone) if "fetch" in s] == [s for s in before if "fetch" in s]
+    git(clone, "fetch", "-q", "origin")
+
+
+def test_a_remote_that_the_worker_adds_anew_is_the_worker_s(clone: Path, world: FakeWorld) -> None:
+    kind, undo = strike("config-empty", clone, world)
+    git(clone, "remote", "add", "origin", "../elsewhere.git")
+    taken_back(kind, undo, clone, world)
+    assert git(clone, "config", "--get-all", "remote.origin.url") == "../elsewhere.git"
+    assert len(git(clone, "config", "--get-all", "remote.origin.fetch").splitlines()) == 1
+    assert git(clone, "config", "user.name") == "W"
