@@ -93,11 +93,15 @@ class FileEdit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """A file or directory of any size gets another name, ``kept``, and its old name back."""
+    """A file or directory of any size gets another name, ``kept``, and its old name back.
+
+    ``joins`` (``refs``, ``logs``): when git has made the directory anew, what it holds is put back beside that.
+    """
 
     path: str
     kept: str
     stat: FileStat
+    joins: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def _packed_unsorted(look: Look) -> Scheme:
 
 
 def _refs_missing(look: Look) -> Scheme:
-    return Scheme(edits=(look.away(look.clone.path("refs")),), action="move .git/refs away")
+    return Scheme(edits=(look.away(look.clone.path("refs"), joins="refs"),), action="move .git/refs away")
 
 
 _FROM_LOGS = "write the refs anew from the remote and from .git/logs"

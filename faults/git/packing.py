@@ -28,7 +28,8 @@ def load_edit(data: Mapping[str, Any]) -> Edit:
     kind = _KINDS.get(data.get("edit", "file"))
     if kind is None:
         return _load_file(data)
-    return kind(**{f.name: _load(data[f.name]) for f in fields(kind)})  # type: ignore[no-any-return]
+    known = (f.name for f in fields(kind) if f.name in data)  # a record of an older version lacks some
+    return kind(**{name: _load(data[name]) for name in known})  # type: ignore[no-any-return]
 
 
 def _dump(value: Any) -> Json:

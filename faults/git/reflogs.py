@@ -32,7 +32,7 @@ def _head_missing(look: Look) -> Scheme:
 
 
 def _logs_missing(look: Look) -> Scheme:
-    return Scheme(edits=(look.away(look.clone.path("logs")),), action="move .git/logs away")
+    return Scheme(edits=(look.away(look.clone.path("logs"), joins="logs"),), action="move .git/logs away")
 
 
 def _garbage(look: Look) -> Scheme:

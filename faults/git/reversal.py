@@ -8,7 +8,7 @@ the record's ``sentinel``, a file in another directory, says that the removal wa
 from daemon.core.errors import ChaosdError, UndoFailedError
 from daemon.core.model import Json, Outcome, Reversion
 from daemon.core.seams import World
-from faults.git import place, undoing
+from faults.git import place, rejoining, undoing
 from faults.git.kinds import Edit, FileEdit, Hold, Move
 from faults.git.looks import directory_now, look, ours, recorded_mtime, remove
 from faults.git.records import Record
@@ -107,7 +107,10 @@ def _conclude(results: list[Result]) -> Reversion:
 def _revert(record: Record, edit: Edit, world: World) -> Result:
     if _original_is_back(record, edit, world):
         return Result(edit, Outcome.UNTOUCHED, GONE, GONE)
-    return revert_file(record, edit, world) if isinstance(edit, FileEdit) else undoing.revert(record, edit, world)
+    if isinstance(edit, FileEdit):
+        return revert_file(record, edit, world)
+    joined = rejoining.joined(record, edit, world) if isinstance(edit, Move) else None
+    return joined or undoing.revert(record, edit, world)
 
 
 def _original_is_back(record: Record, edit: Edit, world: World) -> bool:

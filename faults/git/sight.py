@@ -164,12 +164,13 @@ class Look:
         recipe = Recipe(action="splice", offset=len(before.content), content=text)
         return FileEdit(path=path, recipe=recipe, before=before, like=before.stat, **flags)
 
-    def away(self, path: str) -> Move:
-        """Give a file or directory of any size another name, out of git's sight."""
+    def away(self, path: str, joins: str = "") -> Move:
+        """Give a file or directory of any size another name, out of git's sight; ``joins`` as of a ``Move``."""
         found = self.existing(path)
         beside = self._keeping(path, found)
         word = sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-        return Move(path=path, kept=posixpath.join(beside, f".chaosd-{self.injection}-{word}-kept"), stat=found)
+        kept = posixpath.join(beside, f".chaosd-{self.injection}-{word}-kept")
+        return Move(path=path, kept=kept, stat=found, joins=joins)
 
     def _keeping(self, path: str, found: FileStat) -> str:
         """Return where what is moved away is kept: not in the work tree, where `git clean` and `add -A` find it."""

@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,8 @@ from daemon.core.gitobjects import (
     tree_entries,
 )
 from daemon.core.seams import FileStat
-from faults.git.kinds import FileEdit, Recipe, Snapshot
+from faults.git.kinds import FileEdit, Move, Recipe, Snapshot
+from faults.git.packing import dump_edit, load_edit
 from faults.git.records import Directory, Record
 
 READERS: dict[str, Callable[[bytes], object]] = {
@@ -130,3 +132,12 @@ def test_a_flip_changes_one_bit_and_flipping_again_takes_it_back(content: bytes,
     assert flipped is not None
     assert sum((a ^ b).bit_count() for a, b in zip(content, flipped, strict=True)) == 1
     assert recipe.apply(flipped) == content
+
+
+@given(stat=stats)
+def test_a_record_of_before_a_field_was_added_is_still_read(stat: FileStat) -> None:
+    move = Move(path="/r/.git/refs", kept="/r/.git/.kept", stat=stat, joins="refs")
+    data = dump_edit(move)
+    assert load_edit(data) == move
+    del data["joins"]
+    assert load_edit(data) == replace(move, joins="")

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,18 @@ import pytest
 
 from daemon.core.model import Outcome
 from faults import CATALOGUE
-from tests.fakes import FakeWorld, Switch
-from tests.integration.git.shed import commit, git, order_of, run, through_json, world_of, write
+from tests.fakes import Death, FakeWorld, Switch
+from tests.integration.git.shed import (
+    ENVIRONMENT,
+    Doomed,
+    commit,
+    git,
+    order_of,
+    run,
+    through_json,
+    world_of,
+    write,
+)
 from tests.integration.git.yard import build_small
 
 
@@ -220,3 +233,118 @@ def test_a_remote_that_the_worker_adds_anew_is_the_worker_s(clone: Path, world: 
     assert git(clone, "config", "--get-all", "remote.origin.url") == "../elsewhere.git"
     assert len(git(clone, "config", "--get-all", "remote.origin.fetch").splitlines()) == 1
     assert git(clone, "config", "user.name") == "W"
+
+
+# --- whole directories -----------------------------------------------------------------------------------
+
+
+def reflogs(clone: Path) -> dict[str, int]:
+    logs = clone / ".git/logs"
+    return {str(p.relative_to(logs)): len(p.read_text().splitlines()) for p in logs.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("popped", [False, True])
+def test_reflogs_that_git_began_anew_continue_the_old_ones(popped: bool, clone: Path, world: FakeWorld) -> None:
+    before, kept = reflogs(clone), stashes(clone)
+    kind, undo = strike("reflog-missing", clone, world)
+    commit(clone, "meanwhile", z_txt="z\n")
+    stash(clone)
+    if popped:
+        git(clone, "stash", "pop", "-q")
+    taken_back(kind, undo, clone, world)
+    after = reflogs(clone)
+    assert after.keys() == before.keys()
+    assert [name for name in before if after[name] < before[name]] == []
+    assert git(clone, "rev-parse", "thread-a@{1}") == git(clone, "rev-parse", "HEAD~1")
+    assert stashes(clone)[0 if popped else 1 :] == kept
+
+
+def test_refs_are_back_beside_the_one_that_a_commit_in_flight_has_made(clone: Path, world: FakeWorld) -> None:
+    before = refs(clone)
+    command = ("git", "-C", str(clone), "update-ref", "--stdin")
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as git_:
+        assert git_.stdin is not None
+        assert git_.stdout is not None
+        git_.stdin.write("start\n")
+        git_.stdin.flush()
+        assert git_.stdout.readline() == "start: ok\n"
+        kind, undo = strike("refs-missing", clone, world)
+        git_.stdin.write(f"update refs/heads/thread-a {before['refs/heads/thread-b']}\ncommit\n")
+        git_.stdin.close()
+        assert git_.wait() == 0
+    assert list((clone / ".git/refs/heads").iterdir()) == [clone / ".git/refs/heads/thread-a"]
+    taken_back(kind, undo, clone, world)
+    assert refs(clone) == {**before, "refs/heads/thread-a": before["refs/heads/thread-b"]}
+    assert len(stashes(clone)) == 3
+
+
+def test_older_values_that_git_packed_meanwhile_do_not_win_and_newer_ones_do(clone: Path, world: FakeWorld) -> None:
+    git(clone, "pack-refs", "--all")
+    commit(clone, "newer than packed", z_txt="z\n")
+    git(clone, "branch", "-f", "thread-b", "HEAD~2")
+    before = refs(clone)
+    kind, undo = strike("refs-missing", clone, world)
+    (clone / ".git/refs").mkdir()
+    git(clone, "update-ref", "refs/heads/thread-b", before["refs/heads/main"])
+    git(clone, "pack-refs", "--all")
+    taken_back(kind, undo, clone, world)
+    assert refs(clone) == {**before, "refs/heads/thread-b": before["refs/heads/main"]}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_cannot_be_put_back_is_kept_and_told(packed: bool, clone: Path, world: FakeWorld) -> None:
+    git(clone, "tag", "v1", "HEAD~1")
+    git(clone, "update-ref", "refs/x0", "HEAD")
+    git(clone, "update-ref", "--create-reflog", "refs/x1", "HEAD")
+    before = refs(clone)
+    kind, undo = strike("refs-missing", clone, world)
+    (clone / ".git/refs").mkdir()
+    git(clone, "tag", "v1", before["refs/heads/main"])
+    git(clone, "update-ref", "refs/x0/sub", before["refs/heads/main"])
+    if packed:
+        git(clone, "pack-refs", "--all")
+        (clone / ".git/refs/x0").rmdir()  # which git leaves, and removes when it is in its way
+    (clone / ".git/refs/x1").mkdir()
+    reversion = kind.revert(undo, world)
+    assert (reversion.outcome, reversion.partly) == (Outcome.SUPERSEDED, True)
+    assert "joined but for tags/v1, x0, x1, kept in" in reversion.detail
+    assert git(clone, "rev-parse", "v1") == before["refs/heads/main"], "the worker's"
+    expected = {**before, "refs/tags/v1": before["refs/heads/main"], "refs/x0/sub": before["refs/heads/main"]}
+    del expected["refs/x0"], expected["refs/x1"]
+    assert refs(clone) == expected
+    (kept,) = clone.glob(".git/.chaosd-*-kept")
+    assert (kept / "tags/v1").read_text().strip() == before["refs/tags/v1"]
+
+
+def test_nothing_is_joined_through_a_link(clone: Path, world: FakeWorld) -> None:
+    kind, undo = strike("reflog-missing", clone, world)
+    elsewhere = clone.parent / "elsewhere"
+    elsewhere.mkdir()
+    (clone / ".git/logs").mkdir()
+    (clone / ".git/logs/refs").symlink_to(elsewhere)
+    reversion = kind.revert(undo, world)
+    assert (reversion.outcome, reversion.partly) == (Outcome.SUPERSEDED, True)
+    assert list(elsewhere.iterdir()) == []
+    assert (clone / ".git/logs/HEAD").exists()
+
+
+@pytest.mark.parametrize("mode", ["reflog-missing", "refs-missing"])
+def test_whoever_dies_while_joining_leaves_what_can_be_joined(mode: str, clone: Path, tmp_path: Path) -> None:
+    before = refs(clone), reflogs(clone)
+    kind, undo = strike(mode, clone, world_of(tmp_path))
+    (clone / ".git/refs").mkdir(exist_ok=True)
+    git(clone, "update-ref", "-m", "meanwhile", "refs/heads/thread-b", git(clone, "rev-parse", "ORIG_HEAD"))
+    (clone / ".git/logs/refs").mkdir(exist_ok=True)
+    for moment in count(1):
+        with suppress(Death):
+            kind.revert(undo, world_of(tmp_path, Doomed(moment)))
+            break
+    assert moment > 10
+    reversion = kind.revert(undo, world_of(tmp_path))
+    assert reversion.outcome is Outcome.RESTORED
+    assert not [name for name in contents(clone) if "chaosd" in name or name.endswith(".lock")]
+    assert refs(clone).keys() == before[0].keys()
+    assert reflogs(clone) == {**before[1], "refs/heads/thread-b": before[1]["refs/heads/thread-b"] + 1}
+    assert len(stashes(clone)) == 3
