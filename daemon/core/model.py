@@ -142,8 +142,9 @@ class Outcome(StrEnum):
 class Reversion:
     """The result of one revert. ``proof`` holds digests or ids a person can check, before and after.
 
-    RESTORED: it is again as it was. SUPERSEDED: the worker had repaired or replaced it; its version was left
-    alone; ``partly``: only of some of it, the rest was taken back by us. UNTOUCHED: it had had no effect.
+    RESTORED: it is again as it was. SUPERSEDED: the worker had repaired, replaced or changed it (which of these the
+    probes tell); its version was left alone; ``partly``: only of some of it, the rest was taken back by us.
+    UNTOUCHED: it had had no effect.
     ``doubt`` says what could not be told: such a revert is not proved. ``idle``: it was in force and met nothing,
     or was not in force up to its end: what the probes saw does not tell how anybody bears it.
     """
@@ -157,7 +158,7 @@ class Reversion:
 
     @property
     def by_worker(self) -> bool:
-        """Tell whether the worker alone had put it right: nothing of it was taken back by us."""
+        """Tell whether nothing of it was taken back by us: if it is well, the worker alone had put it right."""
         return self.outcome is Outcome.SUPERSEDED and not self.partly
 
     @property

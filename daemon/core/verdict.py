@@ -13,6 +13,7 @@ from daemon.core.recovery import Edges, edges
 GOOD = frozenset({Verdict.RECOVERED, Verdict.NO_IMPACT})
 UNTOUCHED = frozenset({Verdict.REFUSED, Verdict.NOT_TRIGGERED})  # nothing was injected: nothing was tried
 FINAL = frozenset({Verdict.UNDO_FAILED, Verdict.ABORTED})
+CHANGED_UNSEEN = "no probe was seen failing, and somebody else changed it before it was taken back"
 STILL_THERE = "steady around it: what chaosd had changed was still there when chaosd took it back"
 
 
@@ -157,7 +158,7 @@ def _without_impact(injection: Injection, found: Edges) -> Decision:
         names = ", ".join(found.doubtful)
         return Verdict.INCONCLUSIVE, (f"no failure seen, but not every look was answered: {names}",), None
     if injection.reverted is not None and injection.reverted.reversion.by_worker:
-        return Verdict.NO_IMPACT, ("the worker repaired it before any probe was seen failing",), HealedBy.WORKER
+        return Verdict.NO_IMPACT, (CHANGED_UNSEEN,), None  # no probe saw it broken, so none saw it repaired
     if idle := _idle(injection):
         return Verdict.INCONCLUSIVE, (f"no failure was seen, which says nothing of this fault: {idle}",), None
     return Verdict.NO_IMPACT, ("the steady state held: no probe was seen failing",), None

@@ -70,7 +70,7 @@ def undo(document: Mapping[str, Any]) -> str:
     """Return whether the fault was taken back and the proof of it."""
     found, state = document["undo"], document["injection"]["state"]
     if found["superseded"]:
-        text = "superseded: repaired by somebody else, left alone"
+        text = "superseded: changed by somebody else meanwhile, left alone"
     elif found["proved"]:
         text = "reverted and proved"
     elif found["doubt"]:

@@ -20,7 +20,7 @@ STATES: Mapping[State, str] = {
     State.PLANNED: "being injected",
     State.INJECTED: "active",
     State.REVERTED: "undone; the recovery is watched",
-    State.SUPERSEDED: "repaired by the worker; the recovery is watched",
+    State.SUPERSEDED: "changed by somebody else, left alone; the recovery is watched",
     State.REVERT_FAILED: "the undo has failed; it is tried again",
     State.SETTLED: "settled",
     State.REFUSED: "refused",

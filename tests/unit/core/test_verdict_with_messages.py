@@ -198,6 +198,13 @@ def test_who_is_well_again_after_a_fault_that_was_not_in_force_has_not_recovered
     assert ("gone already" in found.reasons[0]) is idle
 
 
+def test_what_somebody_else_changed_and_no_probe_saw_broken_is_not_called_repaired() -> None:
+    steady = tuple(look(n, Status.OK) for n in range(43))
+    found = judge(injection(workload=False, observed=steady))
+    assert (found.verdict, found.healed_by) == (Verdict.NO_IMPACT, None)
+    assert found.reasons == ("no probe was seen failing, and somebody else changed it before it was taken back",)
+
+
 @pytest.mark.parametrize(
     ("started_s", "partly", "verdict"),
     [(12, False, Verdict.RECOVERED), (12, True, Verdict.NOT_RECOVERED), (15, True, Verdict.RECOVERED)],

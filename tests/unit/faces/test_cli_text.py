@@ -117,7 +117,7 @@ def test_an_undo_in_doubt_is_not_called_proved() -> None:
 
 def test_what_was_superseded_says_so() -> None:
     undone = {**DOCUMENT["undo"], "superseded": True}
-    assert "superseded: repaired by somebody else, left alone" in summary({**DOCUMENT, "undo": undone}, 0)
+    assert "superseded: changed by somebody else meanwhile, left alone" in summary({**DOCUMENT, "undo": undone}, 0)
 
 
 def test_a_recovery_beyond_the_time_is_censored_not_counted() -> None:

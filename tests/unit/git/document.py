@@ -33,11 +33,22 @@ A file or directory that is taken away is renamed to `.chaosd-...-kept`, in `.gi
 back. If the worker has put something else in its place, that stays, and the original stays under the other
 name.
 
-Undoing looks first. What the worker has repaired or changed is left alone; where our change is still there
-among the worker's (lines added to the configuration or a reflog, single entries of the index), only our change
-is taken out. The files of one operation (a merge, a rebase) are taken back together or, once the worker has
-ended it, not at all. An object that was made for the index stays if the worker has written the index since: git
-may have read it before the undo and write it back after, and an entry without its object breaks every commit.
+Undoing looks first. What the worker has repaired or changed is left alone, and the outcome says so: `superseded`
+is no promise that it is well. Where our change is still there among the worker's (lines added to the configuration
+or a reflog, single entries of the index), only our change is taken out. Where git has written anew what we emptied,
+deleted or moved, what we took away is put back beside it:
+
+* a reflog goes on behind the lines that it had; the stash is whole again, also after a push and a pop;
+* `packed-refs` gets the refs back that it lacks and that have no file of their own; what git wrote counts;
+* the configuration gets its settings back, and a key that the worker has set since has the worker's values alone;
+* `.git/refs` and `.git/logs` get their files back; a ref that the worker has set since stays as it is.
+
+What cannot be put back, because something else stands there, is named in the outcome, and kept.
+
+The files of one operation (a merge, a rebase) are taken back together or, once the worker has ended it, not at all.
+An object that was made for the index stays if the worker has written the index since: git may have read it before
+the undo and write it back after, and an entry without its object breaks every commit. An index of version 4 or a
+split one is not read here: the modes that would have to write it are refused (exit 77).
 """
 
 

@@ -359,8 +359,8 @@ function undone(found, what) {
     return ["bad", "The undo has FAILED: residue may remain.", detail, then, ...more];
   }
   if (state === "settled") return ["warn", "The undo had failed; the case is settled.", `By ${settled.by}: ${settled.because}.`, ...more];
-  if (doubt) return ["warn", superseded ? "The worker's version was left alone; not proved." : "Undone, but not proved.", `${doubt}.`, ...more];
-  if (superseded) return ["good", "The worker had repaired it: its version was left alone.", ...more];
+  if (doubt) return ["warn", superseded ? "Somebody else's version was left alone; not proved." : "Undone, but not proved.", `${doubt}.`, ...more];
+  if (superseded) return ["good", "Somebody else had changed it: that version was left alone.", ...more];
   if (proved) return ["good", "Undone, and proved.", ...more];
   if (OUT_THERE.has(state)) return ["bad", "Not undone yet.", ...more];
   return ["calm", "There was nothing to undo.", ...more];
