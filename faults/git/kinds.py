@@ -95,7 +95,8 @@ class FileEdit:
 class Move:
     """A file or directory of any size gets another name, ``kept``, and its old name back.
 
-    ``joins`` (``refs``, ``logs``): when git has made the directory anew, what it holds is put back beside that.
+    ``joins`` (``refs``, ``logs``, ``objects``): when git has made the directory anew,
+    what it holds is put back beside that.
     """
 
     path: str

@@ -59,7 +59,9 @@ def _fanout(look: Look) -> Scheme:
     found, _ = loose_object(look)
     path = posixpath.dirname(look.clone.object_path(found.named.id))
     victim = {"object": found.named.id, "kind": found.named.kind}
-    return Scheme(edits=(look.away(path),), action=f"move {look.clone.shown(path)} away", victim=victim)
+    return Scheme(
+        edits=(look.away(path, joins="objects"),), action=f"move {look.clone.shown(path)} away", victim=victim
+    )
 
 
 def _shadow(look: Look) -> Scheme:
@@ -79,7 +81,7 @@ def _readonly(look: Look) -> Scheme:
 
 def gone(look: Look) -> Scheme:
     """Move all objects away."""
-    return Scheme(edits=(look.away(look.clone.path("objects")),), action="move .git/objects away")
+    return Scheme(edits=(look.away(look.clone.path("objects"), joins="objects"),), action="move .git/objects away")
 
 
 def _litter(look: Look) -> Scheme:

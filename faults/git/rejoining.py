@@ -55,7 +55,7 @@ def _files(top: str, world: World, inside: str = "") -> Iterator[str]:
 
 def _join(record: Record, edit: Move, inside: str, world: World) -> None:
     files = world.files
-    for name in files.names(posixpath.join(edit.kept, inside)):
+    for name in reversed(files.names(posixpath.join(edit.kept, inside))):  # a pack before its index
         path = posixpath.join(inside, name)
         kept, there = posixpath.join(edit.kept, path), posixpath.join(edit.path, path)
         stat = files.lstat(kept)
@@ -84,8 +84,13 @@ def _put_back(record: Record, edit: Move, path: str, stat: FileStat, world: Worl
         _join_logs(record, edit, path, world)
     elif edit.joins == "refs":
         _put_ref_back(edit, path, world)
-    else:
-        files.move(kept, there)  # never onto something
+    elif not files.move(kept, there) and edit.joins == "objects" and _same(kept, there, world):
+        files.remove(kept)
+
+
+def _same(kept: str, there: str, world: World) -> bool:
+    sizes = [stat and (stat.kind, stat.size) for stat in (world.files.lstat(kept), world.files.lstat(there))]
+    return sizes[0] == sizes[1] and world.files.read(kept, straight=True) == world.files.read(there, straight=True)
 
 
 def _put_ref_back(edit: Move, path: str, world: World) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from daemon.core.gitobjects import object_id
 from daemon.core.model import Outcome
 from faults import CATALOGUE
 from tests.fakes import Death, FakeWorld, Switch
@@ -316,6 +317,25 @@ def test_what_cannot_be_put_back_is_kept_and_told(packed: bool, clone: Path, wor
     assert refs(clone) == expected
     (kept,) = clone.glob(".git/.chaosd-*-kept")
     assert (kept / "tags/v1").read_text().strip() == before["refs/tags/v1"]
+
+
+@pytest.mark.parametrize("mode", ["loose-fanout-missing", "objects-missing"])
+def test_objects_are_back_beside_those_that_git_has_written_since(mode: str, clone: Path, world: FakeWorld) -> None:
+    before = contents(clone)
+    kind, undo = strike(mode, clone, world)
+    place = clone / undo.victim["path"]
+    wanted = "" if mode == "objects-missing" else place.name
+    (clone / ".git/objects").mkdir(exist_ok=True)
+    texts = (f"{number}\n" for number in count())
+    text = next(text for text in texts if object_id("sha1", "blob", text.encode()).startswith(wanted))
+    write(clone, "new.txt", text)
+    again = next(path for path in before if path.startswith(f"{undo.victim['path']}/") and path[-39] == "/")
+    identity = git(clone, "hash-object", "-w", "new.txt")
+    (clone / again).parent.mkdir(exist_ok=True)
+    (clone / again).write_bytes(before[again])  # written again, as it was
+    taken_back(kind, undo, clone, world)
+    assert git(clone, "cat-file", "blob", identity) == text.strip()
+    assert contents(clone).items() >= before.items()
 
 
 def test_nothing_is_joined_through_a_link(clone: Path, world: FakeWorld) -> None:

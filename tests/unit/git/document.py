@@ -41,7 +41,8 @@ deleted or moved, what we took away is put back beside it:
 * a reflog goes on behind the lines that it had; the stash is whole again, also after a push and a pop;
 * `packed-refs` gets the refs back that it lacks and that have no file of their own; what git wrote counts;
 * the configuration gets its settings back, and a key that the worker has set since has the worker's values alone;
-* `.git/refs` and `.git/logs` get their files back; a ref that the worker has set since stays as it is.
+* `.git/refs`, `.git/logs` and `.git/objects` get their files back; a ref that the worker has set since
+  stays as it is.
 
 What cannot be put back, because something else stands there, is named in the outcome, and kept.
 
