@@ -335,6 +335,10 @@ SAMPLES: Mapping[str, frozenset[str]] = {
             "exclude-all",
             "alternates-dangling",
             "config-garbage",
+            "config-missing",
+            "config-no-remote",
+            "packed-refs-missing",
+            "refs-missing",
         )
     ),
     "git-hook": frozenset(("pre-push-hang",)),

@@ -175,7 +175,7 @@ def way(edit: Edit) -> str:
         case Patch():
             return "patch a copy" if edit.source else "patch in place"
         case Move():
-            return f"move a {edit.stat.kind}"
+            return f"move a {edit.stat.kind} {edit.joins and 'that joins'}".strip()
         case Dress():
             return "chown" if edit.before.uid != edit.after.uid else "chmod"
         case Hold():
