@@ -2,7 +2,7 @@
 
 import fnmatch
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError
 from daemon.core.gitclone import Clone, open_clone, outside
@@ -53,18 +53,45 @@ def _open(files: Files, paths: list[str], patterns: Iterable[str] | None) -> tup
             clone = open_clone(files, path)
             if clone.root != path:
                 raise outside(clone.root, path)
-            if patterns is not None and clone.shared and not _allowed(_owner(clone), patterns):
-                raise outside(clone.common, path)
+            _expect_allowed(clone, patterns)
             clones[clone.root] = clone
         except (TargetAbsentError, RefusedError) as error:
             problems.append(error)
     return list(clones.values()), problems
 
 
-def _owner(clone: Clone) -> str:
-    """Return the path by which the repository of a linked work tree is allowed: its main work tree, or itself."""
-    above, name = posixpath.split(clone.common)
-    return above if name == ".git" else clone.common
+def _expect_allowed(clone: Clone, patterns: Iterable[str] | None) -> None:
+    """Refuse a clone whose ``.git`` file leads to the repository of somebody who is not in the allow-list."""
+    for directory in _led_to(clone):
+        owner = _owner(directory)
+        if not _allowed(owner, patterns):
+            raise RefusedError(
+                f"nothing was touched: {clone.root} has its repository in {directory}, and {owner} is not in the "
+                "allow-list",
+                rule="allow-list",
+                hint=f"if that is meant, add {owner} to guard.allow.repositories",
+            )
+
+
+def _led_to(clone: Clone) -> Iterator[str]:
+    """Yield the directories outside of the work tree in which a fault may change something.
+
+    Who may write in an allowed work tree may write its ``.git`` file, which may name any repository.
+    """
+    if not _below(clone.common, clone.root):
+        yield clone.common
+    if not _below(clone.git_dir, clone.root) and not _below(clone.git_dir, clone.common):
+        yield clone.git_dir
+
+
+def _below(path: str, above: str) -> bool:
+    return f"{path}/".startswith(f"{above.rstrip('/')}/")
+
+
+def _owner(directory: str) -> str:
+    """Return the path by which a repository is allowed: the work tree around it, or where it lies when bare."""
+    above, dot_git, _ = f"{directory}/".partition("/.git/")
+    return (above or "/") if dot_git else directory
 
 
 def open_remote(order: Order, clone: Clone, files: Files) -> Clone:
@@ -89,4 +116,6 @@ def open_remote(order: Order, clone: Clone, files: Files) -> Clone:
             rule="allow-list",
             hint="add its real path to guard.allow.repositories",
         )
-    return open_clone(files, real, bare=True)
+    remote = open_clone(files, real, bare=True)
+    _expect_allowed(remote, order.allow_repositories)
+    return remote

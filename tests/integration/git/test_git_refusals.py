@@ -1,6 +1,7 @@
 """Everything that is in the way is said in one clear error, before anything is touched."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from daemon.core.parameters import build, describe
 from daemon.core.target import Target
 from faults.git.corrupt import GitCorrupt
 from faults.git.lock import GitLock
+from faults.git.remote import GitRemote
 from faults.git.worktree import GitWorktree
 from tests.fakes import FakeWorld, Switch
 from tests.integration.git.shed import MODES, NAMES, commit, copy, git, order_of, picture, world_of
@@ -89,6 +91,77 @@ def test_a_linked_work_tree_whose_repository_is_not_allowed(
     linked = clone.parent / "linked"
     error = refusal(fault(mode=mode), order_of(linked, allow=(str(linked),)), world, clone.parent)
     assert (error.exit_code, getattr(error, "rule", "")) == (77, "allow-list")
+
+
+def refused_by_the_allow_list(fault: Any, order: Order, world: FakeWorld, root: Path, owner: Path) -> None:
+    error = refusal(fault, order, world, root)
+    assert (error.exit_code, getattr(error, "rule", "")) == (77, "allow-list")
+    assert f"{owner} is not in the allow-list" in error.message
+
+
+@each_fault
+@pytest.mark.parametrize("inside", [".git", ".git/modules/deep/modules/er", "bare.git"])
+def test_a_git_file_that_leads_to_somebody_else_s_repository(
+    fault: Any, mode: str, inside: str, clone: Path, world: FakeWorld
+) -> None:
+    root, victim = clone.parent, clone.parent / "other" / "victim"
+    shutil.copytree(clone / ".git", victim / inside)
+    (root / "allowed" / "clone").mkdir(parents=True)
+    (root / "allowed" / "clone" / ".git").write_text(f"gitdir: ../../other/victim/{inside}\n")
+    order = order_of(root / "allowed" / "clone", allow=(f"{root}/allowed/*",))
+    owner = victim if inside.startswith(".git") else victim / inside
+    refused_by_the_allow_list(fault(mode=mode), order, world, root, owner)
+    both = order_of(root / "allowed" / "clone", allow=(f"{root}/allowed/*", str(owner)))
+    assert fault(mode=mode).prepare(both, world).data["git_dir"] == str(victim / inside)
+
+
+@each_fault
+@pytest.mark.parametrize("own", ["allowed/clone/hidden", "other/hidden"])
+def test_a_common_directory_that_is_somebody_else_s(
+    fault: Any, mode: str, own: str, clone: Path, world: FakeWorld
+) -> None:
+    root, mine = clone.parent, clone.parent / "allowed" / "clone"
+    mine.mkdir(parents=True)
+    (root / own).mkdir(parents=True)
+    (root / own / "HEAD").write_text("ref: refs/heads/thread-a\n")
+    (root / own / "commondir").write_text(f"{clone}/.git\n")
+    (mine / ".git").write_text(f"gitdir: {root / own}\n")
+    refused_by_the_allow_list(fault(mode=mode), order_of(mine, allow=(f"{root}/allowed/*",)), world, root, clone)
+    if own.startswith("other"):  # that the shared part is allowed does not make the work tree's own part so
+        order = order_of(mine, allow=(f"{root}/allowed/*", str(clone)))
+        refused_by_the_allow_list(fault(mode=mode), order, world, root, root / own)
+
+
+def test_a_remote_whose_git_file_leads_to_somebody_else_s_repository(clone: Path, world: FakeWorld) -> None:
+    root = clone.parent
+    (root / "allowed").mkdir()
+    shutil.copytree(clone / ".git", root / "victim" / ".git")
+    (root / "allowed" / "remote").mkdir()
+    (root / "allowed" / "remote" / ".git").write_text(f"gitdir: {root}/victim/.git\n")
+    git(clone, "remote", "set-url", "origin", str(root / "allowed" / "remote"))
+    order = order_of(clone, allow=(str(clone), f"{root}/allowed/*"))
+    refused_by_the_allow_list(GitRemote(mode="diverged"), order, world, root, root / "victim")
+
+
+@pytest.mark.parametrize("which", ["linked", "submodule"])
+def test_real_work_trees_and_submodules_of_allowed_clones_are_struck(
+    which: str, clone: Path, world: FakeWorld
+) -> None:
+    root = clone.parent
+    git(clone, "worktree", "add", "-q", "../linked", "main")
+    git(clone, "submodule", "add", "-q", "../remote.git", "sub")
+    path = root / "linked" if which == "linked" else clone / "sub"
+    undo = GitCorrupt(mode="index-truncate").prepare(order_of(path, allow=(str(path), str(clone))), world)
+    assert undo.victim["repository"] == str(path)
+    refused_by_the_allow_list(GitLock(), order_of(path, allow=(str(path),)), world, root, clone)
+
+
+@pytest.mark.parametrize("mode", ["loose-object-missing", "pack-bitflip", "idx-missing", "pack-missing"])
+def test_the_store_from_which_a_clone_borrows_is_not_its_own(mode: str, clone: Path, world: FakeWorld) -> None:
+    root = clone.parent
+    git(root, "clone", "-q", "--shared", str(clone), str(root / "borrower"))
+    order = order_of(root / "borrower", allow=(str(root / "borrower"),))
+    assert refusal(GitCorrupt(mode=mode), order, world, root).exit_code == 5
 
 
 @each_fault
