@@ -73,7 +73,7 @@ class Files(Protocol):
         ...
 
     def glob(self, pattern: str) -> tuple[str, ...]:
-        """Return the existing paths that match, sorted."""
+        """Return the existing paths that match, sorted; what exists under that very name is the only one."""
         ...
 
     def put(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> None:

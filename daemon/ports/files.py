@@ -65,14 +65,17 @@ class LocalFiles(LocalNodes, LocalBallast):
             raise changing.unreadable(directory, error) from None
 
     def glob(self, pattern: str) -> tuple[str, ...]:
-        # A path may hold characters that mean something in a pattern: what exists under that very name counts too,
-        # and so does what we may not see: whoever looks at it next says why.
-        found = set(glob.glob(pattern, include_hidden=True))
+        # A path may hold characters that mean something in a pattern: what exists under that very name is what is
+        # meant. What we may not see counts as well: whoever looks at it next says why.
+        hidden = False
         try:
             os.lstat(pattern)
         except OSError as error:
-            return tuple(sorted(found | {pattern} if error.errno in PERMISSION else found))
-        return tuple(sorted(found | {pattern}))
+            hidden = error.errno in PERMISSION
+        else:
+            return (pattern,)
+        found = set(glob.glob(pattern, include_hidden=True))
+        return tuple(sorted(found | {pattern} if hidden else found))
 
     def put(self, path: str, content: bytes, like: FileStat, *, temporary: str) -> None:
         with changing.changing(path) as (directory, name):

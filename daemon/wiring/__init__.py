@@ -1,5 +1,6 @@
 """The composition root: settings in, running parts out; the only importer of faults and probes."""
 
+import glob
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,8 +41,8 @@ REGION, ENDPOINT = "CHAOSD_AWS_REGION", "CHAOSD_AWS_ENDPOINT_URL"
 
 
 def ad_hoc(path: str, *, stable_s: float = 1.0) -> Settings:
-    """Return settings for ``--repository PATH``: one target, watched by git-health, no AWS."""
-    target = Target(name=AD_HOC, repository=Repository(worktree=(path,)))
+    """Return settings for ``--repository PATH``: one target, watched by git-health, no AWS; PATH is no pattern."""
+    target = Target(name=AD_HOC, repository=Repository(worktree=(glob.escape(path),)))
     return Settings(
         sampling=Sampling(probe_every_s=0.25, stable_for_s=stable_s, steady_timeout_s=10.0),
         aws=Aws(),

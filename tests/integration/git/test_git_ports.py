@@ -5,6 +5,7 @@ import select
 import signal
 import tracemalloc
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 
 import pytest
@@ -130,11 +131,14 @@ def test_absence_is_an_answer_not_an_error(tmp_path: Path) -> None:
     assert files.resolve(str(tmp_path / "x" / ".." / "y")) == str(tmp_path.resolve() / "y")
 
 
-def test_a_pattern_matches_and_so_does_a_name_that_looks_like_one(tmp_path: Path) -> None:
-    for name in ("w1", "w2", "[w]"):
+def test_a_pattern_matches_unless_something_has_that_very_name(tmp_path: Path) -> None:
+    for name in ("w1", "w2"):
         (tmp_path / name).mkdir()
     assert files.glob(str(tmp_path / "w*")) == (str(tmp_path / "w1"), str(tmp_path / "w2"))
-    assert files.glob(str(tmp_path / "[w]")) == (str(tmp_path / "[w]"),)
+    assert files.glob(str(tmp_path / "w[1]")) == (str(tmp_path / "w1"),)
+    (tmp_path / "w[1]").mkdir()
+    assert files.glob(str(tmp_path / "w[1]")) == (str(tmp_path / "w[1]"),)  # what is called so is what is meant
+    assert files.glob(escape(str(tmp_path / "w[1]"))) == (str(tmp_path / "w[1]"),)
 
 
 def test_a_change_that_fails_leaves_no_temporary_and_says_why(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from daemon import wiring
 from daemon.core.errors import ChaosdError, ConfigError, RefusedError, TargetAbsentError
 from daemon.core.model import Order, Outcome
 from daemon.core.parameters import build, describe
@@ -46,6 +47,19 @@ def test_a_path_that_does_not_exist(fault: Any, mode: str, tmp_path: Path, world
     error = refusal(fault(mode=mode), order_of(tmp_path / "nowhere"), world, tmp_path)
     assert isinstance(error, TargetAbsentError)
     assert "does not exist" in error.message
+
+
+@pytest.mark.parametrize("name", ["r[1]", "r?", "r*"])
+def test_a_repository_that_is_named_is_never_taken_for_a_pattern(
+    name: str, clone: Path, world: FakeWorld, tmp_path: Path
+) -> None:
+    (tmp_path / "w").mkdir()
+    other = clone.rename(tmp_path / "w" / "r1")
+    target = wiring.ad_hoc(str(tmp_path / "w" / name)).targets[wiring.AD_HOC]
+    order = Order(injection="i", target=target, dice=Random(1))
+    assert "does not exist" in refusal(GitLock(), order, world, tmp_path).message
+    shutil.copytree(other, tmp_path / "w" / name)
+    assert GitLock().prepare(order, world).victim["repository"] == str(tmp_path / "w" / name)
 
 
 @each_fault
