@@ -1,5 +1,6 @@
 """Hooks that fail, hang, or do something else than they should, in the clone."""
 
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,18 +23,38 @@ def hook(
     """Make a scheme that installs a hook, in place of one that is there."""
 
     def scheme(look: Look) -> Scheme:
-        path = look.clone.path("hooks", name)
+        path = posixpath.join(_directory(look), name)
         text = f"#!{interpreter}\n{body.replace('{seconds}', str(int(look.parameters.hold)))}"
         return Scheme(edits=(look.put(path, text.encode(), mode=mode),), action=action, victim={"hook": name})
 
     return scheme
 
 
+def _directory(look: Look) -> str:
+    """Return the clone's own directory of hooks; raises RefusedError when git reads another (core.hooksPath).
+
+    Only git itself knows: the setting may come from any of its files, the user's and the system's as well.
+    """
+    own, root = look.clone.path("hooks"), look.clone.root
+    answer = look.world.git.run(root, "rev-parse", "--git-path", "hooks")
+    if answer.code != 0:
+        why = answer.err.strip().partition("\n")[0]
+        raise TargetAbsentError(f"nothing was touched: git does not say where the hooks of {root} are: {why}")
+    read = look.files.resolve(posixpath.join(root, answer.out.removesuffix("\n")))
+    if read != look.files.resolve(own):
+        raise look.refused(
+            f"git reads the hooks in {read} and not those in {own}",
+            "hooks-path",
+            "core.hooksPath says so, as husky sets it: take that out, or choose another fault",
+        )
+    return own
+
+
 def _not_executable(look: Look) -> Scheme:
     """Take the x bit of a hook that is wanted; of a clone without one, nothing is lost."""
-    directory = look.clone.path("hooks")
+    directory = _directory(look)
     for name in look.files.names(directory):
-        path = look.clone.path("hooks", name)
+        path = posixpath.join(directory, name)
         stat = look.files.lstat(path)
         if not name.endswith(".sample") and stat is not None and stat.kind == "file" and stat.mode & 0o111:
             edit = look.chmod(path, stat.mode & ~0o111)

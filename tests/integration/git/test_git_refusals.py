@@ -17,11 +17,12 @@ from daemon.core.model import Order, Outcome
 from daemon.core.parameters import build, describe
 from daemon.core.target import Target
 from faults.git.corrupt import GitCorrupt
+from faults.git.hook import GitHook
 from faults.git.lock import GitLock
 from faults.git.remote import GitRemote
 from faults.git.worktree import GitWorktree
 from tests.fakes import FakeWorld, Switch
-from tests.integration.git.shed import MODES, NAMES, commit, copy, git, order_of, picture, world_of
+from tests.integration.git.shed import MODES, NAMES, commit, copy, git, order_of, picture, world_of, write
 
 NOBODY = 65534
 every_mode = pytest.mark.parametrize(("fault", "mode"), MODES, ids=NAMES)
@@ -335,6 +336,35 @@ def test_a_target_without_a_repository(tmp_path: Path, world: FakeWorld) -> None
     order = Order(injection="i", target=Target(name="t"), dice=Random(1))
     error = refusal(GitLock(), order, world, tmp_path)
     assert (error.exit_code, "has no repository" in error.message) == (5, True)
+
+
+@pytest.mark.parametrize("mode", ["pre-commit-fail", "commit-msg-rewrites", "not-executable"])
+@pytest.mark.parametrize("where", ["local", "global"])
+def test_hooks_that_git_does_not_read(
+    where: str, mode: str, clone: Path, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(clone, ".git/hooks/pre-push", "#!/bin/sh\n")
+    (clone / ".git/hooks/pre-push").chmod(0o755)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(clone.parent / "gitconfig"))
+    git(clone, "config", "--file", str(clone.parent / "gitconfig"), "core.hooksPath", str(clone / ".git/hooks"))
+    assert GitHook(mode=mode).prepare(order_of(clone), world)  # named, and the same
+    scope = () if where == "local" else ("--file", str(clone.parent / "gitconfig"))
+    git(clone, "config", *scope, "core.hooksPath", ".husky/_")
+    error = refusal(GitHook(mode=mode), order_of(clone), world, clone.parent)
+    assert (error.exit_code, getattr(error, "rule", "")) == (77, "hooks-path")
+    assert f"git reads the hooks in {clone}/.husky/_" in error.message
+
+
+def test_hooks_that_the_remote_does_not_read(clone: Path, world: FakeWorld) -> None:
+    git(clone.parent / "remote.git", "config", "core.hooksPath", "/etc/hooks")
+    error = refusal(GitRemote(mode="pre-receive-reject"), order_of(clone), world, clone.parent)
+    assert (error.exit_code, getattr(error, "rule", "")) == (77, "hooks-path")
+
+
+def test_hooks_of_a_clone_that_git_cannot_read(clone: Path, world: FakeWorld) -> None:
+    write(clone, ".git/config", "[[[\n")
+    error = refusal(GitHook(), order_of(clone), world, clone.parent)
+    assert (error.exit_code, "bad config line 1" in error.message) == (5, True)
 
 
 @contextmanager

@@ -27,7 +27,9 @@ in place, and only the bytes touched are kept in the undo record; a pack that ot
 by a damaged copy instead.
 
 Works in clones with sha1 and sha256, in linked work trees, submodules and shallow clones. Objects of a partial
-clone are never damaged: git would fetch them anew, or start itself without end. `reftable` is refused.
+clone are never damaged: git would fetch them anew, or start itself without end. `reftable` is refused. So are
+hooks where git reads others than the clone's own, because `core.hooksPath` says so (rule `hooks-path`): in the
+clone's configuration, the system's, or that of the user as whom chaosd runs.
 
 A file or directory that is taken away is renamed to `.chaosd-...-kept`, in `.git` or beside it, and renamed
 back. If the worker has put something else in its place, that stays, and the original stays under the other
