@@ -114,7 +114,9 @@ def _parent_dropped(look: Look) -> Scheme:
 
 def _alternates_dangling(look: Look) -> Scheme:
     path = look.clone.path("objects", "info", "alternates")
-    edit = look.put(path, f"{look.clone.common}/no-such-store\n".encode(), merge="text")
+    line = f"{look.clone.common}/no-such-store\n".encode("utf-8", "surrogateescape")
+    # What the clone does borrow stays: taking that away is another mode.
+    edit = look.put(path, line, merge="text") if look.stat(path) is None else look.append(path, line, merge="text")
     return Scheme(edits=(edit,), action="let objects/info/alternates name a store that does not exist")
 
 
