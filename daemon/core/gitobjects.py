@@ -65,6 +65,11 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def is_printable(text: str) -> bool:
+    """Tell whether what was decoded with ``surrogateescape`` was UTF-8: an undo record can name nothing else."""
+    return printable(text) == text
+
+
 def hash_of(algorithm: str, data: bytes) -> bytes:
     """Return the digest git uses."""
     return hashlib.new(algorithm, data, usedforsecurity=False).digest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from daemon.core import gitindex, gitpacks
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitindex import Entry, Index
-from daemon.core.gitobjects import commit_links, object_id, tree_entries
+from daemon.core.gitobjects import commit_links, is_printable, object_id, tree_entries
 from faults.git.kinds import FileEdit, Recipe
 from faults.git.prey import content_of
 from faults.git.sight import Look
@@ -40,10 +40,7 @@ class Maker:
         """Return a tree like ``root`` with another blob at a path; None takes the path out."""
         name, _, rest = path.partition(b"/")
         payload = content_of(self.look.files, self.look.clone, root) if root else b""
-        lines = {
-            entry.name.encode("utf-8", "backslashreplace"): (entry.mode, entry.id)
-            for entry in tree_entries(payload, self.look.clone.algorithm)
-        }
+        lines = {entry.raw: (entry.mode, entry.id) for entry in tree_entries(payload, self.look.clone.algorithm)}
         mode, below = lines.get(name, (0o100644, ""))
         if rest:
             lines[name] = (0o40000, self.tree(below, rest, blob))
@@ -119,7 +116,9 @@ def path_of(look: Look, name: bytes) -> str:
 
 
 def _clean(look: Look, entry: Entry, tree: str) -> bool:
-    """Tell whether a file is in the work tree what it is in index and HEAD."""
+    """Tell whether a file is in the work tree what it is in index and HEAD, and can be named."""
+    if not is_printable(entry.path.decode("utf-8", "surrogateescape")):
+        return False
     stat = look.files.lstat(path_of(look, entry.path))
     if stat is None or stat.kind != "file" or stat.size != entry.size or not 0 < stat.size <= _TEXT_BYTES_MAX:
         return False
@@ -134,7 +133,7 @@ def in_tree(look: Look, tree: str, path: bytes) -> str | None:
     name, _, rest = path.partition(b"/")
     payload = content_of(look.files, look.clone, tree)
     for entry in tree_entries(payload, look.clone.algorithm):
-        if entry.name.encode("utf-8", "backslashreplace") == name:
+        if entry.raw == name:
             return in_tree(look, entry.id, rest) if rest and entry.kind == "tree" else entry.id
     return None
 

@@ -4,6 +4,7 @@ import posixpath
 
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import read_ref
+from daemon.core.gitobjects import is_printable
 from faults.git.entry import Scheme
 from faults.git.kinds import Edit
 from faults.git.prey import walk
@@ -16,13 +17,14 @@ _BRANCHES = 20
 
 
 def _only_theirs(look: Look) -> tuple[str, str]:
-    """Return another branch and a file that it has and the checked-out one has not."""
+    """Return another branch and a file that it has and the checked-out one has not, and that can be named."""
     ours = {entry.path.decode("utf-8", "surrogateescape") for entry in read_index(look).entries}
     for ref in other_branches(look)[:_BRANCHES]:
         tip = read_ref(look.files, look.clone, ref)
         for named in walk(look, tip, 60, history=False) if tip else ():
             path = at(look, named.name)
-            if named.kind == "blob" and named.name not in ours and look.files.lstat(path) is None:
+            named_well = named.kind == "blob" and named.name not in ours and is_printable(named.name)
+            if named_well and look.files.lstat(path) is None:
                 return ref.removeprefix("refs/heads/"), named.name
     raise TargetAbsentError(f"nothing was touched: no other branch of {look.clone.root} has a file of its own")
 

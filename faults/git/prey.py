@@ -176,7 +176,10 @@ def _below(named: Named, child: Named) -> Named:
 
 
 def _children(look: Look, named: Named, ends: frozenset[str]) -> Iterator[Named]:
-    """Yield what an object names, by its name there; of the commits where a shallow clone ends, no parents."""
+    """Yield what an object names, by its name there; of the commits where a shallow clone ends, no parents.
+
+    A name is a part of a path, not ``TreeEntry.name``: what is not UTF-8 in it comes back when a file is opened.
+    """
     found = gitpacks.read_object(look.files, look.clone, named.id)
     if found is None or found.kind != named.kind:
         return
@@ -187,7 +190,7 @@ def _children(look: Look, named: Named, ends: frozenset[str]) -> Iterator[Named]
         return
     for entry in tree_entries(found.payload, look.clone.algorithm):
         if entry.mode != SUBMODULE:
-            yield Named(entry.id, entry.kind, entry.name)
+            yield Named(entry.id, entry.kind, entry.raw.decode("utf-8", "surrogateescape"))
 
 
 def _kind(look: Look, only: str) -> str:

@@ -1,14 +1,17 @@
 """Clones with what others do not have: borrowed objects, odd characters in paths and names."""
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Outcome, Undo
 from faults import CATALOGUE
 from tests.fakes import FakeWorld, Switch
-from tests.integration.git.shed import git, order_of, picture, run, through_json
+from tests.integration.git.shed import ENVIRONMENT, commit, git, order_of, picture, run, through_json, write
 
 
 def strike(family: str, mode: str, clone: Path, world: FakeWorld) -> tuple[Any, Undo]:
@@ -31,3 +34,58 @@ def test_a_store_that_does_not_exist_is_named_beside_the_one_that_is_borrowed_fr
     assert (said.returncode, f"{borrower}/.git/no-such-store" in said.stderr) == (0, True)
     assert kind.revert(undo, world).outcome is Outcome.RESTORED
     assert picture(borrower) == before
+
+
+# --- names that are not UTF-8 ------------------------------------------------------------------------------
+
+CAFE = b"caf\xe9.txt"
+
+
+def latin(clone: Path) -> None:
+    """Commit a file with a name in latin-1 on the branch that is checked out."""
+    write(clone, os.fsdecode(CAFE), "un cafe\nun deuxieme\n")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-q", "-m", "a name in latin-1")
+
+
+def names(clone: Path, tree: str) -> list[bytes]:
+    command = ("git", "ls-tree", "-r", "-z", "--name-only", tree)
+    said = subprocess.run(command, cwd=clone, env=ENVIRONMENT, capture_output=True, check=True).stdout
+    return said.rstrip(b"\0").split(b"\0")
+
+
+def test_somebody_else_s_commit_renames_nothing(clone: Path, world: FakeWorld) -> None:
+    latin(clone)
+    git(clone, "push", "-q", "origin", "HEAD")
+    before = names(clone, "HEAD")
+    _, undo = strike("git-remote", "diverged", clone, world)
+    assert names(clone.parent / "remote.git", str(undo.victim["commit"])) == sorted([*before, b"chaosd-peer.txt"])
+
+
+def test_a_conflict_is_made_in_a_file_that_can_be_named_and_the_others_keep_their_names(
+    clone: Path, world: FakeWorld
+) -> None:
+    latin(clone)
+    for seed in range(20):
+        kind: Any = CATALOGUE["git-state"]
+        undo = through_json(kind(mode="merge-conflict").prepare(order_of(clone, seed=seed), world))
+        assert "caf" not in str(undo.victim["file"])
+    kind.inject(undo, world, Switch())
+    assert names(clone, str(undo.victim["commit"])) == names(clone, "HEAD")
+
+
+@pytest.mark.parametrize("mode", ["untracked-in-the-way", "ignored-in-the-way"])
+def test_what_is_in_the_way_of_a_switch_has_a_name_that_the_branch_knows(
+    mode: str, clone: Path, world: FakeWorld
+) -> None:
+    git(clone, "branch", "-q", "-m", "thread-a", "here")
+    git(clone, "checkout", "-q", "-b", "there")
+    latin(clone)
+    git(clone, "checkout", "-q", "here")
+    with pytest.raises(TargetAbsentError, match="has a file of its own"):
+        strike("git-worktree", mode, clone, world)
+    git(clone, "checkout", "-q", "there")
+    commit(clone, "a plain name", plain_txt="plain\n")
+    git(clone, "checkout", "-q", "here")
+    _, undo = strike("git-worktree", mode, clone, world)
+    assert (undo.victim["branch"], undo.victim["file"]) == ("there", "plain.txt")
