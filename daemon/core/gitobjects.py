@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from daemon.core import gitvalues
+
 ID_BYTES: Final[Mapping[str, int]] = {"sha1": 20, "sha256": 32}
 KINDS: Final = ("blob", "commit", "tag", "tree")
 SUBMODULE = 0o160000
@@ -63,6 +65,11 @@ class Head:
 def printable(text: str) -> str:
     """Return what was decoded with ``surrogateescape`` as it can be shown and journalled."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def raw(text: str) -> bytes:
+    """Return the bytes of a path or name that was decoded with ``surrogateescape``."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def is_printable(text: str) -> bool:
@@ -235,7 +242,7 @@ def remote_url(data: bytes, name: str) -> str | None:
             inside = text == f'[remote "{name}"]'
         key, equals, value = text.partition("=")
         if inside and equals and key.strip().lower() == "url":
-            found = value.strip().strip('"')
+            found = gitvalues.read(value)
     return found
 
 

@@ -1,5 +1,6 @@
 """The way to the remote: an address that refuses, hangs or answers wrongly; a program that dies half-way."""
 
+import shlex
 from collections.abc import Callable
 
 from faults.git.entry import Entry, Scheme
@@ -37,13 +38,16 @@ def _url(url: str, action: str) -> Callable[[Look], Scheme]:
 
 
 def _program(key: str, body: str, action: str) -> Callable[[Look], Scheme]:
-    """Let the remote's side be a program that misbehaves; it ends when its file is taken back."""
+    """Let the remote's side be a program that misbehaves; it ends when its file is taken back.
+
+    git gives the setting to a shell.
+    """
 
     def scheme(look: Look) -> Scheme:
         path = look.clone.path("chaosd-program")
         text = "#!/bin/sh\n" + body.replace("{seconds}", str(int(look.parameters.hold)))
         program = look.create(path, text.encode(), mode=0o755)
-        return Scheme(edits=(program, set_origin(look, key, path)), action=action)
+        return Scheme(edits=(program, set_origin(look, key, shlex.quote(path))), action=action)
 
     return scheme
 

@@ -3,7 +3,9 @@
 import posixpath
 from collections.abc import Callable
 
+from daemon.core import gitvalues
 from daemon.core.errors import TargetAbsentError
+from daemon.core.gitobjects import raw
 from faults.git.entry import Entry, Scheme
 from faults.git.kinds import FileEdit, Recipe
 from faults.git.sight import Look
@@ -12,7 +14,7 @@ HEADING = b'[remote "origin"]'
 
 
 def added(text: str, action: str) -> Callable[[Look], Scheme]:
-    """Make a scheme that adds lines to the configuration; ``{root}`` and ``{git}`` stand for the clone's paths."""
+    """Make a scheme that adds lines to the configuration, as ``add`` does."""
 
     def scheme(look: Look) -> Scheme:
         return Scheme(edits=(add(look, text),), action=action)
@@ -21,9 +23,24 @@ def added(text: str, action: str) -> Callable[[Look], Scheme]:
 
 
 def add(look: Look, text: str) -> FileEdit:
-    """Add lines to the configuration; what the worker sets meanwhile stays when they are taken out again."""
-    lines = text.format(root=look.clone.root, git=look.clone.git_dir)
-    return look.append(look.clone.path("config"), lines.encode(), guarded=True, merge="text")
+    """Add lines to the configuration; what the worker sets meanwhile stays when they are taken out again.
+
+    In a value that begins with them, ``{root}`` and ``{git}`` stand for the clone's paths.
+    """
+    lines = "".join(_line(look, line) for line in text.splitlines(keepends=True))
+    return look.append(look.clone.path("config"), raw(lines), guarded=True, merge="text")
+
+
+def _line(look: Look, line: str) -> str:
+    key, equals, value = line.rstrip("\n").partition(" = ")
+    return f"{key}{equals}{gitvalues.written(_filled(look, value))}\n" if value.startswith("{") else line
+
+
+def _filled(look: Look, value: str) -> str:
+    """Put a path of the clone in the place of the word that it begins with."""
+    word, brace, rest = value.partition("}")
+    path = {"{root": look.clone.root, "{git": look.clone.git_dir}.get(word)
+    return path + rest if brace and path is not None else value
 
 
 def heeded(key: str, scheme: Callable[[Look], Scheme]) -> Callable[[Look], Scheme]:
@@ -54,22 +71,26 @@ def origin(look: Look) -> tuple[int, int]:
 
 
 def in_origin(key: str, value: str | None, action: str) -> Callable[[Look], Scheme]:
-    """Make a scheme that sets a key of the remote in place of what it was; None takes the key out."""
+    """Make a scheme that sets a key of the remote in place of what it was; None takes the key out.
+
+    A value that begins with ``{root}`` is a path of the clone.
+    """
 
     def scheme(look: Look) -> Scheme:
-        return Scheme(edits=(set_origin(look, key, value),), action=action)
+        filled = value if value is None else _filled(look, value)
+        return Scheme(edits=(set_origin(look, key, filled),), action=action)
 
     return scheme
 
 
 def set_origin(look: Look, key: str, value: str | None) -> FileEdit:
-    """Set a key in the remote's section; ``{root}`` stands for the clone."""
+    """Set a key in the remote's section, to exactly this value; None takes it out."""
     path = look.clone.path("config")
     start, end = origin(look)
     before = look.snapshot(path)
     lines = before.content[start:end].splitlines(keepends=True)
     kept = [line for line in lines if line.split(b"=")[0].strip().lower() != key.encode()]
-    new = [] if value is None else [f"\t{key} = {value.format(root=look.clone.root)}\n".encode()]
+    new = [] if value is None else [raw(f"\t{key} = {gitvalues.written(value)}\n")]
     recipe = Recipe(action="splice", offset=start, size=end - start, content=b"".join([kept[0], *new, *kept[1:]]))
     return FileEdit(path=path, recipe=recipe, before=before, like=before.stat, guarded=True, merge="text")
 

@@ -3,6 +3,7 @@
 import posixpath
 import re
 
+from daemon.core import gitvalues
 from daemon.core.errors import ChaosdError, TargetAbsentError
 from daemon.core.gitclone import Clone, open_clone, read_head, read_ref
 from daemon.core.gitobjects import MalformedError, parse_config, remote_url
@@ -53,7 +54,7 @@ class Settings:
         if re.search(rb"(?m)^\s*(upload|receive)pack\s*=", data):
             findings.append(Finding("remote-address", "the remote's program is another one"))
         push = re.search(rb"(?m)^\s*pushurl\s*=\s*(.*)$", data)
-        for address in (url, push[1].decode("utf-8", "surrogateescape") if push else None):
+        for address in (url, gitvalues.read(push[1].decode("utf-8", "surrogateescape")) if push else None):
             findings += self._remote(files, clone, address, branch) if address else []
         return findings
 

@@ -7,11 +7,23 @@ from typing import Any
 
 import pytest
 
+from daemon.core import gitvalues
 from daemon.core.errors import TargetAbsentError
 from daemon.core.model import Outcome, Undo
 from faults import CATALOGUE
 from tests.fakes import FakeWorld, Switch
-from tests.integration.git.shed import ENVIRONMENT, commit, git, order_of, picture, run, through_json, write
+from tests.integration.git.shed import (
+    ENVIRONMENT,
+    commit,
+    git,
+    order_of,
+    picture,
+    run,
+    through_json,
+    world_of,
+    write,
+)
+from tests.integration.git.yard import Stall, build_small, try_out
 
 
 def strike(family: str, mode: str, clone: Path, world: FakeWorld) -> tuple[Any, Undo]:
@@ -89,3 +101,73 @@ def test_what_is_in_the_way_of_a_switch_has_a_name_that_the_branch_knows(
     git(clone, "checkout", "-q", "here")
     _, undo = strike("git-worktree", mode, clone, world)
     assert (undo.victim["branch"], undo.victim["file"]) == ("there", "plain.txt")
+
+
+# --- characters that mean something in a configuration -----------------------------------------------------
+
+VALUES = (
+    "plain",
+    "a b",
+    " before",
+    "after ",
+    "a#b",
+    "a;b",
+    'a"b',
+    "a\\b",
+    "a\tb",
+    "a\nb",
+    '/we ird\n#;"x/y',
+    "caf\udce9",
+)
+LINES = ("a b", "a b # c", '"a # b" ; c', 'a" b "c', "a\\tb", '"a\\"b" ', '"a "', "a  ")
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_is_written_as_git_writes_it_and_read_as_git_reads_it(value: str, tmp_path: Path) -> None:
+    git(tmp_path, "config", "--file", "config", "a.b", value)
+    line = os.fsdecode((tmp_path / "config").read_bytes().splitlines()[1])
+    assert line == f"\tb = {gitvalues.written(value)}"
+    assert gitvalues.read(line.partition("=")[2]) == value
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_value_that_somebody_else_wrote_is_read_as_git_reads_it(line: str, tmp_path: Path) -> None:
+    write(tmp_path, "config", f"[a]\nb = {line}\n")
+    said = run(tmp_path, "config", "--file", "config", "--null", "a.b").stdout
+    assert gitvalues.read(line) == said.removesuffix("\0")
+
+
+@pytest.fixture(scope="module")
+def stall(tmp_path_factory: pytest.TempPathFactory) -> Stall:
+    directory = tmp_path_factory.mktemp("odd") / 'we {ird}\n#;"x\\y'
+    directory.mkdir()
+    return Stall(build_small(directory), world_of(directory.parent))
+
+
+PATHS = (
+    ("git-corrupt", "config-url-self"),
+    ("git-corrupt", "config-push-url-self"),
+    ("git-corrupt", "config-url-gone"),
+    ("git-corrupt", "config-worktree-wrong"),
+    ("git-corrupt", "config-worktree-missing"),
+    ("git-corrupt", "config-hooks-path"),
+    ("git-remote", "upload-pack-banner"),
+    ("git-remote", "diverged"),
+    ("git-worktree", "nested-repository"),
+    ("git-worktree", "other-worktree"),
+)
+
+
+@pytest.mark.parametrize(("family", "mode"), PATHS, ids=[mode for _, mode in PATHS])
+def test_a_path_with_signs_that_mean_something_is_that_path(family: str, mode: str, stall: Stall) -> None:
+    kind: Any = CATALOGUE[family]
+    world = world_of(stall.root.parent)
+    assert try_out(kind, kind.entries[mode], stall, world, thorough=True) == "ok"
+
+
+def test_a_remote_with_signs_that_mean_something_is_found(clone: Path, world: FakeWorld) -> None:
+    remote = clone.parent / 'r #"1.git'
+    (clone.parent / "remote.git").rename(remote)
+    git(clone, "remote", "set-url", "origin", str(remote))
+    _, undo = strike("git-remote", "diverged", clone, world)
+    assert undo.victim["remote"] == str(remote)
