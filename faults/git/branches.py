@@ -2,6 +2,7 @@
 
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import packed_ref
+from daemon.core.gitobjects import raw
 from faults.git.entry import Entry, Scheme
 from faults.git.kinds import Edit, FileEdit, Recipe
 from faults.git.refs import expect_healthy, path_of
@@ -33,7 +34,7 @@ def vanished(look: Look, ref: str) -> Scheme:
     edits: list[Edit] = [look.delete(path, guarded=True)] if look.stat(path) is not None else []
     if packed_ref(look.files, look.clone, ref) is not None:
         content = look.snapshot(packed).content
-        line = next(x for x in content.splitlines(keepends=True) if x.rstrip().endswith(f" {ref}".encode()))
+        line = next(x for x in content.splitlines(keepends=True) if x.rstrip().endswith(raw(f" {ref}")))
         edits.append(look.splice(packed, line, b"", guarded=True, merge="packed-refs"))
     if not edits:
         raise TargetAbsentError(f"nothing was touched: {ref} in {look.clone.root} has no commit yet")

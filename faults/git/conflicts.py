@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from daemon.core.gitclone import read_ref
-from daemon.core.gitobjects import commit_links
+from daemon.core.gitobjects import commit_links, raw
 from faults.git import making
 from faults.git.entry import Scheme
 from faults.git.kinds import FileEdit
@@ -23,7 +23,7 @@ def pseudo(look: Look, name: str, content: str) -> FileEdit:
     path = look.clone.path(name)
     if name != "ORIG_HEAD" and look.node(path) is not None:
         raise look.refused(f"{look.clone.shown(path)} is already there: an operation is under way", "busy")
-    return look.put(path, content.encode())
+    return look.put(path, raw(content))
 
 
 def stopped(look: Look, maker: Maker, found: Clash, kind: str, files: tuple[FileEdit, ...], action: str) -> Scheme:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from daemon.core.errors import TargetAbsentError
-from daemon.core.gitobjects import ID_BYTES
+from daemon.core.gitobjects import ID_BYTES, raw
 from faults.git.entry import Entry, Scheme
 from faults.git.kinds import Edit
 from faults.git.prey import walk
@@ -114,7 +114,7 @@ def _parent_dropped(look: Look) -> Scheme:
 
 def _alternates_dangling(look: Look) -> Scheme:
     path = look.clone.path("objects", "info", "alternates")
-    line = f"{look.clone.common}/no-such-store\n".encode("utf-8", "surrogateescape")
+    line = raw(f"{look.clone.common}/no-such-store\n")
     # What the clone does borrow stays: taking that away is another mode.
     edit = look.put(path, line, merge="text") if look.stat(path) is None else look.append(path, line, merge="text")
     return Scheme(edits=(edit,), action="let objects/info/alternates name a store that does not exist")

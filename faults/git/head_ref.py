@@ -1,6 +1,6 @@
 """Damage to HEAD: what the clone believes to be on."""
 
-from daemon.core.gitobjects import ID_BYTES
+from daemon.core.gitobjects import ID_BYTES, raw
 from faults.git.entry import Scheme
 from faults.git.kinds import Recipe
 from faults.git.refs import HEADS, other_branches, row
@@ -36,7 +36,7 @@ def _unborn(look: Look) -> Scheme:
 
 def _wrong_branch(look: Look) -> Scheme:
     ref = other_branches(look)[0]
-    return _head(look, f"ref: {ref}\n".encode(), f"point HEAD to {ref} and leave index and files", ref=ref)
+    return _head(look, raw(f"ref: {ref}\n"), f"point HEAD to {ref} and leave index and files", ref=ref)
 
 
 def _detached_missing(look: Look) -> Scheme:
@@ -51,7 +51,7 @@ def _outside(look: Look) -> Scheme:
 def _case(look: Look) -> Scheme:
     ref = look.branch()
     name = ref.removeprefix(HEADS).swapcase()
-    return _head(look, f"ref: {HEADS}{name}\n".encode(), "point HEAD to its branch in other letters", ref=ref)
+    return _head(look, raw(f"ref: {HEADS}{name}\n"), "point HEAD to its branch in other letters", ref=ref)
 
 
 _NO_REPOSITORY = "every git command dies with 'not a git repository', or works on a repository further up"

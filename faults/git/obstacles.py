@@ -4,7 +4,7 @@ import posixpath
 
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import read_ref
-from daemon.core.gitobjects import is_printable
+from daemon.core.gitobjects import is_printable, raw
 from faults.git.entry import Scheme
 from faults.git.kinds import Edit
 from faults.git.prey import walk
@@ -45,7 +45,7 @@ def _ignored(look: Look) -> Scheme:
     """Write an ignored file: a checkout overwrites it without a word."""
     branch, name = _only_theirs(look)
     exclude = look.clone.path("info", "exclude")
-    line = f"/{name}\n".encode("utf-8", "surrogateescape")
+    line = raw(f"/{name}\n")
     ignore = look.append(exclude, line) if look.stat(exclude) is not None else look.create(exclude, line)
     edits = (ignore, new(look, name, b"somebody's own\n"))
     return Scheme(edits=edits, action=f"write an ignored {name}", victim={"branch": branch, "file": name})
@@ -58,12 +58,12 @@ def _other_worktree(look: Look, *, stale: bool) -> Scheme:
     place = look.clone.path("worktrees", "chaosd")
     there = posixpath.join(place, "tree") if not stale else f"{look.clone.root}-no-such-tree"
     edits: list[Edit] = [
-        look.create(posixpath.join(place, "HEAD"), f"ref: {ref}\n".encode()),
+        look.create(posixpath.join(place, "HEAD"), raw(f"ref: {ref}\n")),
         look.create(posixpath.join(place, "commondir"), b"../..\n"),
-        look.create(posixpath.join(place, "gitdir"), f"{there}/.git\n".encode()),
+        look.create(posixpath.join(place, "gitdir"), raw(f"{there}/.git\n")),
     ]
     if not stale:
-        edits.append(look.create(posixpath.join(there, ".git"), f"gitdir: {place}\n".encode()))
+        edits.append(look.create(posixpath.join(there, ".git"), raw(f"gitdir: {place}\n")))
     what = "a deleted" if stale else "another"
     return Scheme(edits=tuple(edits), action=f"let {what} work tree hold {branch}", victim={"branch": branch})
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from daemon.core.gitobjects import raw
 from faults.git.entry import Scheme
 from faults.git.kinds import Edit, FileEdit, Recipe
 from faults.git.sight import Look
@@ -36,7 +37,7 @@ def _nested(look: Look, *, born: bool) -> Scheme:
         look.create(f"{there}/.git/HEAD", head.encode()),
         look.create(f"{there}/.git/config", b"[core]\n\trepositoryformatversion = 0\n"),
         look.create(f"{there}/.git/refs/keep", b""),
-        look.create(f"{there}/.git/objects/info/alternates", f"{look.clone.path('objects')}\n".encode()),
+        look.create(f"{there}/.git/objects/info/alternates", raw(f"{look.clone.path('objects')}\n")),
         look.create(f"{there}/inside.txt", b"not in the commit\n"),
     ]
     return Scheme(edits=tuple(edits), action="make a repository chaosd-nested within the work tree")

@@ -2,7 +2,7 @@
 
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import packed_ref, read_ref
-from daemon.core.gitobjects import commit_links
+from daemon.core.gitobjects import commit_links, raw
 from faults.git.branches import row, vanished, write_ref
 from faults.git.entry import Scheme
 from faults.git.prey import content_of, packed_object, walk
@@ -47,7 +47,7 @@ def _symref_dangling(look: Look) -> Scheme:
 
 def _symref_alias(look: Look) -> Scheme:
     return write_ref(
-        look, other_branches(look)[0], f"ref: {look.branch()}\n".encode(), "write a symbolic ref to HEAD's to"
+        look, other_branches(look)[0], raw(f"ref: {look.branch()}\n"), "write a symbolic ref to HEAD's to"
     )
 
 

@@ -3,7 +3,7 @@
 import re
 
 from daemon.core.errors import TargetAbsentError
-from daemon.core.gitobjects import ID_BYTES
+from daemon.core.gitobjects import ID_BYTES, raw
 from faults.git.entry import Scheme
 from faults.git.kinds import FileEdit, Recipe
 from faults.git.logs import row
@@ -55,7 +55,7 @@ def _dash_lie(look: Look) -> Scheme:
     if not others:
         raise TargetAbsentError(f"nothing was touched: {look.clone.root} has no branch but those two")
     other = others[0]
-    said = f"\tcheckout: moving from {other} to somewhere\n".encode("utf-8", "surrogateescape")
+    said = raw(f"\tcheckout: moving from {other} to somewhere\n")
     line = b" ".join((words[1], words[1], who)) + said
     return Scheme(
         edits=(_head_added(look, line),), action=f"write to .git/logs/HEAD that {other} was checked out before"

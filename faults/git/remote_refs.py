@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from daemon.core.errors import TargetAbsentError
 from daemon.core.gitclone import packed_ref
-from daemon.core.gitobjects import commit_links
+from daemon.core.gitobjects import commit_links, raw
 from faults.git.entry import Scheme
 from faults.git.kinds import Edit, FileEdit, Recipe
 from faults.git.making import Maker
@@ -60,7 +60,7 @@ def _deleted(look: Look) -> Scheme:
     made: list[Edit] = [look.delete(path, guarded=True)] if look.stat(path) is not None else []
     if packed_ref(look.files, look.clone, ref) is not None:
         lines = look.snapshot(packed).content.splitlines(keepends=True)
-        line = next(x for x in lines if x.rstrip().endswith(f" {ref}".encode()))
+        line = next(x for x in lines if x.rstrip().endswith(raw(f" {ref}")))
         made.append(look.splice(packed, line, b"", guarded=True, merge="packed-refs"))
     return Scheme(edits=tuple(made), action=f"delete {ref}", victim=told(ref))
 

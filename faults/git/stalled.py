@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Callable
 
-from daemon.core.gitobjects import commit_links
+from daemon.core.gitobjects import commit_links, raw
 from faults.git.entry import Entry, Scheme
 from faults.git.kinds import FileEdit
 from faults.git.making import OURS, Maker, clash, in_worktree, staged
@@ -22,7 +22,7 @@ def _free(look: Look, name: str) -> str:
 
 def _files(look: Look, folder: str, contents: dict[str, str]) -> tuple[FileEdit, ...]:
     directory = _free(look, folder)
-    return tuple(look.create(posixpath.join(directory, name), text.encode()) for name, text in contents.items())
+    return tuple(look.create(posixpath.join(directory, name), raw(text)) for name, text in contents.items())
 
 
 def _rebase(folder: str, *, broken: bool = False) -> Callable[[Look], Scheme]:
@@ -65,7 +65,7 @@ def _bisect(look: Look) -> Scheme:
     name = ref.removeprefix("refs/heads/")
     log = f"git bisect start\n# bad: [{tip}]\ngit bisect bad {tip}\n# good: [{good}]\ngit bisect good {good}\n"
     files = tuple(
-        look.create(_free(look, path), text.encode())
+        look.create(_free(look, path), raw(text))
         for path, text in {
             "BISECT_LOG": log,
             "BISECT_START": f"{name}\n",
@@ -84,7 +84,7 @@ def _left(name: str, content: Callable[[Look], str], action: str) -> Callable[[L
     """Leave one file of an operation."""
 
     def scheme(look: Look) -> Scheme:
-        edit = look.create(_free(look, name), content(look).encode())
+        edit = look.create(_free(look, name), raw(content(look)))
         return Scheme(edits=(edit,), action=action)
 
     return scheme

@@ -2,13 +2,14 @@
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daemon.core import gitvalues
-from daemon.core.errors import TargetAbsentError
+from daemon.core.errors import ChaosdError, TargetAbsentError
 from daemon.core.model import Outcome, Undo
 from faults import CATALOGUE
 from tests.fakes import FakeWorld, Switch
@@ -101,6 +102,50 @@ def test_what_is_in_the_way_of_a_switch_has_a_name_that_the_branch_knows(
     git(clone, "checkout", "-q", "here")
     _, undo = strike("git-worktree", mode, clone, world)
     assert (undo.victim["branch"], undo.victim["file"]) == ("there", "plain.txt")
+
+
+@pytest.fixture(scope="module")
+def unnameable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone whose path, branch, other branch and one file are named in latin-1."""
+    directory = tmp_path_factory.mktemp("odd") / os.fsdecode(b"caf\xe9")
+    directory.mkdir()
+    clone = build_small(directory)
+    git(clone, "checkout", "-q", "-b", os.fsdecode(b"br\xe9nch"))
+    latin(clone)
+    git(clone, "branch", "-q", os.fsdecode(b"\xe9lse"))
+    git(clone, "push", "-q", "-u", "origin", "HEAD")
+    for repository in (clone, directory / "remote.git"):
+        git(repository, "pack-refs", "--all")
+    return clone
+
+
+@pytest.mark.parametrize(
+    "family", ["git-corrupt", "git-hook", "git-lock", "git-remote", "git-state", "git-worktree"]
+)
+def test_no_mode_stumbles_over_names_that_are_not_utf_8(family: str, unnameable: Path) -> None:
+    """What an undo record cannot name is refused by the journal, before anything is touched."""
+    kind: Any = CATALOGUE[family]
+    prepared = 0
+    for mode in kind.modes:
+        with suppress(ChaosdError):  # of those that find nothing to strike here
+            kind(mode=mode.name).prepare(order_of(unnameable), world_of(unnameable.parent))
+            prepared += 1
+    assert prepared > len(kind.modes) // 2
+
+
+@pytest.mark.parametrize("mode", ["head-case", "head-wrong-branch", "ref-symref-alias"])
+def test_a_branch_that_is_not_utf_8_is_written_as_it_is(mode: str, clone: Path, world: FakeWorld) -> None:
+    git(clone, "checkout", "-q", "-b", os.fsdecode(b"br\xe9nch"))
+    git(clone, "branch", "-q", "-D", "main")
+    if mode == "head-wrong-branch":
+        git(clone, "checkout", "-q", "thread-a")
+    before = picture(clone)
+    kind, undo = strike("git-corrupt", mode, clone, world)
+    path, name = (".git/refs/heads/thread-a", b"br\xe9nch") if "ref-" in mode else (".git/HEAD", b"BR\xe9NCH")
+    written = name.lower() if mode == "head-wrong-branch" else name
+    assert (clone / path).read_bytes() == b"ref: refs/heads/%s\n" % written
+    assert kind.revert(undo, world).outcome is Outcome.RESTORED
+    assert picture(clone) == before
 
 
 # --- characters that mean something in a configuration -----------------------------------------------------
