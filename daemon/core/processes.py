@@ -21,6 +21,14 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A process, and what it was started with word by word: a word may hold spaces."""
+
+    process: Process
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenFiles:
     """What a process has open, by number, and how far the numbers may go: below ``soft``, which ``hard`` bounds."""
 
@@ -50,7 +58,7 @@ class ProcessTable(Protocol):
         """Return the processes that fit every criterion given, oldest first."""
         ...
 
-    def commands(self, name: str, *, below: Sequence[str]) -> Iterator[Process]:
+    def commands(self, name: str, *, below: Sequence[str]) -> Iterator[Command]:
         """Yield the processes of a program that work below one of the directories, newest first, without delay.
 
         Where a process of another user works may be hidden from us: it is yielded all the same.

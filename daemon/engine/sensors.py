@@ -19,6 +19,7 @@ _HEADS = "refs/heads/"
 _LOG_TAIL_BYTES = 8192
 # How git's reflogs name what moved a branch without making a commit on it.
 _NO_COMMITS = ("branch:", "checkout:", "clone:", "fetch", "merge ", "pull", "push", "rebase", "reset:", "worktree")
+_WITH_VALUE = frozenset(("-C", "-c", "--config-env", "--git-dir", "--work-tree", "--namespace", "--super-prefix"))
 _PLACED = frozenset((Happened.MADE, Happened.MOVED_HERE, Happened.LOST))
 _WRITTEN = frozenset((Happened.WRITTEN, Happened.MOVED_HERE, Happened.LOST))
 
@@ -188,8 +189,8 @@ class Pushing(_InClone):
 
     def _push(self) -> Hit | None:
         found = self.world.processes.commands("git", below=(self.clone.root, self.clone.git_dir))
-        push = next((process for process in found if _verb(process.command) == "push"), None)
-        return self._hit(f"git push (pid {push.pid})") if push else None
+        push = next((command for command in found if _verb(command.words) == "push"), None)
+        return self._hit(f"git push (pid {push.process.pid})") if push else None
 
 
 @dataclass(slots=True)
@@ -231,12 +232,12 @@ def _message(line: str) -> str:
     return line.partition("\t")[2].lower()
 
 
-def _verb(command: str) -> str:
+def _verb(words: Sequence[str]) -> str:
     """Return git's own command, past the options before it."""
-    words = iter(command.split(" ")[1:])
-    for word in words:
-        if word in ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path"):
-            next(words, None)
+    rest = iter(words[1:])
+    for word in rest:
+        if word in _WITH_VALUE:
+            next(rest, None)
         elif not word.startswith("-"):
             return word
     return ""

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from daemon.core.errors import RefusedError
+from daemon.core.processes import Command
 from daemon.core.seams import Process
 from daemon.ports.clock import boot_s
 from daemon.ports.inside import LocalInsides, descendants, held_open
@@ -63,7 +64,7 @@ class LocalProcesses(LocalInsides):
         grown = [p for p, parent in kept.values() if not _just_forked(p, kept.get(parent))]
         return tuple(sorted(grown, key=lambda p: (p.started_s, p.pid)))
 
-    def commands(self, name: str, *, below: Sequence[str]) -> Iterator[Process]:
+    def commands(self, name: str, *, below: Sequence[str]) -> Iterator[Command]:
         """Read from /proc alone: psutil takes ten times as long, and the program may be over by then."""
         for pid in sorted(map(int, filter(str.isdecimal, os.listdir("/proc"))), reverse=True):  # noqa: PTH208  quick
             found = _at_work(pid, name, below)
@@ -198,12 +199,13 @@ def _just_forked(process: Process, parent: tuple[Process, int] | None) -> bool:
     return boot_s() - ticks / os.sysconf("SC_CLK_TCK") < _FORKED_S
 
 
-def _at_work(pid: int, name: str, below: Sequence[str]) -> Process | None:
+def _at_work(pid: int, name: str, below: Sequence[str]) -> Command | None:
     """Return a process of a program that works below one of the directories; None when it is another, or over."""
     try:
         if Path(f"/proc/{pid}/comm").read_bytes().rstrip(b"\n") != os.fsencode(name):
             return None
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")
+        said = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).removesuffix("\0")
+        words = tuple(said.split("\0"))
         command = " ".join(words).strip()
         try:
             where = str(Path(f"/proc/{pid}/cwd").readlink())
@@ -215,7 +217,8 @@ def _at_work(pid: int, name: str, below: Sequence[str]) -> Process | None:
     started_s, group = _started_s(pid), _group(pid)
     if not inside or not command or started_s is None or group is None:
         return None
-    return Process(pid=pid, started_s=started_s, group=group, command=command)
+    process = Process(pid=pid, started_s=started_s, group=group, command=command)
+    return Command(process=process, words=words)
 
 
 def _command(pid: int) -> str | None:

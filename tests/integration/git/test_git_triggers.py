@@ -9,6 +9,7 @@ import pytest
 
 from daemon.core.errors import RefusedError, TargetAbsentError
 from daemon.core.moments import read
+from daemon.engine import sensors
 from daemon.engine.ambush import Ambush
 from daemon.ports import watching
 from daemon.ports.processes import LocalProcesses
@@ -94,13 +95,28 @@ def test_what_is_like_it_is_not_taken_for_it(event: str, act: Act, clone: Path, 
         assert ambush.wait(0.0) is None
 
 
-def test_a_push_is_seen_while_it_runs(clone: Path, live: FakeWorld, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("-c", "user.name=A B"),
+        ("-c", "http.extraHeader=AUTHORIZATION: x"),
+        ("--config-env", "user.name=PATH"),
+        ("-C", "../../a b/clone"),
+    ],
+    ids=["plain", "name", "header", "environment", "elsewhere"],
+)
+def test_a_push_is_seen_while_it_runs(
+    options: tuple[str, ...], clone: Path, live: FakeWorld, tmp_path: Path
+) -> None:
+    (tmp_path / "a b").mkdir()
+    clone = clone.rename(tmp_path / "a b" / "clone")
     hook = tmp_path / "remote.git/hooks/pre-receive"
     gate = tmp_path / "gate"
     hook.write_text(f"#!/bin/sh\nwhile ! [ -e {gate} ]; do sleep 0.01; done\n")
     hook.chmod(0o755)
     with Ambush(read("push"), target_of(clone), live) as ambush:
-        push = subprocess.Popen(["git", "push", "-q", "origin", "HEAD"], cwd=clone, env=ENVIRONMENT)
+        push = subprocess.Popen(["git", *options, "push", "-q", "origin", "HEAD"], cwd=clone, env=ENVIRONMENT)
         try:
             hit = ambush.wait(30.0)
             assert push.poll() is None
@@ -109,6 +125,20 @@ def test_a_push_is_seen_while_it_runs(clone: Path, live: FakeWorld, tmp_path: Pa
             push.wait(30)
     assert hit is not None
     assert hit.what.startswith("git push (pid ")
+
+
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [
+        (("git", "-c", "user.name=to push", "log"), "log"),
+        (("git", "--no-pager", "--git-dir=/a push/.git", "push"), "push"),
+        (("git", "commit", "-m", "push"), "commit"),
+        (("git", "-C"), ""),
+        ((), ""),
+    ],
+)
+def test_a_word_of_an_option_is_not_taken_for_the_command(words: tuple[str, ...], verb: str) -> None:
+    assert sensors._verb(words) == verb
 
 
 def test_of_several_clones_it_is_told_in_which_one(clone: Path, live: FakeWorld, tmp_path: Path) -> None:
