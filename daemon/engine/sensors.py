@@ -18,7 +18,8 @@ from daemon.engine.asked import Hit, InFlight, Logged, Sensor
 _HEADS = "refs/heads/"
 _LOG_TAIL_BYTES = 8192
 # How git's reflogs name what moved a branch without making a commit on it.
-_NO_COMMITS = ("branch:", "checkout:", "clone:", "fetch", "merge ", "pull", "push", "rebase", "reset:", "worktree")
+_NO_COMMITS = ("branch:", "checkout:", "clone:", "fetch", "push", "rebase", "reset:", "worktree")
+_ONLY_MOVED = (": fast-forward", " (finish): ")  # the second is of a pull that rebases
 _WITH_VALUE = frozenset(("-C", "-c", "--config-env", "--git-dir", "--work-tree", "--namespace", "--super-prefix"))
 _PLACED = frozenset((Happened.MADE, Happened.MOVED_HERE, Happened.LOST))
 _WRITTEN = frozenset((Happened.WRITTEN, Happened.MOVED_HERE, Happened.LOST))
@@ -102,7 +103,7 @@ class Committed(_InClone):
             return ""
         self._tips[name] = now
         last = _last_line(self.world, self.clone.path("logs", name))
-        made = last is None or (last.split(" ")[1:2] == [now] and not _message(last).startswith(_NO_COMMITS))
+        made = last is None or (last.split(" ")[1:2] == [now] and _made(_message(last)))
         return now if made and (not self.clone.shared or self._checked_out() == name) else ""
 
 
@@ -230,6 +231,12 @@ def _last_line(world: World, path: str) -> str | None:
 
 def _message(line: str) -> str:
     return line.partition("\t")[2].lower()
+
+
+def _made(message: str) -> bool:
+    """Tell whether a reflog's message says that a commit was made: a merge makes one unless it only moves."""
+    moved = message.startswith(("merge ", "pull")) and any(words in message for words in _ONLY_MOVED)
+    return not moved and not message.startswith(_NO_COMMITS)
 
 
 def _verb(words: Sequence[str]) -> str:

@@ -96,6 +96,36 @@ def test_what_is_like_it_is_not_taken_for_it(event: str, act: Act, clone: Path, 
 
 
 @pytest.mark.parametrize(
+    ("command", "diverged", "seen"),
+    [
+        ("merge --no-ff aside", False, True),
+        ("merge --no-edit aside", True, True),
+        ("pull --no-rebase --no-ff --no-edit . aside", False, True),
+        ("pull --no-rebase --no-edit . aside", True, True),
+        ("merge aside", False, False),
+        ("merge -m said aside", False, False),
+        ("pull --ff-only . aside", False, False),
+        ("pull --rebase . aside", True, False),
+        ("-c pull.rebase=true pull . aside", True, False),
+    ],
+)
+def test_a_merge_is_a_commit_unless_it_only_moves_the_branch_on(
+    command: str, diverged: bool, seen: bool, clone: Path, live: FakeWorld
+) -> None:
+    git(clone, "checkout", "-q", "-b", "aside")
+    commit(clone, "aside", aside_txt="aside\n")
+    git(clone, "checkout", "-q", "thread-a")
+    if diverged:
+        commit(clone, "here", here_txt="here\n")
+    before = git(clone, "rev-parse", "HEAD")
+    with Ambush(read("commit"), target_of(clone), live) as ambush:
+        git(clone, *command.split())
+        hit = ambush.wait(0.0)
+    assert git(clone, "rev-parse", "HEAD") != before
+    assert (hit is not None) is seen
+
+
+@pytest.mark.parametrize(
     "options",
     [
         (),
