@@ -205,7 +205,8 @@ def test_a_repair_by_the_worker_is_left_alone(
     assert changed(repaired, look(repository)) == []
     assert answer["undo"]["superseded"] is True, err
     assert answer["injection"]["state"] == "superseded"
-    assert answer["recovery"]["healed_by"] == "worker"
     # A repair that is quicker than the probes' patience with young locks leaves no impact to be seen.
-    assert answer["verdict"] == ("recovered" if answer["impact"]["seen"] else "no-impact")
+    seen = answer["impact"]["seen"]
+    assert answer["recovery"]["healed_by"] == ("worker" if seen else None)
+    assert answer["verdict"] == ("recovered" if seen else "no-impact")
     assert process.returncode == 0
