@@ -26,8 +26,9 @@ class TooLongError(ValueError):
 
 
 def duration(text: object, *, years: int = 1) -> float:
-    """Return seconds from ``250ms``, ``30s``, ``5m``, ``1h30m``, ``2d`` or a bare number; raises ValueError.
+    """Return seconds from ``250ms``, ``30s``, ``5m``, ``1h30m``, ``2d`` or a number of them; raises ValueError.
 
+    Text without a unit is refused: ``--since 20261129`` is a day.
     Every duration that somebody gives comes through here, and none may be longer than ``years``: a time so far
     ahead has no date, and what waits for it or shows it would break long after it was said.
     """

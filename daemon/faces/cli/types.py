@@ -11,7 +11,7 @@ AGO_YEARS = 10  # a journal may be older than any fault or wait can be long
 
 
 class Duration(click.ParamType[float]):
-    """``250ms``, ``30s``, ``5m``, ``1h30m`` or bare seconds, as seconds; at most ``years``."""
+    """``250ms``, ``30s``, ``5m``, ``1h30m``, as seconds; at most ``years``."""
 
     name = "duration"
 
