@@ -11,7 +11,9 @@ import yaml
 from botocore.validate import ParamValidator
 
 from daemon.config.overlay import ENVIRONMENT
-from daemon.faces.cli import VERBS
+from daemon.core.proxying import ENDPOINTS
+from daemon.core.settings import ProxySetting
+from daemon.faces.cli import VERBS, main
 
 ROOT = Path(__file__).parents[3]
 ECS = ROOT / "deploy" / "ecs"
@@ -77,6 +79,35 @@ def test_the_sidecar_shares_clone_and_processes_and_neither_ends_nor_outlives_th
     assert shared in worker["mountPoints"]
     assert shared in chaosd["mountPoints"]
     assert given["taskRoleArn"].endswith("/git-worker"), "no right beyond the worker's"
+
+
+def lines(first: str) -> Any:
+    """Return a block of the guide by its first comment."""
+    (found,) = re.findall(rf"```yaml\n# {first}[^\n]*\n(.*?)```", GUIDE, re.DOTALL)
+    return yaml.safe_load(found)
+
+
+def test_the_lines_for_the_proxy_fit_the_sidecar_and_each_other() -> None:
+    given, config = definition("sidecar.yaml"), lines("in chaosd.yaml")
+    (proxy,), more = lines("one more"), lines("to the worker")
+    containers = given["containerDefinitions"]
+    given["containerDefinitions"] = [*({**c, **more} if c["name"] == "worker" else c for c in containers), proxy]
+    assert problems(given) == ""
+    chaosd, worker = container(given, "chaosd"), container(given, "worker")
+    assert worker["dependsOn"][0] in container(definition("sidecar.yaml"), "worker")["dependsOn"]
+    assert worker["dependsOn"][1]["containerName"] == proxy["name"]
+    for shared in ("image", "user", "readonlyRootFilesystem"):
+        assert proxy[shared] == chaosd[shared]
+    assert all(point in chaosd["mountPoints"] for point in proxy["mountPoints"]), "one state directory"
+    assert all(variable in chaosd["environment"] for variable in proxy["environment"])
+    assert config["proxy"]["start"] is False
+    port, asked = ProxySetting().listen.port, {v["name"]: v["value"] for v in worker["environment"]}
+    assert asked == {ENDPOINTS[name]: f"http://127.0.0.1:{port}" for name in config["proxy"]["services"]}
+    assert not asked.keys() & {variable["name"] for variable in chaosd["environment"]}, (
+        "chaosd itself goes straight"
+    )
+    assert f"('127.0.0.1', {port})" in proxy["healthCheck"]["command"][-1]
+    assert main([*proxy["command"], "--help"]) == 0
 
 
 def test_the_image_is_made_for_the_user_it_runs_as() -> None:
