@@ -61,6 +61,15 @@ class RefusedError(ChaosdError):
         self.rule = rule
 
 
+class UntouchedError(RefusedError):
+    """Somebody else was quicker, and nothing was touched: what is there is theirs, not to be undone (exit 77)."""
+
+    @classmethod
+    def of(cls, refused: RefusedError) -> "UntouchedError":
+        """Say the same, for a refusal before the first side effect of an injection."""
+        return cls(refused.message, rule=refused.rule, hint=refused.hint)
+
+
 class UnreachableError(RefusedError):
     """The outside did not answer; what cannot be answered is a refusal (exit 77)."""
 

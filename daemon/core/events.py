@@ -100,11 +100,12 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injected:
-    """Injecting returned; with ``error`` it broke, and its effect is unknown."""
+    """Injecting returned; with ``error`` it broke, and its effect is unknown unless it left all ``untouched``."""
 
     started: Instant
     finished: Instant
     error: str | None = None
+    untouched: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from daemon.core import blast, disturbed_time
+from daemon.core.cloud import Service
 from daemon.core.errors import ChaosdError
 from daemon.core.events import Injection, State
 from daemon.core.guard import Answer, Facts, Unanswered
@@ -154,12 +155,13 @@ def _healthy(target: Target, touches: Resource, world: World, rules: GuardSettin
     ecs, asked = target.ecs, rules.min_healthy_tasks or rules.max_percent is not None
     if not asked or ecs is None or touches not in {Resource.ECS, Resource.PROCESS}:
         return None
-    return _ask(
-        lambda: sum(
-            t.last_status == t.desired_status == "RUNNING" and t.health != "UNHEALTHY"
-            for t in world.ecs.service(ecs.cluster, ecs.service).tasks
-        )
-    )
+    return _ask(lambda: _standing(world.ecs.service(ecs.cluster, ecs.service)))
+
+
+def _standing(service: Service) -> int:
+    """Return the tasks to count on: what is healthy beyond the desired count ECS is about to stop."""
+    healthy = sum(t.last_status == t.desired_status == "RUNNING" and t.health != "UNHEALTHY" for t in service.tasks)
+    return min(healthy, service.desired)
 
 
 def _queues(target: Target, touches: Resource, request: Asked) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from daemon.core import guard, plan
-from daemon.core.errors import BusyError, ChaosdError, JournalError, RefusedError, UsageError
+from daemon.core.errors import BusyError, ChaosdError, JournalError, RefusedError, UntouchedError, UsageError
 from daemon.core.events import (
     Aborted,
     Event,
@@ -180,14 +180,15 @@ class Injector:
 
     def _strike(self, proposed: Plan, undo: Undo, fault: Fault, watch: Watch, stop: StopSwitch) -> None:
         watch.enter(Phase.DURING)
-        started, error = self._now(), None
+        started, error, untouched = self._now(), None, False
         try:
             if not stop.is_set():
                 self._parts.watchman.arm(proposed.injection)
                 fault.inject(undo, self._parts.world, stop)
         except Exception as broken:  # noqa: BLE001  the effect is unknown now: journal it, revert anyway
-            error = redact(str(broken) or repr(broken))
-        self._record(proposed, Injected(started=started, finished=self._now(), error=error))
+            error, untouched = redact(str(broken) or repr(broken)), isinstance(broken, UntouchedError)
+        ended = Injected(started=started, finished=self._now(), error=error, untouched=untouched)
+        self._record(proposed, ended)
         watch.enter(Phase.DURING)  # once more, so that the impact is looked for at once
         if error is None:
             left_s = proposed.duration_s - (self._now().mono_s - started.mono_s)

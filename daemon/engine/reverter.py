@@ -21,6 +21,7 @@ from daemon.core.errors import (
     UsageError,
 )
 from daemon.core.events import Aborted, Event, Injection, Judged, Reverted, RevertFailed, Settled, State
+from daemon.core.model import Outcome, Reversion, Undo
 from daemon.core.redact import redact
 from daemon.core.seams import Fault, World
 from daemon.core.verdict import judge
@@ -223,7 +224,7 @@ class Reverter:
         assert injection.undo is not None  # noqa: S101  outstanding means planned
         clock, started = self._world.clock, self._world.clock.instant()
         try:
-            reversion = self._fault(injection).revert(injection.undo, self._world)
+            reversion = self._reversion(injection, injection.undo)
         except Exception as error:  # noqa: BLE001  revert anyway: whatever broke, it must be journalled and retried
             text = redact(str(error) or repr(error))
             failed = RevertFailed(
@@ -233,6 +234,12 @@ class Reverter:
             return self._note(injection, failed), not isinstance(error, UndoFailedError)
         done = Reverted(started=started, finished=clock.instant(), reversion=reversion)
         return self._note(injection, done), False
+
+    def _reversion(self, injection: Injection, undo: Undo) -> Reversion:
+        if injection.injected is not None and injection.injected.untouched:
+            # What it looks like now somebody else made of it: taken for ours it would be taken back.
+            return Reversion(outcome=Outcome.UNTOUCHED, detail="somebody else was quicker, and nothing was touched")
+        return self._fault(injection).revert(undo, self._world)
 
     def _note(self, found: Injection, event: Event) -> Injection:
         """Record one event and return the injection after it, also when the journal does not take it."""

@@ -7,12 +7,21 @@ from typing import Any, ClassVar
 
 from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import Instance, Service, Task
-from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError
+from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UntouchedError
 from daemon.core.model import Mode, Order, Outcome, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
 from daemon.core.target import EcsService
-from faults.ecs.service import SETTLE_S, healthy, named, room, target_service, until, whole
+from faults.ecs.service import (
+    SETTLE_S,
+    healthy,
+    named,
+    room,
+    standing,
+    target_service,
+    until,
+    whole,
+)
 
 UNDONE = "no instance was drained"
 MODES = (Mode("random", "drain instances picked by the dice"),)
@@ -44,7 +53,7 @@ class EcsDrain:
         on = _hosts(service, where)
         found = world.ecs.instances(ecs.cluster, sorted(on))
         fit = self._fit(found, on, order, world, where)
-        picked = self._pick(fit, on, order, room(len(healthy(service.tasks)), order, where, UNDONE), where)
+        picked = self._pick(fit, on, order, room(standing(service), order, where, UNDONE), where)
         return Undo(
             fault=self.name,
             mode=self.mode,
@@ -73,9 +82,10 @@ class EcsDrain:
         if stop.is_set():
             return
         found = [one.id for one in world.ecs.instances(data["cluster"], data["instances"]) if one.status == ACTIVE]
-        if not found:
-            raise RefusedError(
-                f"{UNDONE}: none of {', '.join(data['instances'])} is ACTIVE any more",
+        gone = [one for one in data["instances"] if one not in found]
+        if gone:  # who drains it wants it drained: the undo would set it to ACTIVE
+            raise UntouchedError(
+                f"{UNDONE}: {', '.join(gone)} {'is' if len(gone) == 1 else 'are'} not ACTIVE any more",
                 rule="drift",
                 hint="the instances changed between planning and draining: inject again",
             )

@@ -12,7 +12,18 @@ from daemon.core.model import Mode, Order, Outcome, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
 from daemon.core.target import EcsService
-from faults.ecs.service import SETTLE_S, deleted, fits, free, healthy, named, target_service, until, whole
+from faults.ecs.service import (
+    SETTLE_S,
+    deleted,
+    fits,
+    free,
+    healthy,
+    named,
+    standing,
+    target_service,
+    until,
+    whole,
+)
 
 UNDONE = "nothing was deployed"
 MODES = (Mode("force", "start a new deployment of the same task definition"),)
@@ -87,8 +98,7 @@ class EcsRedeploy:
 
 def _check(service: Service, order: Order, where: str) -> int:
     """Return how many tasks ECS may have fewer of while it deploys; raises RefusedError when that is too many."""
-    running = len(healthy(service.tasks))
-    if not running:
+    if not healthy(service.tasks):
         raise TargetAbsentError(f"{UNDONE}: {where} has no healthy running task")
     if service.controller != "ECS":
         raise RefusedError(
@@ -104,7 +114,7 @@ def _check(service: Service, order: Order, where: str) -> int:
     least = 100.0 if service.least_percent is None else service.least_percent
     down = max(0, service.desired - ceil(service.desired * least / 100))
     if down:
-        fits(down, running, order, where, UNDONE)
+        fits(down, standing(service), order, where, UNDONE)
     return down
 
 

@@ -6,12 +6,23 @@ from typing import Any, ClassVar
 
 from daemon.core.calls import Call, On, calls
 from daemon.core.cloud import Service
-from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError
+from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UntouchedError
 from daemon.core.model import Mode, Order, Outcome, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
 from daemon.core.target import EcsService
-from faults.ecs.service import SETTLE_S, deleted, fits, free, healthy, named, target_service, until, whole
+from faults.ecs.service import (
+    SETTLE_S,
+    deleted,
+    fits,
+    free,
+    healthy,
+    named,
+    standing,
+    target_service,
+    until,
+    whole,
+)
 
 UNDONE = "the service was not scaled"
 MODES = (Mode("in", "lower the desired count; ECS picks the tasks it stops"),)
@@ -70,7 +81,7 @@ class EcsScale:
             return
         desired = world.ecs.service(data["cluster"], data["service"]).desired
         if desired != data["before"]:
-            raise RefusedError(
+            raise UntouchedError(
                 f"{UNDONE}: {data['cluster']}/{data['service']} wants {desired} tasks, no longer {data['before']}",
                 rule="drift",
                 hint="somebody scaled it between planning and injecting: inject again",
@@ -100,7 +111,7 @@ class EcsScale:
                 rule="nothing-to-scale",
                 hint=f"set tasks to less than {service.desired}",
             )
-        fits(service.desired - self.tasks, len(healthy(service.tasks)), order, where, UNDONE)
+        fits(service.desired - self.tasks, standing(service), order, where, UNDONE)
 
 
 def _restored(ecs: EcsService, data: Mapping[str, Any], wait_s: float, world: World) -> Reversion:

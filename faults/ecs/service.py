@@ -37,6 +37,11 @@ def healthy(tasks: Sequence[Task]) -> tuple[Task, ...]:
     )
 
 
+def standing(service: Service) -> int:
+    """Return how many healthy tasks there are to count on: those beyond the desired count ECS is about to stop."""
+    return min(len(healthy(service.tasks)), service.desired)
+
+
 def room(count: int, order: Order, where: str, undone: str) -> int:
     """Return how many of ``count`` healthy tasks may be disturbed; raises RefusedError, with numbers, for none."""
     already = f", and {order.disturbed} are disturbed already" if order.disturbed else ""

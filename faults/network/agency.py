@@ -8,7 +8,7 @@ by starting one more that hits nobody.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daemon.core.errors import BrokenStartError, RefusedError, UndoFailedError, UnreachableError
+from daemon.core.errors import BrokenStartError, RefusedError, UndoFailedError, UnreachableError, UntouchedError
 from daemon.core.model import Json, Outcome, Reversion, Undo
 from daemon.core.seams import Flag, World
 from daemon.core.wire import CALL_S, LATENCY, LOSS, ONCE_S, SHAPING, AgentTask
@@ -65,10 +65,15 @@ def actions(data: Mapping[str, Json], said: str) -> tuple[str, ...]:
 
 def inject(undo: Undo, world: World, stop: Flag) -> None:
     """Start every step; raises what the agent says to one that does not start."""
-    for step in _steps(undo):
+    for number, step in enumerate(_steps(undo)):
         if stop.is_set():
             return
-        world.agent.start(step.kind, step.body)
+        try:
+            world.agent.start(step.kind, step.body)
+        except RefusedError as refused:
+            if number == 0 and refused.rule == "overlap":  # what runs is somebody else's: not to be stopped
+                raise UntouchedError.of(refused) from refused
+            raise
 
 
 def revert(undo: Undo, world: World) -> Reversion:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daemon.core.calls import NONE, Call
-from daemon.core.errors import UndoFailedError
+from daemon.core.errors import RefusedError, UndoFailedError, UntouchedError
 from daemon.core.model import Mode, Order, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.processes import STOPPED
@@ -66,7 +66,10 @@ class ProcessPause(Chosen):
         hit = [one for one in read(undo.data["hit"]) if world.processes.alive(one)]
         if stop.is_set():
             return
-        going_on(hit, world, _DONE)
+        try:
+            going_on(hit, world, _DONE)
+        except RefusedError as refused:
+            raise UntouchedError.of(refused) from refused
         for one in hit:
             world.processes.signal(one, signal.SIGSTOP)
 

@@ -122,7 +122,7 @@ class Guarded(RuleBasedStateMachine):
         task = Task(
             id="t", arn="t", last_status="RUNNING", desired_status="RUNNING", health="HEALTHY", started_s=0.0
         )
-        return Service(desired=4, running=healthy, pending=0, tasks=(task,) * healthy, tags=self.tags)
+        return Service(desired=healthy, running=healthy, pending=0, tasks=(task,) * healthy, tags=self.tags)
 
     def _queue_tags(self, _: str) -> Any:
         if isinstance(self.tags, Unanswered):

@@ -18,6 +18,7 @@ from daemon.core.errors import (
     TargetAbsentError,
     UndoFailedError,
     UnreachableError,
+    UntouchedError,
 )
 from daemon.core.model import Order, Outcome, Undo
 from daemon.core.parameters import build
@@ -287,7 +288,7 @@ def test_what_runs_already_is_somebody_else_s(
 def test_the_other_kind_is_left_alone(world: FakeWorld, agent: Agent) -> None:
     undo = prepare(world, "network-latency")
     world.agent.start(LOSS, LOSSY)  # somebody, between our look and our strike
-    with pytest.raises(RefusedError, match="already one network packet loss"):
+    with pytest.raises(UntouchedError, match="already one network packet loss"):
         CATALOGUE["network-latency"].inject(undo, world, Switch())
     assert revert(world, undo).outcome is Outcome.UNTOUCHED
     assert agent.shaping is not None

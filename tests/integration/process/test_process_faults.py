@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError
+from daemon.core.errors import RefusedError, TargetAbsentError, UndoFailedError, UntouchedError
 from daemon.core.model import Order, Outcome
 from daemon.core.target import Target
 from daemon.ports.world import LocalWorld
@@ -126,6 +126,16 @@ def test_who_was_stopped_by_somebody_else_is_refused(
         fault.prepare(order(mark), world)
     assert refused.value.rule == "stopped"
     assert letter(busy.pid) == "T", "it is theirs, and stays so"
+
+
+def test_who_is_stopped_by_somebody_else_just_before_us_is_theirs(
+    world: LocalWorld, mark: str, busy: Worker
+) -> None:
+    undo = stored(ProcessPause().prepare(order(mark), world))
+    os.kill(busy.pid, signal.SIGSTOP)
+    assert until(lambda: letter(busy.pid) == "T")
+    with pytest.raises(UntouchedError):  # which no undo takes for ours: see the injector's tests
+        ProcessPause.inject(undo, world, GO)
 
 
 def test_somebody_s_continue_is_not_called_ours(world: LocalWorld, mark: str, busy: Worker) -> None:

@@ -12,10 +12,11 @@ from daemon.core.errors import ConfigError, RefusedError, UnreachableError, Usag
 from daemon.core.events import HealedBy, Planned, Proposed, State, Verdict
 from daemon.core.model import Outcome, Resource
 from daemon.core.settings import GuardSetting
-from daemon.core.target import Queue, Repository, Target
+from daemon.core.target import EcsService, Queue, Repository, Target
 from daemon.engine.recorder import Recorder
 from daemon.engine.stop import StopSwitch
 from daemon.ports.files import LocalFiles
+from faults.ecs.scale import EcsScale
 from faults.sqs.duplicate import SqsDuplicate
 from faults.sqs.hold import SqsHold
 from faults.sqs.reorder import SqsReorder
@@ -99,6 +100,32 @@ def test_an_injection_that_breaks_is_reverted_and_inconclusive(kit: Kit) -> None
     assert kit.lamp.light == "good"
     assert verdict(found) is Verdict.INCONCLUSIVE
     assert found.judgement.reasons[0].startswith("the injection broke and was undone: broke half-way")
+
+
+class Scaled(Kit):
+    @property
+    def target(self) -> Target:
+        return Target(name="editor", ecs=EcsService(cluster="c", service="s"))
+
+
+def test_what_somebody_else_did_before_us_is_not_taken_back(tmp_path: Path) -> None:
+    """An autoscaler comes to the very count that was planned, in the moment before the strike."""
+    kit = Scaled(tmp_path)
+    kit.world.ecs.add("c", "s", 4)
+    kit.parts.faults.update({EcsScale.name: EcsScale})  # type: ignore[attr-defined]
+    taken = kit.journal.append
+
+    def then_scaled(injection: str, *happened: Any) -> None:
+        taken(injection, *happened)
+        if any(isinstance(one, Planned) for one in happened):
+            kit.world.ecs.scale("c", "s", 2)
+
+    kit.journal.append = then_scaled
+    found = kit.control.run(replace(request(), fault=EcsScale.name, parameters={"tasks": 2}))
+    assert kit.world.ecs.service("c", "s").desired == 2, "the autoscaler's word counts"
+    assert found.reverted.reversion.outcome is Outcome.UNTOUCHED
+    assert found.judgement.reasons[0].startswith("the injection had no effect: the service was not scaled")
+    assert not found.outstanding
 
 
 class Queued(Kit):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daemon.core import blast
-from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError, UndoFailedError
+from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError, UndoFailedError, UntouchedError
 from daemon.core.model import Order, Outcome, Reversion, Undo
 from daemon.core.target import EcsService, Limits, Target
 from faults.ecs.drain import EcsDrain
@@ -131,7 +131,7 @@ def test_drift_since_planning_is_refused_and_nothing_is_scaled() -> None:
     world = world_with(4)
     undo = prepared(EcsScale(tasks=1), world)
     world.ecs.scale("c", "s", 3)
-    with pytest.raises(RefusedError, match="wants 3 tasks, no longer 4"):
+    with pytest.raises(UntouchedError, match="wants 3 tasks, no longer 4"):
         EcsScale.inject(undo, world, Switch())
     assert world.ecs.service("c", "s").desired == 3
 
@@ -293,12 +293,22 @@ def test_tasks_that_find_no_place_are_an_undo_that_failed() -> None:
         outcome(world, undo)
 
 
-def test_drift_is_refused() -> None:
-    world = world_with(4, hosts=HOSTS)
-    undo = prepared(EcsDrain(), world)
-    world.ecs.set_instances("c", undo.data["instances"], "DRAINING")
-    with pytest.raises(RefusedError, match="is ACTIVE any more"):
+@pytest.mark.parametrize("instances", [1, 2])
+def test_an_instance_that_somebody_else_drains_is_theirs(instances: int) -> None:
+    world = world_with(3, hosts=HOSTS)
+    undo = prepared(EcsDrain(instances=instances), world)
+    world.ecs.set_instances("c", undo.data["instances"][:1], "DRAINING")
+    with pytest.raises(UntouchedError, match="is not ACTIVE any more"):
         EcsDrain.inject(undo, world, Switch())
+    left = [one.status for one in world.ecs.instances("c", undo.data["instances"])]
+    assert left == ["DRAINING", "ACTIVE"][:instances]
+
+
+@pytest.mark.parametrize("fault", [EcsScale(tasks=1), EcsRedeploy(), EcsDrain()])
+def test_tasks_that_ecs_is_about_to_stop_are_not_counted_on(fault: Any) -> None:
+    world = world_with(8, hosts=HOSTS, least_percent=25.0)
+    world.ecs._services["c", "s"].desired = 4  # eight run still
+    assert refused(fault, world, keep_healthy=4) == "min-healthy-tasks"
 
 
 @pytest.mark.parametrize("fault", [EcsScale, EcsRedeploy, EcsDrain])
