@@ -13,7 +13,7 @@ from daemon.core.seams import Flag, World
 from daemon.core.target import Queue
 from faults.sqs.marks import reverted
 from faults.sqs.mix import Mix
-from faults.sqs.places import Place, places, places_of, recorded, target_queue, wait_s
+from faults.sqs.places import Place, admitted, places, places_of, recorded, target_queue, wait_s
 from faults.sqs.sending import lanes, send
 from faults.sqs.shapes import RAMP, SPIKE, SUSTAINED, batches, send_times
 
@@ -81,6 +81,7 @@ class SqsBurst:
         mix = Mix.of(_part(undo, "mix"))
         timed = batches(mix.timed(), room=mix.max_message_bytes)
         rate = 0.0 if mix.shape == SPIKE else mix.rate
+        admitted(places_of(undo), world)
         send(str(undo.data["url"]), timed, world, stop, width=lanes(rate, fifo=mix.fifo))
 
     @classmethod

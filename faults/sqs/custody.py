@@ -41,7 +41,16 @@ class Custody:
 
     def begin(self) -> None:
         """Write the empty file: from now on there may be something to give back."""
-        self._write({"messages": [], "unseen_s": [], "returned": 0, "groups": []})
+        self._write({"messages": [], "unseen_s": [], "returned": 0, "groups": [], "sends": False})
+
+    def sends(self) -> None:
+        """Note that something is about to be sent because of what was received."""
+        self._write(self._read() | {"sends": True})
+
+    def may_have_sent(self) -> bool:
+        """Tell whether that was noted; True also where it is not known: no file, or one of an older chaosd."""
+        kept = read_json(self._path(), self.world)
+        return kept is None or bool(kept.get("sends", True))
 
     def take(self, most: int, wait_s: float) -> tuple[Received, ...]:
         """Receive at most so many and keep their handles. Raises what the port raises: then some may be hidden."""

@@ -1,7 +1,7 @@
 """Deliver messages of the worker's queue twice: the message itself, and an exact copy of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from daemon.core.calls import HOLD, SEND_INPUT, SWEEP_INPUT, Call
@@ -13,8 +13,8 @@ from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
 from faults.sqs.gathering import Gathering, costs, gather, returned, told
 from faults.sqs.marks import reverted
-from faults.sqs.places import places, places_of, recorded, target_queue, wait_s
-from faults.sqs.receives import check
+from faults.sqs.places import admitted, places, places_of, recorded, target_queue, wait_s
+from faults.sqs.receives import LEFT_LEAST, Brink, check
 from faults.sqs.sending import send
 
 MODES = (
@@ -87,14 +87,20 @@ class SqsDuplicate:
             return
         data: Any = undo.data
         wanted = Gathering.of(undo)
+        admitted(places_of(undo), world)
         room = world.sqs.facts(wanted.url).max_message_bytes
         held = gather(wanted, world, stop, unwanted=lambda one: _copy(one, wanted.run, room) is None)
         copies = [made for one in held if (made := _copy(one, wanted.run, room)) is not None]
         back = {one.id for one in held}
+        if Brink(wanted.url).read(world) is not None:
+            wanted.custody(world).give_back(back)
+            raise _met(wanted)
         if undo.mode == "later":
             wanted.custody(world).give_back(back)
             if world.clock.wait(stop, data["after_s"]):
                 return
+        if not stop.is_set():
+            wanted.custody(world).sends()
         for copy in copies:
             send(wanted.url, [(0.0, (copy,))], world, stop)
         wanted.custody(world).give_back(back)
@@ -102,9 +108,12 @@ class SqsDuplicate:
     @classmethod
     def revert(cls, undo: Undo, world: World) -> Reversion:
         wanted = Gathering.of(undo)
+        sent = wanted.custody(world).may_have_sent()  # before it is closed: then its file is gone
         originals = returned(wanted, world)
         if originals.outcome is Outcome.UNTOUCHED and originals.proof:
             return originals  # nothing came, so no copy was sent; to look for one would cost others a receive
+        if not sent:
+            return replace(originals, detail=f"{originals.detail}; no copy was sent")
         taken = sum(originals.proof.get(name, 0) for name in ("given_back", "came_back_by_themselves"))
         planned = min(wanted.most, taken)
         swept = reverted(wanted.run, places_of(undo), planned, world, within_s=undo.wait_s - wanted.wait_s)
@@ -112,6 +121,15 @@ class SqsDuplicate:
             return swept
         proof: Mapping[str, Any] = {**swept.proof, "originals": dict(originals.proof)}
         return Reversion(outcome=swept.outcome, proof=proof, detail=f"{told(originals.proof)}; {swept.detail}")
+
+
+def _met(wanted: Gathering) -> RefusedError:
+    return RefusedError(
+        f"no copy was sent: a message of {wanted.url} was met that has fewer than {LEFT_LEAST} receives left:"
+        " to look for copies afterwards could be its last; all that was received was given back at once",
+        rule="max-receives",
+        hint="find out why the worker does not finish it; until then chaosd leaves the queue alone",
+    )
 
 
 def _copy(one: Received, run: str, room: int) -> Message | None:

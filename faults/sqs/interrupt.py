@@ -13,7 +13,7 @@ from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, World
 from daemon.core.target import Queue
 from faults.sqs.marks import reverted
-from faults.sqs.places import places, places_of, recorded, target_queue, wait_s
+from faults.sqs.places import admitted, places, places_of, recorded, target_queue, wait_s
 from faults.sqs.sending import send
 
 MODES = (
@@ -81,6 +81,7 @@ class InterruptMessage:
     @classmethod
     def inject(cls, undo: Undo, world: World, stop: Flag) -> None:
         data: Mapping[str, Any] = undo.data
+        admitted(places_of(undo), world)
         if not _busy(data["url"], world, stop, within_s=data["wait_for_work_s"]):
             if stop.is_set():
                 return

@@ -2,21 +2,23 @@
 
 SQS cannot select: to find our messages, others are received too. So a pass holds what is not ours until it has
 seen the whole queue, then releases it; looking costs each of them one receive. No further pass is made once
-another receive could push a message of somebody else towards the dead-letter queue.
+another receive could push a message of somebody else towards the dead-letter queue. That is noted on disk: the
+daemon tries a failed undo again by itself, and every try would look once more.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.core.cloud import QueueFacts, Received
-from daemon.core.errors import TargetAbsentError, UndoFailedError
+from daemon.core.errors import ChaosdError, TargetAbsentError, UndoFailedError
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Json, Outcome, Reversion
 from daemon.core.seams import World
 from faults.sqs.places import MARGIN_S, Place
-from faults.sqs.receives import at_brink, spent
+from faults.sqs.receives import Brink, at_brink, spent
 
 POLL_S = 1.0  # a long poll asks every server of SQS, a short one only some
 LOOK_S = 0.5
@@ -27,7 +29,8 @@ def reverted(run: str, found: Sequence[Place], planned: int, world: World, *, wi
     """Sweep until no marked message is left, and say what became of those planned.
 
     Messages in flight at a worker are waited for: it deletes them, or they come back and are removed. Raises
-    UndoFailedError when marked messages may remain after ``within_s``. Idempotent, safe at any moment.
+    UndoFailedError when marked messages may remain after ``within_s``, or at once, with nothing received, where a
+    message at the brink was met before and may be there still. Safe at any moment.
     """
     sweep = _Sweep(run=run, places=found, world=world)
     sweep.until_clean(within_s)
@@ -65,8 +68,10 @@ class _Sweep:
     complete: bool = True
     found: bool = False
     brink: bool = False
+    noted: dict[str, int] = field(default_factory=dict)
 
     def until_clean(self, within_s: float) -> None:
+        self._heed_notes(within_s)
         quiet_from_s = self._now_s()
         until_s = quiet_from_s + within_s
         while True:
@@ -84,6 +89,20 @@ class _Sweep:
                     return
             if self.brink or self._now_s() >= until_s:
                 raise self._may_remain(within_s)
+
+    def _heed_notes(self, within_s: float) -> None:
+        """Raise UndoFailedError, before anything is received, where a queue is to be left alone."""
+        for place in self.places:
+            facts = self._facts(place)
+            if facts is None:
+                continue
+            if Brink(place.url).standing(facts, self.world) is not None:
+                self.brink = True
+            elif not facts.visible + facts.in_flight + facts.delayed:
+                Brink(place.url).forget(self.world)
+        if self.brink:
+            self._idle()  # counts what is in flight
+            raise self._may_remain(within_s)
 
     def _pass(self) -> None:
         """Look through every queue once, noting whether all was seen and whether ours were among it."""
@@ -135,11 +154,12 @@ class _Sweep:
             ours = [message for message in got if message.attributes.get(RUN_ATTRIBUTE) == self.run]
             others = [message for message in got if message not in ours]
             held.extend(others)
+            last = self._spent(place, others, facts)
             if ours:
                 self.found = True
                 codes = self.world.sqs.delete(place.url, [message.handle for message in ours])
                 self.removed[place.role] += sum(code is None for code in codes)
-            if self._spent(others, facts):
+            if last:
                 return False
             # A queue that fills as fast as it is read has no end; ours are not among what came later.
             if not got or len(held) > 2 * facts.visible + 100:
@@ -147,11 +167,19 @@ class _Sweep:
             most = 10
         return False
 
-    def _spent(self, others: Sequence[Received], facts: QueueFacts) -> bool:
+    def _spent(self, place: Place, others: Sequence[Received], facts: QueueFacts) -> bool:
         """Tell whether a message of somebody else had its last receive; note when the next would be its last."""
-        most = max((message.receives for message in others), default=0)
-        self.brink |= at_brink(most, facts)
-        return spent(most, facts)
+        met = max(others, key=lambda message: message.receives, default=None)
+        if met is None:
+            return False
+        if at_brink(met.receives, facts):
+            self.brink = True
+            if met.receives > self.noted.get(place.url, 0):  # else a write to disk for each of a long queue
+                self.noted[place.url] = met.receives
+                # No room, no rights: the note is for the next revert, this one knows, and has ours to remove.
+                with suppress(ChaosdError):
+                    Brink(place.url).write(met, self.world)
+        return spent(met.receives, facts)
 
     def _wait(self, until_s: float) -> bool:
         """Wait until the counters say that no worker holds a message and only those of others are left."""

@@ -9,6 +9,7 @@ from daemon.core.messages import body, command
 from daemon.core.model import Json, Order, Undo
 from daemon.core.seams import World
 from daemon.core.target import Queue
+from faults.sqs.receives import Brink, check_note
 
 MARGIN_S = 5.0
 WAIT_MOST_S = 1800.0
@@ -25,7 +26,8 @@ class Place:
 def places(queue: Queue, world: World, *, separate: bool = False) -> tuple[Place, ...]:
     """Return where messages sent to a target's queue may end up; looks at each once, so that sweeping can work.
 
-    Raises RefusedError when one receive is already too many there, TargetAbsentError when a queue is absent.
+    Raises RefusedError when one receive is already too many there, or could be the last of a message met before;
+    TargetAbsentError when a queue is absent.
     """
     roles = [("input", queue.url)]
     if separate and queue.interrupts:
@@ -40,11 +42,21 @@ def places(queue: Queue, world: World, *, separate: bool = False) -> tuple[Place
                 rule="max-receives",
                 hint="raise the queue's maxReceiveCount to 2 or more",
             )
+        check_note(url, facts, world, done="sent")
         dead = (queue.dead_letter if role == "input" else None) or facts.dead_letter_url
         if dead is not None and dead not in {place.url for place in found}:
-            world.sqs.facts(dead)
+            check_note(dead, world.sqs.facts(dead), world, done="sent")
             found.append(Place("dead-letter", dead))
     return tuple(found)
+
+
+def admitted(found: Sequence[Place], world: World) -> None:
+    """Forget what was noted of the places before the fault was admitted; called before anything is sent there.
+
+    Else it had been refused: the note was old, or the queue empty. What is sent now would bring it to life again.
+    """
+    for place in found:
+        Brink(place.url).forget(world)
 
 
 def wait_s(found: Sequence[Place], world: World) -> float:

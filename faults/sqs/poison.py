@@ -16,7 +16,7 @@ from daemon.core.seams import Flag, World
 from daemon.core.target import Queue
 from faults.sqs.marks import reverted
 from faults.sqs.mix import padded
-from faults.sqs.places import places, places_of, recorded, target_queue, wait_s
+from faults.sqs.places import admitted, places, places_of, recorded, target_queue, wait_s
 from faults.sqs.sending import lanes, send
 from faults.sqs.shapes import batches
 
@@ -94,6 +94,7 @@ class SqsPoison:
     def inject(cls, undo: Undo, world: World, stop: Flag) -> None:
         data: Any = undo.data
         sent = [(0.0, poison(data, number)) for number in range(data["messages"])]
+        admitted(places_of(undo), world)
         send(data["url"], batches(sent, room=data["room"]), world, stop, width=lanes(0.0, fifo=data["fifo"]))
 
     @classmethod

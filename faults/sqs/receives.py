@@ -29,10 +29,15 @@ def check(url: str, facts: QueueFacts, world: World) -> None:
             rule="max-receives",
             hint=f"raise the queue's maxReceiveCount to {LEFT_LEAST + 1} or more",
         )
-    note = Brink(url).read(world)
-    if note is not None and facts.visible + facts.in_flight + facts.delayed:
+    check_note(url, facts, world, done="received")
+
+
+def check_note(url: str, facts: QueueFacts, world: World, *, done: str) -> None:
+    """Raise RefusedError (nothing was ``done``) where a message at the brink was met and may be there still."""
+    note = Brink(url).standing(facts, world)
+    if note is not None:
         raise RefusedError(
-            f"nothing was received: message {note['id']} of {url} was last met with {note['receives']} of its"
+            f"nothing was {done}: message {note['id']} of {url} was last met with {note['receives']} of its"
             f" {facts.max_receives} receives used, and may be there still: another could be its last",
             rule="max-receives",
             hint="find out why the worker does not finish it; once it is gone, empty the queue or remove"
@@ -70,6 +75,10 @@ class Brink:
         note = read_json(self.path(world), world)
         fresh = note is not None and world.clock.instant().wall_s - float(note["at_s"]) < SHUN_S
         return note if fresh else None
+
+    def standing(self, facts: QueueFacts, world: World) -> dict[str, Any] | None:
+        """Return the note as long as it keeps chaosd from receiving: None also when the queue is seen empty."""
+        return self.read(world) if facts.visible + facts.in_flight + facts.delayed else None
 
     def write(self, met: Received, world: World) -> None:
         note = {"url": self.url, "id": met.id, "receives": met.receives, "at_s": world.clock.instant().wall_s}

@@ -16,6 +16,7 @@ import pytest
 
 from daemon.ports.aws import AwsPort
 from daemon.ports.clock import SystemClock
+from daemon.ports.files import LocalFiles
 from tests.waiting import wait_for
 
 REGION = "us-east-1"
@@ -79,10 +80,12 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class World:
-    """The AWS half of a world, on the emulator."""
+    """The AWS half of a world, on the emulator, and a disk of chaosd's own."""
 
     aws: AwsPort
     clock: Any
+    files: LocalFiles
+    private: str
 
     @property
     def ecs(self) -> Any:
@@ -102,8 +105,8 @@ class World:
 
 
 @pytest.fixture
-def world(endpoint: str) -> World:
-    return World(AwsPort(REGION, endpoint), SystemClock())
+def world(endpoint: str, tmp_path: Path) -> World:
+    return World(AwsPort(REGION, endpoint), SystemClock(), LocalFiles(), str(tmp_path))
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ class WatchedWorld:
 
     def __init__(self, world: World) -> None:
         self.clock, self.sqs = world.clock, Watched(world)
+        self.files, self.private = world.files, world.private
 
 
 def test_a_burst_is_never_faster_than_its_rate_and_every_message_is_there_and_marked(

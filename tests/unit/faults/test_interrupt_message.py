@@ -1,7 +1,9 @@
 """The interrupter comes while the worker is busy, from another session, and goes again."""
 
 import json
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,6 +14,7 @@ from daemon.core.errors import TargetAbsentError
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Order, Outcome, Undo
 from daemon.core.target import Queue, Target
+from daemon.ports.files import LocalFiles
 from faults.sqs.interrupt import InterruptMessage
 from tests.fakes import FakeWorld, Switch
 
@@ -19,8 +22,13 @@ URL, OTHER, DEAD = "sqs://input", "sqs://interrupts", "sqs://dead"
 WORK = Message(body="work of somebody else", attributes={})
 
 
+@pytest.fixture(autouse=True)
+def disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
 def world_with() -> FakeWorld:
-    world = FakeWorld("/nowhere")
+    world = FakeWorld(tempfile.mkdtemp(), files=LocalFiles())
     for url in (URL, OTHER):
         world.sqs.add(url, dead_letter=DEAD, max_receives=3)
     world.sqs.add(DEAD)

@@ -1,8 +1,10 @@
 """A burst arrives whole, on time and marked; its revert removes what is marked and nothing else."""
 
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,6 +15,7 @@ from daemon.core.errors import ChaosdError, ConfigError, RefusedError, TargetAbs
 from daemon.core.messages import RUN_ATTRIBUTE
 from daemon.core.model import Order, Outcome, Undo
 from daemon.core.target import Queue, Target
+from daemon.ports.files import LocalFiles
 from faults.sqs.burst import SqsBurst
 from tests.fakes import Death, FakeWorld, Mortal, Switch
 
@@ -20,8 +23,13 @@ URL, DEAD = "sqs://input", "sqs://dead"
 REAL = Message(body="of somebody else", attributes={RUN_ATTRIBUTE: "another run"})
 
 
+@pytest.fixture(autouse=True)
+def disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
 def world_with(url: str = URL, **facts: Any) -> FakeWorld:
-    world = FakeWorld("/nowhere")
+    world = FakeWorld(tempfile.mkdtemp(), files=LocalFiles())
     world.sqs.add(url, dead_letter=DEAD, **{"max_receives": 3, **facts})
     world.sqs.add(DEAD)
     return world
