@@ -59,8 +59,10 @@ class Post:
         return answer.body
 
     def _address(self) -> str:
-        found = credentials.secret(self.url, self.environment) if isinstance(self.url, SecretSetting) else self.url
-        return found.rstrip("/") if self.url is found else _checked(found)
+        """Return the address as it is configured: to many receivers, one without its last slash is another."""
+        if isinstance(self.url, SecretSetting):
+            return _checked(credentials.secret(self.url, self.environment))
+        return self.url
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": self.content_type}

@@ -83,6 +83,24 @@ def test_a_webhook_learns_of_the_injection_and_of_its_recovery(bench: Bench) -> 
     assert over.body["id"] == "inj-0/recovered"
 
 
+@pytest.mark.parametrize("kept_in_file", [False, True])
+def test_an_address_is_used_to_its_last_slash(bench: Bench, tmp_path: Path, *, kept_in_file: bool) -> None:
+    with receiving() as them:
+        address = f"{them.address}/hooks/chaosd/"
+        url = written(tmp_path / "url", address) if kept_in_file else address
+        telling(bench, to("", url=url, on=("injected",)))
+        bench.run()
+        assert them.next().path == "/hooks/chaosd/"
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_grafana_is_found_whether_its_address_ends_in_a_slash_or_not(bench: Bench, end: str) -> None:
+    with receiving() as them:
+        telling(bench, grafana=GrafanaSetting(url=them.address + end, timeout_s=50))
+        bench.run()
+        assert them.next().path == "/api/annotations"
+
+
 def test_what_is_not_in_on_is_not_told(bench: Bench) -> None:
     with receiving() as them:
         telling(bench, to(them, on=("not-recovered",)))
