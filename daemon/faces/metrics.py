@@ -36,6 +36,7 @@ from daemon.core.settings import Settings, same_probes
 from daemon.core.target import Limits
 from daemon.faces.asking import or_unknown
 from daemon.faces.families import MANUAL, Families
+from daemon.faces.inforce import InForce
 
 QUEUE_STATES = ("visible", "in_flight", "delayed", "dead_letter")
 
@@ -51,6 +52,7 @@ class Metrics(Families):
         self._kinds = {p.name: p.probe for p in settings.probes}
         self._latest: dict[str, Observation] = {}
         self._plans: dict[str, Plan] = {}
+        self._in_force = InForce(self._show)
         self._measured_once: dict[str, set[str]] = {}
         self._purposes: dict[str, Purpose] = {}
         self._complete: set[str] = set()
@@ -86,35 +88,36 @@ class Metrics(Families):
 
     def _moved(self, injection: str, plan: Plan, event: Event) -> None:
         """Take into account what became of the fault itself."""
-        at = (plan.fault, plan.target)
         match event:
             case Planned():
-                self._active.labels(*at).set(1)
                 due_s = event.deadline.wall_s if event.deadline else event.at.wall_s + plan.duration_s
-                self._deadline.labels(*at).set(due_s + event.undo.wait_s)
+                self._in_force.begin(plan, due_s + event.undo.wait_s)
             case Injected():
-                self._injections.labels(*at).inc()
+                self._injections.labels(plan.fault, plan.target).inc()
                 if event.error is None:
                     self._complete.add(injection)
             case Aborted():
                 self._complete.discard(injection)
             case Settled():
-                self._active.labels(*at).set(0)
-                self._deadline.labels(*at).set(0)
+                self._in_force.end(plan)
             case Reverted():
-                self._active.labels(*at).set(0)
-                self._deadline.labels(*at).set(0)
+                self._in_force.end(plan)
                 self._swept(plan, event.reversion, complete=injection in self._complete)
             case RevertFailed():
                 self._undo_failures.labels(plan.fault).inc()
             case _:
                 pass
 
+    def _show(self, fault: str, target: str, injections: int, due_s: float) -> None:
+        self._active.labels(fault, target).set(injections > 0)
+        self._deadline.labels(fault, target).set(due_s)
+
     def _judged(self, injection: str, plan: Plan, event: Judged) -> None:
         if not event.revised:
             self._finished.labels(plan.experiment or MANUAL, event.judgement.verdict.value).inc()
             self._measured(plan, event.judgement)
         if event.judgement.verdict is not Verdict.UNDO_FAILED:
+            self._in_force.end(plan)  # no more is heard of it: its undo may have been another process's
             del self._plans[injection]
             self._complete.discard(injection)
 
@@ -201,10 +204,9 @@ class Metrics(Families):
         for left in outstanding:
             plan = left.plan
             self._plans[plan.injection] = plan
-            self._active.labels(plan.fault, plan.target).set(1)
             wait_s = left.undo.wait_s if left.undo else 0.0
             due_s = left.deadline.wall_s if left.deadline else plan.planned_at.wall_s + plan.duration_s
-            self._deadline.labels(plan.fault, plan.target).set(due_s + wait_s)
+            self._in_force.begin(plan, due_s + wait_s)
 
     def skipped(self, reason: str) -> None:
         """Count a scheduled occurrence that was skipped."""
