@@ -89,9 +89,15 @@ class ErrorBudget:
     query: str | None = None
 
     def question(self, target: str) -> str:
-        """Return the query for one target."""
+        """Return the query for one target: every look of the window counts once.
+
+        A daemon that was replaced is another series. The mean of each series' own mean would give the first
+        minutes of a new one the weight of the week before.
+        """
         if self.query is not None:
             return self.query.replace("$target", target).replace("$window", self.window)
         if self.probe is not None:
-            return f'avg_over_time(chaosd_probe_success{{probe="{self.probe}",target="{target}"}}[{self.window}])'
-        return f'avg_over_time(chaosd_steady_state{{target="{target}"}}[{self.window}])'
+            looks = f'chaosd_probe_success{{probe="{self.probe}",target="{target}"}}[{self.window}]'
+        else:
+            looks = f'chaosd_steady_state{{target="{target}"}}[{self.window}]'
+        return f"sum(sum_over_time({looks})) / sum(count_over_time({looks}))"

@@ -37,7 +37,7 @@ OVERVIEW = (
                 "Steady targets",
                 "percentunit",
                 "Share of the targets that are steady now.",
-                q(f"avg(chaosd_steady_state{{{T}}})"),
+                q(f"avg(min by (target) (chaosd_steady_state{{{T}}}))"),  # a target of two instances is one
                 width=4,
                 height=4,
                 extra={"max": 1},
@@ -136,7 +136,12 @@ OVERVIEW = (
                 "Steady share of the last day",
                 "percentunit",
                 "Time in which each target was steady, and of how much of the day anybody knows: a share of that.",
-                q(f"avg by (target) (target:chaosd_steady_state:avg1d{{{T}}})", "{{target}}"),
+                q(
+                    # every scrape counts once, whichever job and instance it was of
+                    f"sum by (target) (sum_over_time(chaosd_steady_state{{{T}}}[1d])) "
+                    f"/ sum by (target) (count_over_time(chaosd_steady_state{{{T}}}[1d]))",
+                    "{{target}}",
+                ),
                 q(f"max by (target) (target:chaosd_steady_state:coverage1d{{{T}}})", "{{target}}: observed"),
                 extra={"max": 1},
                 steps=((None, RED), (0.95, ORANGE), (0.99, GREEN)),

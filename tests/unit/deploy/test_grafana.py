@@ -172,6 +172,24 @@ SHOWN = (
         {f"chaosd_pending_undo{{{IN_A}}}": "0", f"chaosd_pending_undo{{{IN_B}}}": "NaN"},
         math.nan,
     ),
+    ("Steady targets", {}, None),
+    (
+        "Steady targets",
+        {
+            f'chaosd_steady_state{{{IN_A}, target="editor"}}': "0",
+            f'chaosd_steady_state{{{IN_B}, target="editor"}}': "1",
+            f'chaosd_steady_state{{{IN_B}, target="shop"}}': "1",
+        },
+        0.5,
+    ),
+    (
+        "Steady share of the last day",  # of eight looks two were bad, all of them by one that is gone
+        {
+            f'chaosd_steady_state{{{IN_A}, target="editor"}}': "0 0 stale",
+            'chaosd_steady_state{job="other", instance="b", target="editor"}': "1",
+        },
+        0.75,
+    ),
     ("Past their deadline", {}, None),
     ("Past their deadline", {f"chaosd_fault_active{{{IN_A}, {LOCK}}}": "0"}, 0),
     (
@@ -195,7 +213,10 @@ def test_what_a_panel_shows_where_nobody_tells_or_one_cannot(
     asked = f"count(({expr}) != ({expr}))" if unknown else f"sum({expr})"
     case = {
         "interval": "1m",
-        "input_series": [{"series": name, "values": " ".join([value] * 6)} for name, value in told.items()],
+        "input_series": [
+            {"series": name, "values": value if " " in value else " ".join([value] * 6)}
+            for name, value in told.items()
+        ],
         "promql_expr_test": [{"expr": asked, "eval_time": "5m", "exp_samples": expected}],
     }
     (tmp_path / "case.yml").write_text(yaml.safe_dump({"tests": [case]}))

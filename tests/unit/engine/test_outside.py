@@ -218,7 +218,8 @@ def test_a_query_is_quoted_in_the_address() -> None:
 
 def test_the_error_budget_asks_for_the_target_s_own_share(world: Any) -> None:
     budget = ErrorBudget(objective=0.99, prometheus=SERVER)
-    query = 'avg_over_time(chaosd_steady_state{target="t"}[7d])'
+    looks = 'chaosd_steady_state{target="t"}[7d]'
+    query = f"sum(sum_over_time({looks})) / sum(count_over_time({looks}))"
     answers(world, query, series("0.98"))
     assert outside(world, GuardSetting(error_budget=budget)).steady_share("t") == 0.98
     answers(world, query, series("0.98", "0.99"))
@@ -230,7 +231,8 @@ def test_the_error_budget_asks_for_the_target_s_own_share(world: Any) -> None:
 
 def test_the_error_budget_s_question_may_be_another() -> None:
     about = ErrorBudget(objective=0.9, prometheus=SERVER, window="1h", probe="p")
-    assert about.question("t") == 'avg_over_time(chaosd_probe_success{probe="p",target="t"}[1h])'
+    looks = 'chaosd_probe_success{probe="p",target="t"}[1h]'
+    assert about.question("t") == f"sum(sum_over_time({looks})) / sum(count_over_time({looks}))"
     own = ErrorBudget(objective=0.9, prometheus=SERVER, query='good{t="$target"}[$window]')
     assert own.question("t") == 'good{t="t"}[7d]'
 
