@@ -78,7 +78,8 @@ class Mark:
 class NoticeReader:
     """Turns the events of each injection into notices and marks; remembers what is under way. Not thread-safe.
 
-    An undo that fails again and again for the same reason is told once.
+    An undo that fails again and again for the same reason is told once; of one that a person has settled nothing
+    more is.
     """
 
     def __init__(self) -> None:
@@ -112,23 +113,33 @@ class NoticeReader:
                 yield Mark(plan=plan, begin_s=event.started.wall_s)
                 if event.error is None:
                     yield Notice(news=News.INJECTED, plan=plan, at_s=event.finished.wall_s)
-            case Reverted(finished=at) | Settled(at=at):
-                begun_s = self._begun.pop(injection, None)
-                if begun_s is not None:
-                    yield Mark(plan=plan, begin_s=begun_s, end_s=at.wall_s)
+            case Reverted(finished=at):
+                yield from self._over(injection, plan, at.wall_s)
+            case Settled(at=at):
+                yield from self._over(injection, plan, at.wall_s)
+                del self._plans[injection]  # its verdict, undo-failed for another reason, would page who closed it
+                self._failed.pop(injection, None)
             case Judged():
-                before, why = self._failed.pop(injection, None), _why(event.judgement)
-                failed = event.judgement.verdict is Verdict.UNDO_FAILED
-                if failed:
-                    self._failed[injection] = why
-                else:
-                    del self._plans[injection]
-                if before is not None and not failed:
-                    yield _judged(News.UNDONE, plan, event)
-                if event.judgement.verdict in _OF and not (failed and before == why):
-                    yield _judged(_OF[event.judgement.verdict], plan, event)
+                yield from self._judged(injection, plan, event)
             case _:
                 pass
+
+    def _over(self, injection: str, plan: Plan, end_s: float) -> Iterable[Mark]:
+        begun_s = self._begun.pop(injection, None)
+        if begun_s is not None:
+            yield Mark(plan=plan, begin_s=begun_s, end_s=end_s)
+
+    def _judged(self, injection: str, plan: Plan, event: Judged) -> Iterable[Notice]:
+        before, why = self._failed.pop(injection, None), _why(event.judgement)
+        failed = event.judgement.verdict is Verdict.UNDO_FAILED
+        if failed:
+            self._failed[injection] = why
+        else:
+            del self._plans[injection]
+        if before is not None and not failed:
+            yield _notice(News.UNDONE, plan, event)
+        if event.judgement.verdict in _OF and not (failed and before == why):
+            yield _notice(_OF[event.judgement.verdict], plan, event)
 
 
 def _why(judged: Judgement) -> tuple[str, ...]:
@@ -136,7 +147,7 @@ def _why(judged: Judgement) -> tuple[str, ...]:
     return tuple(re.sub(r"\d+", "#", reason) for reason in judged.reasons)
 
 
-def _judged(news: News, plan: Plan, event: Judged) -> Notice:
+def _notice(news: News, plan: Plan, event: Judged) -> Notice:
     judged = event.judgement
     return Notice(
         news=news,

@@ -119,6 +119,16 @@ def test_an_undo_that_failed_is_told(bench: Bench) -> None:
     assert any("cannot reach the lamp" in reason for reason in told["reasons"]), told
 
 
+def test_who_settles_a_failed_undo_is_not_told_of_it_anew(bench: Bench) -> None:
+    with receiving() as them:
+        telling(bench, to(them, on=("undo-failed", "injected")))
+        bench.run(broken="revert")
+        bench.kit.control.settle("inj-0", by="ann", because="restored by hand")
+        bench.run(heals=True)  # told in their order: what comes after it is next
+        heard = [them.next().body["id"] for _ in range(3)]
+    assert heard == ["inj-0/injected", "inj-0/undo-failed", "inj-1/injected"]
+
+
 def test_a_cloud_event_has_what_the_specification_wants(bench: Bench) -> None:
     with receiving() as them:
         telling(bench, to(them, "cloudevents", on=("injected",)))

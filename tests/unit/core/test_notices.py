@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.core.events import Injection, Judged, Judgement, Proposed, Verdict
+from daemon.core.events import Injected, Injection, Judged, Judgement, Proposed, Settled, Verdict
 from daemon.core.model import Instant
-from daemon.core.notices import News, Notice, NoticeReader
+from daemon.core.notices import Mark, News, Notice, NoticeReader
 from tests.integration.test_journal import PLAN
 
 FAILED = Judgement(verdict=Verdict.UNDO_FAILED, reasons=("the fault could not be taken back: 28 bytes left",))
@@ -46,6 +46,18 @@ def test_an_undo_that_succeeds_after_all_is_told_whatever_the_verdict(verdict: V
     assert told(reader, at(1, FAILED, revised=False)) == [News.UNDO_FAILED]
     assert told(reader, at(2, Judgement(verdict=verdict, reasons=()))) == [News.UNDONE]
     assert told(begun(), at(1, Judgement(verdict=verdict, reasons=()), revised=False)) == []
+
+
+@pytest.mark.parametrize("before", [[], [at(1, FAILED, revised=False)]], ids=["not judged yet", "judged"])
+def test_of_a_case_that_a_person_closed_nothing_more_is_told(before: list[Judged]) -> None:
+    reader = begun()
+    told(reader, *before)
+    reader.take(PLAN.injection, Injected(started=Instant(0, 0), finished=Instant(0, 0)))
+    marks = reader.take(PLAN.injection, Settled(at=Instant(2, 2), by="ann", because="restored by hand"))
+    assert [(type(one), getattr(one, "end_s", None)) for one in marks] == [(Mark, 2)], "Grafana's region ends"
+    closed = Judgement(verdict=Verdict.UNDO_FAILED, reasons=("settled by ann: restored by hand",))
+    assert told(reader, at(2, closed, revised=bool(before))) == []
+    assert reader._plans == reader._failed == reader._begun == {}
 
 
 def test_who_is_told_of_a_failed_undo_is_told_of_its_success() -> None:
