@@ -6,7 +6,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from daemon.core import blast
+from daemon.core import blast, overlap
 from daemon.core.model import Resource
 from daemon.core.settings import GuardSetting
 
@@ -33,7 +33,7 @@ class Facts:
     ``disturbed`` counts the tasks of the target that active injections have disturbed, ``disturbs`` those that this
     one is going to. ``disturbed_s`` is today's disturbed time of the target, this one's duration not included.
     ``names`` are all names the target's parts go by. ``levers``, ``stops`` and ``steady_share`` (0 to 1) come from
-    outside and are empty or None where no rule asks for them.
+    outside and are empty or None where no rule asks for them. ``overlaps`` is the injection that holds the victim.
     """
 
     now: datetime
@@ -56,6 +56,7 @@ class Facts:
     stops: Mapping[str, Answer] = field(default_factory=dict)
     steady_share: float | Unanswered | None = None
     drifted: Answer = None
+    overlaps: str | None = None
 
     @property
     def tagged(self) -> str:
@@ -144,9 +145,8 @@ def _drifted(facts: Facts, _: GuardSetting) -> str | None:
 
 
 def _unresolved(facts: Facts, _: GuardSetting) -> str | None:
-    if not facts.unresolved:
-        return None
-    return f"the undo of {', '.join(facts.unresolved)} is unresolved; run `chaosd recover`"
+    left = facts.unresolved
+    return f"the undo of {', '.join(left)} is unresolved; run `chaosd recover`" if left else None
 
 
 def _max_active(facts: Facts, rules: GuardSetting) -> str | None:
@@ -186,17 +186,15 @@ def _blackouts(facts: Facts, rules: GuardSetting) -> str | None:
 
 
 def _min_healthy_tasks(facts: Facts, rules: GuardSetting) -> str | None:
-    healthy = facts.healthy_tasks
-    if healthy is None or not rules.min_healthy_tasks:
+    healthy, keep = facts.healthy_tasks, rules.min_healthy_tasks
+    if healthy is None or not keep:
         return None
     if isinstance(healthy, Unanswered):
         return f"the healthy tasks of {facts.target} are unknown: {healthy.reason}"
     # A task whose process is stopped runs for ECS, so what others have disturbed is no spare one, healthy or not.
-    if healthy - facts.disturbed - facts.disturbs >= rules.min_healthy_tasks:
+    if healthy - facts.disturbed - facts.disturbs >= keep:
         return None
-    return (
-        f"{healthy} tasks of {facts.target} are healthy{_already(facts)} and {rules.min_healthy_tasks} must stay so"
-    )
+    return f"{healthy} tasks of {facts.target} are healthy{_already(facts)} and {keep} must stay so"
 
 
 def _max_percent(facts: Facts, rules: GuardSetting) -> str | None:
@@ -275,6 +273,7 @@ RULES: Mapping[str, Rule] = {
     "unresolved-undo": _unresolved,
     "max-active": _max_active,
     "max-active-per-target": _max_active_per_target,
+    "overlap": lambda facts, _: overlap.objection(facts.overlaps),
     "max-per-day": _max_per_day,
     "max-disturbed-time": _max_disturbed_time,
     "min-gap": _min_gap,
@@ -288,7 +287,7 @@ RULES: Mapping[str, Rule] = {
     "error-budget": _error_budget,
 }
 OTHERS = (
-    "unreachable", "iam", "overlap", "misfire", "target-absent", "percent-rounds-to-zero", "locked", "changed",
+    "unreachable", "iam", "misfire", "target-absent", "percent-rounds-to-zero", "locked", "changed",
     "moved", "max-receives", "own-process", "own-task", "permission", "not-ours", "unsupported",
 )  # fmt: skip
 

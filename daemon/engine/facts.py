@@ -1,17 +1,17 @@
 """Gathers what the guard's rules look at; a question that fails becomes ``Unanswered``, never a guess."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from functools import partial
 from typing import Protocol, TypeVar
 
-from daemon.core import blast, disturbed_time
+from daemon.core import blast, disturbed_time, overlap
 from daemon.core.cloud import Service
 from daemon.core.errors import ChaosdError
 from daemon.core.events import Injection, State
 from daemon.core.guard import Answer, Facts, Unanswered
-from daemon.core.model import Instant, Resource
+from daemon.core.model import Instant, Json, Resource
 from daemon.core.seams import World
 from daemon.core.settings import GuardSetting
 from daemon.core.target import Target
@@ -41,7 +41,7 @@ class Asked:
     """Whom the facts are for: ``own`` is the injection itself, so that it does not stand in its own way.
 
     ``disturbs`` is how many tasks it would disturb, at least one while that is not known yet. ``workload``: a
-    scenario sends its messages beside it. ``queues`` are those that its undo record names.
+    scenario sends its messages beside it. ``victim`` and ``queues`` are what its undo record names.
     """
 
     own: str = ""
@@ -50,6 +50,7 @@ class Asked:
     drifted: Answer = None
     workload: bool = False
     queues: tuple[str, ...] = ()
+    victim: Mapping[str, Json] = field(default_factory=dict)
 
 
 def gather(  # noqa: PLR0913  each is one witness
@@ -87,6 +88,7 @@ def gather(  # noqa: PLR0913  each is one witness
         disturbs=request.disturbs,
         duration_s=request.duration_s,
         drifted=request.drifted,
+        overlaps=_overlaps(past, request),
     )
     if rules.max_disturbed_s_per_day is not None:
         spent_s = _disturbed_s(target.name, past, midnight, world.clock.instant(), request.own)
@@ -99,6 +101,11 @@ def _unresolved(past: Past, target: str, running: set[str]) -> tuple[str, ...]:
     return tuple(
         i.plan.injection for i in left if i.state is State.REVERT_FAILED or i.plan.injection not in running
     )
+
+
+def _overlaps(past: Past, request: Asked) -> str | None:
+    left = (i for i in past.outstanding() if i.plan.injection != request.own)
+    return overlap.first(request.victim, {i.plan.injection: i.undo.victim for i in left if i.undo})
 
 
 def _last_s_ago(past: Past, now: datetime) -> float | None:

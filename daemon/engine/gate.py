@@ -37,6 +37,7 @@ class Gate:
             drifted=drifted(before, now) if undo else None,
             workload=proposed.workload is not None,
             queues=_queues(undo) if undo else (),
+            victim=undo.victim if undo else {},
         )
         facts = gather(
             target,

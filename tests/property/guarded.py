@@ -55,7 +55,9 @@ settings = st.builds(
     blackouts=st.just(()) | st.just((Blackout.parse("2026-11-25/2026-11-26"),)),
 )
 SAYINGS = ("lever", "stop", "share", "tags", "file", "halt")
-EVENTS = (*SAYINGS, "scale", "drift", "undo")
+EVENTS = (*SAYINGS, "scale", "drift", "undo", "overlap")
+SERVICE = 0
+"""Among what an injection holds: the service of its target; the others are pids, which targets share."""
 
 
 class Book:
@@ -107,6 +109,7 @@ class Guarded(RuleBasedStateMachine):
         self.before: dict[str, Any] = {}
         self.touches: dict[str, Resource] = {}
         self.struck: dict[str, int] = {}
+        self.held: dict[str, set[Any]] = {}
         self.setting = GuardSetting()
 
     # --- what the guard sees -----------------------------------------------------------------------------
@@ -129,7 +132,7 @@ class Guarded(RuleBasedStateMachine):
             raise UnreachableError("SQS does not answer")
         return self.tags
 
-    def _facts(self, name: str, *, disturbs: int = 1, drift: Any = None) -> guard.Facts:
+    def _facts(self, name: str, **known: Any) -> guard.Facts:
         plan = self.book.entries[name].plan if name in self.book.entries else self.asked
         clock = SimpleNamespace(now=lambda: datetime.fromtimestamp(self.wall_s, UTC), instant=lambda: self.now)
         world: Any = SimpleNamespace(
@@ -149,8 +152,12 @@ class Guarded(RuleBasedStateMachine):
             world=world,
             rules=self.setting,
             outside=outside,
-            asked=Asked(own=name, duration_s=plan.duration_s, disturbs=disturbs, drifted=drift),
+            asked=Asked(own=name, duration_s=plan.duration_s, **known),
         )
+
+    def _victim(self, target: str, tasks: int, holds: set[int]) -> dict[str, Any]:
+        service = {"cluster": "c", "service": f"{target}-service"} if SERVICE in holds else {}
+        return {"tasks": ["t"] * tasks, "pids": sorted(holds - {SERVICE}), **service}
 
     def _who(self, target: str) -> Any:
         found = self.generation[target]
@@ -175,21 +182,25 @@ class Guarded(RuleBasedStateMachine):
             self._refuse(name, answer)
 
     @precondition(lambda self: self._in(State.PROPOSED))
-    @rule(data=st.data(), tasks=st.integers(1, 4))
-    def strike(self, data: st.DataObject, tasks: int) -> None:
+    @rule(data=st.data(), tasks=st.integers(1, 4), holds=st.sets(st.integers(SERVICE, 3), max_size=2))
+    def strike(self, data: st.DataObject, tasks: int, holds: set[int]) -> None:
         name = data.draw(st.sampled_from(self._in(State.PROPOSED)))
         plan = self.book.entries[name].plan
         if self.touches[name] not in {Resource.ECS, Resource.PROCESS}:
             tasks = 1
         drift = drifted(self.before[name], self._who(plan.target))
-        answer: Any = guard.check(self._facts(name, disturbs=tasks, drift=drift), self.setting)
+        holds = holds if "overlap" in self.happens else set()
+        victim = self._victim(plan.target, tasks, holds)
+        known = self._facts(name, disturbs=tasks, drifted=drift, victim=victim)
+        answer: Any = guard.check(known, self.setting)
         if not self.asks_twice:
             answer = Permit()
         if isinstance(answer, Refusal):
             self._refuse(name, answer)
             return
         self._nothing_is_exceeded(name, tasks)
-        undo = Undo(fault="f", mode="m", victim={"tasks": ["t"] * tasks}, actions=(), data={})
+        self._nobody_else_holds(name, {(plan.target if one == SERVICE else one) for one in holds})
+        undo = Undo(fault="f", mode="m", victim=victim, actions=(), data={})
         self.book.entries[name] = replace(
             self.book.entries[name],
             undo=undo,
@@ -313,6 +324,12 @@ class Guarded(RuleBasedStateMachine):
             assert self.tags not in ({"ok": "no"}, UNANSWERED)
         if self.setting.allow.queues and self.touches[name] is Resource.QUEUE:
             assert target != "d"
+
+    def _nobody_else_holds(self, name: str, holds: set[Any]) -> None:
+        for other, held in self.held.items():
+            if self.book.entries[other].state in {State.INJECTED, State.REVERT_FAILED}:
+                assert not held & holds, "its undo would restore what the other has made"
+        self.held[name] = holds
 
     def _time_is_not_exceeded(self, name: str, target: str) -> None:
         most_s = self.setting.max_disturbed_s_per_day

@@ -123,6 +123,7 @@ FOCUS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "unresolved-undo": _focus("undo"),
     "max-active": _focus(max_active=2),
     "max-active-per-target": _focus(max_active_per_target=1),
+    "overlap": _focus("overlap", "undo"),
     "max-per-day": _focus(max_per_day=2),
     "max-disturbed-time": _focus(max_disturbed_s_per_day=400.0),
     "min-gap": _focus(min_gap_s=60.0),
