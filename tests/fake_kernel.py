@@ -14,6 +14,7 @@ from daemon.ports.files import LocalFiles
 MIB = 1 << 20
 UNLIMITED_FILES = {
     "cpu.cfs_quota_us": "-1",
+    "cpu.cfs_period_us": "100000",
     "cpu.max": "max 100000",
     "memory.limit_in_bytes": "9223372036854771712",
     "memory.max": "max",

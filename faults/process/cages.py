@@ -5,7 +5,7 @@ forbids processes above groups that have limits: there it is set in their own gr
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from daemon.core.cgroups import Cgroup
@@ -24,7 +24,7 @@ class Bound:
     """One limit: its controller, its file in versions 1 and 2, its value in a group.
 
     ``key`` names the line in a file of many lines, ``unbound`` is what that line would read without a limit: then
-    the kernel shows no line at all.
+    the kernel shows no line at all. ``beside`` are files of version 1 without which the value means something else.
     """
 
     controller: str
@@ -32,11 +32,15 @@ class Bound:
     value: Callable[[Cgroup], str]
     key: str = ""
     unbound: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cage:
-    """One group that bounds processes. ``home`` is theirs, ``path`` has the limit; ``was``: that of their own."""
+    """One group that bounds processes. ``home`` is theirs, ``path`` has the limit; ``was``: that of their own.
+
+    ``beside`` is written before the limit, in a group of ours alone: it goes with the group.
+    """
 
     kind: str
     home: str
@@ -47,6 +51,7 @@ class Cage:
     key: str
     unbound: str
     inside: tuple[Mapping[str, Any], ...]
+    beside: Mapping[str, str] = field(default_factory=dict)  # an undo record of an older chaosd has none
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> "Cage":
@@ -97,6 +102,7 @@ def _cage(order: Order, world: World, own: Cgroup, inside: Sequence[Process], bo
         key=bound.key,
         unbound=bound.unbound,
         inside=tuple(written(inside)),
+        beside=dict(bound.beside) if child else {},
     )
 
 
@@ -117,8 +123,11 @@ def said(cages: Sequence[Mapping[str, Any]]) -> list[str]:
     for cage in map(Cage.of, cages):
         pids = ", ".join(str(one["pid"]) for one in cage.inside)
         begin = f"make the control group {cage.path} and " if cage.kind == CHILD else f"in {cage.path} "
+        values = " and ".join(
+            f"{file} to {value}" for file, value in (*cage.beside.items(), (cage.file, cage.value))
+        )
         end = f", move process {pids} into it" if cage.kind == CHILD else f" (was {cage.was}), for process {pids}"
-        lines.append(f"{begin}set {cage.file} to {cage.value}{end}")
+        lines.append(f"{begin}set {values}{end}")
     return lines
 
 
@@ -133,7 +142,8 @@ def bind(cages: Sequence[Mapping[str, Any]], world: World, stop: Flag, done: str
             world.cgroups.write(cage.path, cage.file, cage.value)
             continue
         world.cgroups.make(cage.path)
-        world.cgroups.write(cage.path, cage.file, cage.value)
+        for file, value in (*cage.beside.items(), (cage.file, cage.value)):
+            world.cgroups.write(cage.path, file, value)
         for one in read(cage.inside):
             if world.processes.alive(one):
                 world.cgroups.join(cage.path, one.pid)

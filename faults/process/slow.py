@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from daemon.core.calls import NONE, Call
+from daemon.core.errors import RefusedError
 from daemon.core.model import Mode, Order, Outcome, Resource, Reversion, Undo
 from daemon.core.parameters import parameter
 from daemon.core.seams import Flag, Process, World
@@ -15,6 +16,7 @@ from faults.process.victims import Chosen, another_boot, going_on, named, read, 
 _DONE = "nothing slowed"
 _US = 1_000_000
 _PERCENT = 100
+_LEAST_US = 1000  # the kernel takes no shorter quota
 LATER_S = 60.0  # a holder ends by itself so long after the fault should have been over
 
 
@@ -46,20 +48,33 @@ class ProcessSlow(Chosen):
     period: float = parameter(0.1, "how often it gets its share", unit="s", least=0.01, most=1.0)
 
     def prepare(self, order: Order, world: World) -> Undo:
-        """Choose victims and means; raises RefusedError where control groups cannot be used, or are shared."""
+        """Choose victims and means; raises RefusedError where control groups cannot be used, or are shared.
+
+        The same for a quota that is too short for the kernel.
+        """
+        bound = self._bound() if self.mode == "quota" else None
         victims = self.victims(order, world, _DONE)
         going_on(victims, world, _DONE)
-        if self.mode == "duty":
+        if bound is None:
             return self._duty(order, world, victims)
-        quota = f"{round(self.period * _US * self.percent / _PERCENT)}"
-        period = f"{round(self.period * _US)}"
-        bound = cages.Bound(
+        planned = cages.plan(order, world, victims, bound, _DONE)
+        return self._undo(victims, cages.said(planned), world, {"cages": planned})
+
+    def _bound(self) -> cages.Bound:
+        quota, period = round(self.period * _US * self.percent / _PERCENT), round(self.period * _US)
+        if quota < _LEAST_US:
+            raise RefusedError(
+                f"{_DONE}: {self.percent:g} % of each {self.period:g} s is a quota of {quota} µs, and the kernel "
+                f"takes none below {_LEAST_US} µs",
+                rule="cgroup",
+                hint=f"set period to {_LEAST_US * _PERCENT / _US / self.percent:.3g} s or more, or percent higher",
+            )
+        return cages.Bound(
             controller="cpu",
             files=("cpu.cfs_quota_us", "cpu.max"),
-            value=lambda own: quota if own.version == 1 else f"{quota} {period}",
+            value=lambda own: f"{quota}" if own.version == 1 else f"{quota} {period}",
+            beside={"cpu.cfs_period_us": f"{period}"},
         )
-        planned = cages.plan(order, world, victims, bound, _DONE)
-        return self._undo(victims, cages.said(planned), world, {"cages": planned, "period": period})
 
     def _duty(self, order: Order, world: World, victims: Sequence[Process]) -> Undo:
         whom = [f"{one.pid}:{one.started_s:.2f}" for one in victims]

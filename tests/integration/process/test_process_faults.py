@@ -341,6 +341,29 @@ def test_a_quota_holds_the_worker_and_what_it_starts_and_leaves_no_group(world: 
 
 
 @as_root
+@pytest.mark.parametrize(
+    ("percent", "period", "quota"), [(10, 1.0, "100000"), (50, 0.01, "5000"), (1, 0.1, "1000")]
+)
+def test_the_kernel_takes_the_period_and_its_quota(
+    world: LocalWorld, mark: str, percent: float, period: float, quota: str
+) -> None:
+    with child(BUSY, mark):
+        (process,) = world.processes.find(match=mark)
+        if world.cgroups.of(process, "cpu").version != 1:
+            pytest.skip("no control groups of version 1")
+        fault = ProcessSlow(mode="quota", percent=percent, period=period)
+        undo = stored(fault.prepare(order(mark, injection=mark), world))
+        (cage,) = undo.data["cages"]
+        ProcessSlow.inject(undo, world, GO)
+        try:
+            assert world.cgroups.read(cage["path"], "cpu.cfs_period_us") == f"{round(period * 1_000_000)}"
+            assert world.cgroups.read(cage["path"], "cpu.cfs_quota_us") == quota
+        finally:
+            assert ProcessSlow.revert(undo, world).outcome is Outcome.RESTORED
+        assert not Path(cage["path"]).exists()
+
+
+@as_root
 def test_a_memory_limit_kills_who_asks_for_more_and_nobody_else(world: LocalWorld, mark: str) -> None:
     greedy = "import sys; print('ready', flush=True); sys.stdin.readline(); x = b'x' * (200 << 20); print(len(x))"
     words = [sys.executable, "-c", greedy, mark]

@@ -20,6 +20,7 @@ TARGET = Target(name="editor", processes=Processes(match="worker"), disk=Disk(pa
 HOME = "/cg/home"
 KINDS = [
     (ProcessSlow(mode="quota", percent=20), "cpu.max", "20000 100000"),
+    (ProcessSlow(mode="quota", percent=10, period=1.0), "cpu.max", "100000 1000000"),
     (MemoryPressure(mode="limit", headroom=64), "memory.max", str(164 * MIB)),
     (DiskSlow(rate=4), "io.max", "8:0 rbps=max wbps=4096 riops=max wiops=max"),
     (DiskSlow(mode="read", rate=8), "io.max", "8:0 rbps=8192 wbps=max riops=max wiops=max"),
@@ -53,6 +54,46 @@ def test_version_2_limits_the_worker_s_own_group_and_gives_it_back(
     again = fault.revert(undo, world)
     assert (again.outcome, again.idle) == (Outcome.UNTOUCHED, True)
     assert "no limit of ours was in force" in again.detail
+
+
+def test_version_1_gets_the_period_before_the_quota_that_is_a_share_of_it(world: FakeWorld) -> None:
+    world.cgroups.version = 1
+    before, written = world.cgroups.state(), []
+    write = world.cgroups.write
+
+    def noting(path: str, name: str, value: str) -> None:
+        written.append((name, value))
+        write(path, name, value)
+
+    world.cgroups.write = noting  # type: ignore[method-assign]
+    undo = prepare(ProcessSlow(mode="quota", percent=10, period=1.0), world)
+    assert "set cpu.cfs_period_us to 1000000 and cpu.cfs_quota_us to 100000, move process" in undo.actions[0]
+    ProcessSlow.inject(undo, world, Switch())
+    assert written == [("cpu.cfs_period_us", "1000000"), ("cpu.cfs_quota_us", "100000")]
+    assert ProcessSlow.revert(undo, world).outcome is Outcome.RESTORED
+    assert world.cgroups.state() == before
+
+
+def test_a_quota_that_an_older_chaosd_recorded_is_taken_back_too(world: FakeWorld) -> None:
+    world.cgroups.version = 1
+    before = world.cgroups.state()
+    undo = prepare(ProcessSlow(mode="quota"), world)
+    for cage in undo.data["cages"]:
+        del cage["beside"]
+    ProcessSlow.inject(undo, world, Switch())
+    assert ProcessSlow.revert(undo, world).outcome is Outcome.RESTORED
+    assert world.cgroups.state() == before
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_quota_that_is_too_short_for_the_kernel_is_refused(world: FakeWorld, version: int) -> None:
+    world.cgroups.version = version
+    with pytest.raises(RefusedError, match="quota of 999 µs, and the kernel takes none below 1000 µs") as refused:
+        prepare(ProcessSlow(mode="quota", percent=9.99, period=0.01), world)
+    assert refused.value.rule == "cgroup"
+    assert "set period to 0.01 s or more" in (refused.value.hint or "")
+    prepare(ProcessSlow(mode="quota", percent=10, period=0.01), world)
+    prepare(ProcessSlow(mode="duty", percent=1, period=0.01), world)
 
 
 @pytest.mark.parametrize("fault", [ProcessSlow(), MemoryPressure()])
