@@ -32,6 +32,7 @@ from daemon.engine.parts import Parts
 from daemon.engine.prober import Lookout
 from daemon.engine.recorder import Recorder
 from daemon.engine.reverter import Reverter
+from daemon.ports.files import LocalFiles
 from daemon.ports.journal import Journal
 from tests.fakes import Death, FakeWorld
 
@@ -219,7 +220,7 @@ class Kit:
     clock: Any = None
 
     def __post_init__(self) -> None:
-        self.world: Any = FakeWorld(str(self.directory), clock=self.clock)
+        self.world: Any = FakeWorld(str(self.directory), files=LocalFiles(), clock=self.clock)
         self.lamp = self.lamp or Lamp(self.deadly.moment)
         self.world.lamp = self.lamp
         self.events: list[Any] = []

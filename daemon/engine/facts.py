@@ -67,7 +67,6 @@ def gather(  # noqa: PLR0913  each is one witness
     request = asked or Asked()
     now = world.clock.now()
     midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
-    started = past.started(since=midnight)
     queues = _queues(target, touches, request)
     others = (i for i in past.running() if i.plan.injection != request.own)
     running = tuple(i for i in others if i.state is not State.REFUSED)  # it only has no verdict yet
@@ -77,7 +76,7 @@ def gather(  # noqa: PLR0913  each is one witness
         touches=touches,
         halted=halted(past, outside),
         active=tuple(i.plan.target for i in running),
-        started_today=len(started),
+        started_today=len(past.started(since=midnight)),
         last_started_s_ago=_last_s_ago(past, now),
         unresolved=_unresolved(past, target.name, {i.plan.injection for i in running}),
         healthy_tasks=_healthy(target, touches, world, rules),
