@@ -8,7 +8,7 @@ from typing import Any
 from daemon.core.errors import UndoFailedError
 from daemon.core.model import Outcome
 from daemon.core.seams import FileStat, Piece, World
-from faults.git.kinds import Dress, Edit, Hold, Make, Move, Patch
+from faults.git.kinds import Dress, Edit, FileEdit, Hold, Make, Move, Patch
 from faults.git.looks import directory_now, remove
 from faults.git.records import Record, digest
 
@@ -48,12 +48,32 @@ def who_removed(record: Record, edit: Edit, world: World) -> Outcome:
     """Tell whether something we made and that is gone was removed by us."""
     if record.sentinel and world.files.lstat(record.sentinel) is not None:
         return Outcome.RESTORED
+    if _may_be_unmade(record, edit, world):
+        return Outcome.UNTOUCHED
     above = [d for d in record.directories if edit.path.startswith(f"{d.path}/")]
     if not above:  # its directory was taken away while the record was made: not by us
         return Outcome.SUPERSEDED
     nearest = max(above, key=lambda directory: len(directory.path))
     same = directory_now(world, nearest.path).mtime_ns == nearest.mtime_ns
     return Outcome.UNTOUCHED if same else Outcome.SUPERSEDED
+
+
+def _may_be_unmade(record: Record, edit: Edit, world: World) -> bool:
+    """Tell whether injecting may have died before it: then our own changes are why its directory has another time.
+
+    What was moved away from its place is away still, or another thing that we made beside it stands.
+    """
+    for other in record.edits:
+        if isinstance(other, Move):
+            if f"{edit.path}/".startswith(f"{other.path}/") and world.files.lstat(other.kept) is not None:
+                return True
+        elif other is not edit and (
+            isinstance(other, Make) or (isinstance(other, FileEdit) and other.before is None)
+        ):
+            beside = posixpath.dirname(other.path) == posixpath.dirname(edit.path)
+            if beside and world.files.lstat(other.path) is not None:
+                return True
+    return False
 
 
 def _move(_record: Record, edit: Move, world: World) -> Result:
