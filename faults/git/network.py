@@ -1,5 +1,6 @@
 """The way to the remote: an address that refuses, hangs or answers wrongly; a program that dies half-way."""
 
+import os
 import shlex
 from collections.abc import Callable
 
@@ -13,7 +14,9 @@ _REPAIR = "retry with a time limit (http.lowSpeedLimit, http.lowSpeedTime); chec
 
 
 def _address(look: Look) -> int:
-    return look.dice.randrange(*_PORTS)
+    # By the process as well: two of ours with one seed at the same time must not want the same port.
+    first, end = _PORTS
+    return first + (look.dice.randrange(end - first) + os.getpid()) % (end - first)
 
 
 def _answering(what: str, action: str) -> Callable[[Look], Scheme]:
