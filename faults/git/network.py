@@ -1,6 +1,5 @@
 """The way to the remote: an address that refuses, hangs or answers wrongly; a program that dies half-way."""
 
-import os
 import shlex
 from collections.abc import Callable
 
@@ -14,9 +13,7 @@ _REPAIR = "retry with a time limit (http.lowSpeedLimit, http.lowSpeedTime); chec
 
 
 def _address(look: Look) -> int:
-    # By the process as well: two of ours with one seed at the same time must not want the same port.
-    first, end = _PORTS
-    return first + (look.dice.randrange(end - first) + os.getpid()) % (end - first)
+    return look.dice.randrange(*_PORTS)
 
 
 def _answering(what: str, action: str) -> Callable[[Look], Scheme]:
