@@ -16,9 +16,8 @@ class InForce:
     def __init__(self, show: Callable[[str, str, int, float], None]) -> None:
         self._show = show
         self._due_s: dict[tuple[str, str], dict[str, float]] = {}
-        self._lock = (
-            Lock()
-        )  # experiments end on threads of their own: what is shown last must be what was true last
+        # Experiments end on threads of their own: what is shown last must be what was true last.
+        self._lock = Lock()
 
     def begin(self, plan: Plan, due_s: float) -> None:
         """Take an injection in, or note that it must be gone at another time."""
