@@ -11,7 +11,7 @@ from daemon.core.gitobjects import MalformedError, printable
 from daemon.core.model import EMPTY, Json, Mode, Order, Undo
 from daemon.core.seams import World
 from faults.git import place
-from faults.git.kinds import Dress, Edit, FileEdit, Hold, Make, Move, Patch
+from faults.git.kinds import Dress, Edit, FileEdit, Hold, Make, Move, Patch, creates
 from faults.git.records import Directory, Record, digest_names
 from faults.git.sight import Look
 from faults.git.victim import choose_clone, open_remote
@@ -135,7 +135,7 @@ def _record(look: Look, scheme: Scheme, world: World) -> Record:
     locks = [edit.lock for edit in edits if isinstance(edit, FileEdit) and edit.guarded]
     kept = [edit.kept for edit in edits if isinstance(edit, Move)]
     made = tuple(dict.fromkeys(path for edit in edits for path in _missing(look, edit, paths)))
-    sentinel = _sentinel(look, edits)
+    sentinel = _sentinel(look, edits, made)
     parents = dict.fromkeys(posixpath.dirname(path) for path in (*made, *changing, *kept, *locks, *sentinel))
     existing = {path: stat for path in parents if (stat := look.files.lstat(path)) is not None}
     folders = {path: stat for path, stat in existing.items() if stat.kind == "directory"}
@@ -193,14 +193,9 @@ def _changes_directory(edit: Edit) -> bool:
     return not in_place and not isinstance(edit, Hold)
 
 
-def _creates(edit: Edit) -> bool:
-    made = isinstance(edit, FileEdit) and edit.before is None
-    return made or isinstance(edit, Make) or (isinstance(edit, Patch) and bool(edit.source))
-
-
-def _sentinel(look: Look, edits: tuple[Edit, ...]) -> tuple[str, ...]:
-    """Name a file in another directory than those of the files created; none is needed when none is."""
-    created = {posixpath.dirname(edit.path) for edit in edits if _creates(edit)}
+def _sentinel(look: Look, edits: tuple[Edit, ...], made: tuple[str, ...]) -> tuple[str, ...]:
+    """Name a file in another directory than those of what is created; none is needed when nothing is."""
+    created = {posixpath.dirname(path) for path in (*made, *(edit.path for edit in edits if creates(edit)))}
     if not created:
         return ()
     gone = {edit.path for edit in edits if isinstance(edit, Move)}

@@ -147,3 +147,9 @@ class Hold:
 
 
 Edit = FileEdit | Move | Make | Dress | Patch | Hold
+
+
+def creates(edit: Edit) -> bool:
+    """Tell whether an edit makes something at a path at which nothing was."""
+    made = isinstance(edit, FileEdit) and edit.before is None
+    return made or isinstance(edit, Make) or (isinstance(edit, Patch) and bool(edit.source))

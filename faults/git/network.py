@@ -1,6 +1,7 @@
 """The way to the remote: an address that refuses, hangs or answers wrongly; a program that dies half-way."""
 
 import shlex
+import zlib
 from collections.abc import Callable
 
 from faults.git.entry import Entry, Scheme
@@ -13,7 +14,10 @@ _REPAIR = "retry with a time limit (http.lowSpeedLimit, http.lowSpeedTime); chec
 
 
 def _address(look: Look) -> int:
-    return look.dice.randrange(*_PORTS)
+    """Draw a port; by the injection as well: two of one seed at the same time must not want the same one."""
+    first, end = _PORTS
+    drawn = look.dice.randrange(end - first) + zlib.crc32(look.injection.encode())
+    return first + drawn % (end - first)
 
 
 def _answering(what: str, action: str) -> Callable[[Look], Scheme]:

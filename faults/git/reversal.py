@@ -133,7 +133,7 @@ def _clean(record: Record, world: World) -> None:
     for ballast in {path for path in left if path in record.ballast}:
         remove(record, ballast, world)  # the sentinel needs a block
         left.remove(ballast)
-    if left and record.sentinel:
+    if left:
         post(record, world)
     for path in left:
         remove(record, path, world)
@@ -141,10 +141,15 @@ def _clean(record: Record, world: World) -> None:
         if edit.guarded and ours(record, edit.lock, world):
             remove(record, edit.lock, world)
     for path in reversed(record.made):
-        found = world.files.lstat(path)
-        if found and record.made_like and found.mtime_ns == record.made_like.mtime_ns:
-            mtime_ns = recorded_mtime(record, path, world)
-            world.files.remove_directory(path, directory_mtime_ns=mtime_ns)
+        if _is_unused(record, path, world):
+            post(record, world)
+            world.files.remove_directory(path, directory_mtime_ns=recorded_mtime(record, path, world))
+
+
+def _is_unused(record: Record, path: str, world: World) -> bool:
+    """Tell whether a directory that we made never held anything."""
+    found, like = world.files.lstat(path), record.made_like
+    return found is not None and like is not None and found.mtime_ns == like.mtime_ns
 
 
 def _finish(record: Record, results: list[Result], world: World) -> None:

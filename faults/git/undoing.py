@@ -8,9 +8,9 @@ from typing import Any
 from daemon.core.errors import UndoFailedError
 from daemon.core.model import Outcome
 from daemon.core.seams import FileStat, Piece, World
-from faults.git.kinds import Dress, Edit, FileEdit, Hold, Make, Move, Patch
+from faults.git.kinds import Dress, Edit, Hold, Make, Move, Patch, creates
 from faults.git.looks import directory_now, remove
-from faults.git.records import Record, digest
+from faults.git.records import Directory, Record, digest
 
 GONE = "absent"
 
@@ -50,30 +50,32 @@ def who_removed(record: Record, edit: Edit, world: World) -> Outcome:
         return Outcome.RESTORED
     if _may_be_unmade(record, edit, world):
         return Outcome.UNTOUCHED
-    above = [d for d in record.directories if edit.path.startswith(f"{d.path}/")]
-    if not above:  # its directory was taken away while the record was made: not by us
+    nearest = _nearest(record, edit)
+    if nearest is None:  # its directory was taken away while the record was made: not by us
         return Outcome.SUPERSEDED
-    nearest = max(above, key=lambda directory: len(directory.path))
     same = directory_now(world, nearest.path).mtime_ns == nearest.mtime_ns
     return Outcome.UNTOUCHED if same else Outcome.SUPERSEDED
+
+
+def _nearest(record: Record, edit: Edit) -> Directory | None:
+    """Return the innermost directory above an edit that was there before."""
+    above = [d for d in record.directories if edit.path.startswith(f"{d.path}/")]
+    return max(above, key=lambda directory: len(directory.path), default=None)
 
 
 def _may_be_unmade(record: Record, edit: Edit, world: World) -> bool:
     """Tell whether injecting may have died before it: then our own changes are why its directory has another time.
 
-    What was moved away from its place is away still, or another thing that we made beside it stands.
+    What was moved away from its place is away still, or another thing that we made beside it, or beside the
+    directories that we made for it, stands.
     """
-    for other in record.edits:
-        if isinstance(other, Move):
-            if f"{edit.path}/".startswith(f"{other.path}/") and world.files.lstat(other.kept) is not None:
-                return True
-        elif other is not edit and (
-            isinstance(other, Make) or (isinstance(other, FileEdit) and other.before is None)
-        ):
-            beside = posixpath.dirname(other.path) == posixpath.dirname(edit.path)
-            if beside and world.files.lstat(other.path) is not None:
-                return True
-    return False
+    moved = [other for other in record.edits if isinstance(other, Move)]
+    away = [other.kept for other in moved if f"{edit.path}/".startswith(f"{other.path}/")]
+    nearest = _nearest(record, edit)
+    beside = {posixpath.dirname(edit.path), nearest.path if nearest else ""}
+    ours = (*record.made, *(other.path for other in record.edits if other is not edit and creates(other)))
+    around = [p for p in ours if posixpath.dirname(p) in beside and not edit.path.startswith(f"{p}/")]
+    return any(world.files.lstat(path) is not None for path in (*away, *around))
 
 
 def _move(_record: Record, edit: Move, world: World) -> Result:

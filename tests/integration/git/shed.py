@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -156,7 +157,9 @@ def target_of(*paths: Path | str) -> Target:
 
 
 def order_of(*paths: Path | str, seed: int = 7, allow: tuple[str, ...] | None = None) -> Order:
-    return Order(injection="inj-1", target=target_of(*paths), dice=Random(seed), allow_repositories=allow)
+    # By the process: our holders are found by the injection, and another test must not end them.
+    injection = f"inj-{os.getpid()}"
+    return Order(injection=injection, target=target_of(*paths), dice=Random(seed), allow_repositories=allow)
 
 
 def through_json(undo: Undo) -> Undo:
@@ -211,7 +214,9 @@ class Doomed:
 
     def _halfway(self, name: str, path: str, content: Any = b"", like: Any = None, **named: Any) -> None:
         """Leave what is left between two system calls of an effect: a half temporary, a directory's new time."""
-        if name == "move":
+        if name == "make_directory":
+            self._half_made_directory(path)
+        elif name == "move":
             self._half_moved(path, content)
         elif name == "patch":
             self._half_patched(path, content, like)
@@ -228,17 +233,29 @@ class Doomed:
                 os.link(named["temporary"], path)
                 self._moment()
                 Path(path).unlink()
-        elif name == "remove" and Path(path).exists():
-            content = Path(path).read_bytes()
-            Path(path).unlink()
-            self._moment()
-            Path(path).write_bytes(content)
+        elif name in ("remove", "remove_directory") and os.path.lexists(path):
+            self._half_removed(path)
 
     def _half_moved(self, path: str, destination: str) -> None:
         if Path(path).is_file() and not Path(destination).exists():
             os.link(path, destination)
             self._moment()
             Path(destination).unlink()
+
+    def _half_made_directory(self, path: str) -> None:
+        if not os.path.lexists(path):
+            Path(path).mkdir(0o700)
+            self._moment()
+            Path(path).rmdir()
+
+    def _half_removed(self, path: str) -> None:
+        """Take the name away, with the directory's time not given back yet."""
+        if Path(path).is_dir() and any(Path(path).iterdir()):
+            return
+        with TemporaryDirectory(prefix="chaosd-removed-") as aside:
+            Path(path).rename(f"{aside}/gone")
+            self._moment()
+            Path(f"{aside}/gone").rename(path)
 
     def _half_patched(self, path: str, like: Any, pieces: Any) -> None:
         """Write half of the bytes, with the file's rights and times not given back yet."""
