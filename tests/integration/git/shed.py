@@ -15,9 +15,10 @@ from daemon.core.model import Order, Undo
 from daemon.core.target import Repository, Target
 from daemon.ports.files import LocalFiles
 from daemon.ports.git import LocalGit
+from faults import CATALOGUE
 from faults.git.corrupt import GitCorrupt
 from faults.git.lock import GitLock
-from tests.fakes import Death, FakeClock, FakeWorld
+from tests.fakes import Death, FakeClock, FakeWorld, Switch
 
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
@@ -165,6 +166,14 @@ def order_of(*paths: Path | str, seed: int = 7, allow: tuple[str, ...] | None = 
 def through_json(undo: Undo) -> Undo:
     """Return the record as another process would read it from the journal."""
     return msgspec.json.decode(msgspec.json.encode(undo), type=Undo)
+
+
+def strike(family: str, mode: str, clone: Path, world: FakeWorld, **more: Any) -> tuple[Any, Undo]:
+    """Inject a mode into a clone; return its fault, which takes it back, and the undo record."""
+    kind: Any = CATALOGUE[family]
+    undo = through_json(kind(mode=mode, **more).prepare(order_of(clone), world))
+    kind.inject(undo, world, Switch())
+    return kind, undo
 
 
 _HASHED_BYTES_MAX = 64 << 20  # of a sparse file of many gigabytes

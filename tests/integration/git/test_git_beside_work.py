@@ -1,6 +1,5 @@
 """The worker goes on while a fault is there: what it wrote stays, and only our change is taken out of it."""
 
-import shutil
 import sys
 import threading
 from collections import Counter
@@ -16,37 +15,16 @@ from daemon.core.model import Order, Outcome
 from daemon.ports.clock import SystemClock
 from faults import CATALOGUE
 from tests.fakes import FakeWorld, Switch
-from tests.integration.git.shed import commit, git, order_of, run, target_of, through_json, world_of, write
+from tests.integration.git.shed import commit, git, run, strike, target_of, through_json, write
 from tests.integration.git.yard import build_small
 from tests.waiting import wait_for
 
 SHORT, LONG = 6, 200
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("beside")
-    build_small(root)
-    return root
-
-
 @pytest.fixture
-def clone(small: Path, tmp_path: Path) -> Path:
-    shutil.copytree(small, tmp_path / "here", symlinks=True)
-    git(tmp_path / "here/clone", "status")
-    return tmp_path / "here/clone"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> FakeWorld:
-    return world_of(tmp_path)
-
-
-def strike(family: str, mode: str, clone: Path, world: FakeWorld) -> tuple[Any, Any]:
-    kind: Any = CATALOGUE[family]
-    undo = through_json(kind(mode=mode).prepare(order_of(clone), world))
-    kind.inject(undo, world, Switch())
-    return kind, undo
+def clone(small_clone: Path) -> Path:
+    return small_clone
 
 
 def test_settings_of_the_worker_stay_when_ours_are_taken_out(clone: Path, world: FakeWorld) -> None:

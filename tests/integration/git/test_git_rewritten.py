@@ -1,9 +1,9 @@
 """Git itself has written anew, during the fault, what we emptied, deleted or moved: the rest still comes back."""
 
 import os
-import shutil
 import subprocess
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,46 +12,25 @@ import pytest
 
 from daemon.core.gitobjects import object_id
 from daemon.core.model import Outcome
-from faults import CATALOGUE
-from tests.fakes import Death, FakeWorld, Switch
+from tests.fakes import Death, FakeWorld
 from tests.integration.git.shed import (
     ENVIRONMENT,
     Doomed,
     commit,
     git,
-    order_of,
     run,
-    through_json,
+    strike,
     world_of,
     write,
 )
-from tests.integration.git.yard import build_small
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("rewritten")
-    build_small(root)
-    return root
 
 
 @pytest.fixture
-def clone(small: Path, tmp_path: Path) -> Path:
-    shutil.copytree(small, tmp_path / "here", symlinks=True)
-    git(tmp_path / "here/clone", "status")
-    return tmp_path / "here/clone"
+def clone(small_clone: Path) -> Path:
+    return small_clone
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> FakeWorld:
-    return world_of(tmp_path)
-
-
-def strike(mode: str, clone: Path, world: FakeWorld) -> tuple[Any, Any]:
-    kind: Any = CATALOGUE["git-corrupt"]
-    undo = through_json(kind(mode=mode).prepare(order_of(clone), world))
-    kind.inject(undo, world, Switch())
-    return kind, undo
+corrupt = partial(strike, "git-corrupt")
 
 
 def taken_back(kind: Any, undo: Any, clone: Path, world: FakeWorld) -> None:
@@ -82,7 +61,7 @@ def stash(clone: Path) -> None:
 
 def test_a_reflog_that_git_began_anew_continues_the_old_one(clone: Path, world: FakeWorld) -> None:
     before = git(clone, "reflog").splitlines()
-    kind, undo = strike("reflog-head-missing", clone, world)
+    kind, undo = corrupt("reflog-head-missing", clone, world)
     commit(clone, "meanwhile", z_txt="z\n")
     assert len(git(clone, "reflog").splitlines()) == 1
     taken_back(kind, undo, clone, world)
@@ -93,7 +72,7 @@ def test_a_reflog_that_git_began_anew_continues_the_old_one(clone: Path, world: 
 @pytest.mark.parametrize("mode", ["stash-log-missing", "stash-log-empty", "stash-missing"])
 def test_a_stash_that_git_began_anew_lies_on_top_of_the_old_one(mode: str, clone: Path, world: FakeWorld) -> None:
     before = stashes(clone)
-    kind, undo = strike(mode, clone, world)
+    kind, undo = corrupt(mode, clone, world)
     stash(clone)
     assert len(stashes(clone)) == 1
     if mode == "stash-missing":  # the ref is the worker's, and newer
@@ -111,7 +90,7 @@ def test_a_stash_that_a_worker_pushed_to_and_popped_is_there_again(
     """Git removes ref and log with the last entry that it knows of."""
     before = stashes(clone)
     os.utime(clone / ".git/logs/refs/stash", (1, 1))  # another time than the ref's, by which we know our files
-    kind, undo = strike(mode, clone, world)
+    kind, undo = corrupt(mode, clone, world)
     stash(clone)
     git(clone, "stash", "pop", "-q")
     assert not (clone / ".git/refs/stash").exists()
@@ -144,7 +123,7 @@ def test_refs_are_back_beside_those_that_git_has_packed_since(
     mode: str, command: tuple[str, ...], packed: Path, world: FakeWorld
 ) -> None:
     before, here = refs(packed), git(packed, "symbolic-ref", "HEAD")
-    kind, undo = strike(mode, packed, world)
+    kind, undo = corrupt(mode, packed, world)
     git(packed, "fetch", "-q")
     git(packed, "update-ref", here, before["refs/heads/local-only"])
     git(packed, "tag", "-a", "-m", "two", "v2", here)
@@ -160,7 +139,7 @@ def test_refs_are_back_beside_those_that_git_has_packed_since(
 
 def test_a_branch_that_was_deleted_is_back_after_git_has_packed_the_others(packed: Path, world: FakeWorld) -> None:
     before = refs(packed)
-    kind, undo = strike("ref-other-vanished", packed, world)
+    kind, undo = corrupt("ref-other-vanished", packed, world)
     git(packed, "tag", "v2")
     git(packed, "pack-refs", "--all")
     taken_back(kind, undo, packed, world)
@@ -169,7 +148,7 @@ def test_a_branch_that_was_deleted_is_back_after_git_has_packed_the_others(packe
 
 def test_refs_in_the_wrong_order_are_sorted_although_git_has_added_one(packed: Path, world: FakeWorld) -> None:
     before = refs(packed)
-    kind, undo = strike("packed-refs-unsorted", packed, world)
+    kind, undo = corrupt("packed-refs-unsorted", packed, world)
     git(packed, "tag", "v2", before["refs/heads/local-only"])
     git(packed, "pack-refs", "--all")
     taken_back(kind, undo, packed, world)
@@ -183,7 +162,7 @@ def test_a_ref_in_whose_place_the_worker_made_another_is_named_and_not_called_re
     command: tuple[str, ...], packed: Path, world: FakeWorld
 ) -> None:
     before = refs(packed)
-    kind, undo = strike("packed-refs-missing", packed, world)
+    kind, undo = corrupt("packed-refs-missing", packed, world)
     git(packed, "update-ref", "refs/x0/sub", before["refs/x0"])
     git(packed, "tag", "v2", before["refs/x0"])
     git(packed, *command)  # without --all, only what is a tag
@@ -216,7 +195,7 @@ def test_what_the_worker_sets_wins_and_everything_else_is_back(mode: str, clone:
     git(clone, "config", "--add", "remote.origin.fetch", "+refs/notes/*:refs/notes/*")
     git(clone, "config", "branch.thread-a.description", 'two \\\n "lines" ; here')
     before = settings(clone)
-    kind, undo = strike(mode, clone, world)
+    kind, undo = corrupt(mode, clone, world)
     assert settings(clone) != before
     git(clone, "config", "user.name", "X")
     git(clone, "config", "worker.says", "hello")
@@ -228,7 +207,7 @@ def test_what_the_worker_sets_wins_and_everything_else_is_back(mode: str, clone:
 
 
 def test_a_remote_that_the_worker_adds_anew_is_the_worker_s(clone: Path, world: FakeWorld) -> None:
-    kind, undo = strike("config-empty", clone, world)
+    kind, undo = corrupt("config-empty", clone, world)
     git(clone, "remote", "add", "origin", "../elsewhere.git")
     taken_back(kind, undo, clone, world)
     assert git(clone, "config", "--get-all", "remote.origin.url") == "../elsewhere.git"
@@ -247,7 +226,7 @@ def reflogs(clone: Path) -> dict[str, int]:
 @pytest.mark.parametrize("popped", [False, True])
 def test_reflogs_that_git_began_anew_continue_the_old_ones(popped: bool, clone: Path, world: FakeWorld) -> None:
     before, kept = reflogs(clone), stashes(clone)
-    kind, undo = strike("reflog-missing", clone, world)
+    kind, undo = corrupt("reflog-missing", clone, world)
     commit(clone, "meanwhile", z_txt="z\n")
     stash(clone)
     if popped:
@@ -271,7 +250,7 @@ def test_refs_are_back_beside_the_one_that_a_commit_in_flight_has_made(clone: Pa
         git_.stdin.write("start\n")
         git_.stdin.flush()
         assert git_.stdout.readline() == "start: ok\n"
-        kind, undo = strike("refs-missing", clone, world)
+        kind, undo = corrupt("refs-missing", clone, world)
         git_.stdin.write(f"update refs/heads/thread-a {before['refs/heads/thread-b']}\ncommit\n")
         git_.stdin.close()
         assert git_.wait() == 0
@@ -286,7 +265,7 @@ def test_older_values_that_git_packed_meanwhile_do_not_win_and_newer_ones_do(clo
     commit(clone, "newer than packed", z_txt="z\n")
     git(clone, "branch", "-f", "thread-b", "HEAD~2")
     before = refs(clone)
-    kind, undo = strike("refs-missing", clone, world)
+    kind, undo = corrupt("refs-missing", clone, world)
     (clone / ".git/refs").mkdir()
     git(clone, "update-ref", "refs/heads/thread-b", before["refs/heads/main"])
     git(clone, "pack-refs", "--all")
@@ -300,7 +279,7 @@ def test_what_cannot_be_put_back_is_kept_and_told(packed: bool, clone: Path, wor
     git(clone, "update-ref", "refs/x0", "HEAD")
     git(clone, "update-ref", "--create-reflog", "refs/x1", "HEAD")
     before = refs(clone)
-    kind, undo = strike("refs-missing", clone, world)
+    kind, undo = corrupt("refs-missing", clone, world)
     (clone / ".git/refs").mkdir()
     git(clone, "tag", "v1", before["refs/heads/main"])
     git(clone, "update-ref", "refs/x0/sub", before["refs/heads/main"])
@@ -322,7 +301,7 @@ def test_what_cannot_be_put_back_is_kept_and_told(packed: bool, clone: Path, wor
 @pytest.mark.parametrize("mode", ["loose-fanout-missing", "objects-missing"])
 def test_objects_are_back_beside_those_that_git_has_written_since(mode: str, clone: Path, world: FakeWorld) -> None:
     before = contents(clone)
-    kind, undo = strike(mode, clone, world)
+    kind, undo = corrupt(mode, clone, world)
     place = clone / undo.victim["path"]
     wanted = "" if mode == "objects-missing" else place.name
     (clone / ".git/objects").mkdir(exist_ok=True)
@@ -339,7 +318,7 @@ def test_objects_are_back_beside_those_that_git_has_written_since(mode: str, clo
 
 
 def test_nothing_is_joined_through_a_link(clone: Path, world: FakeWorld) -> None:
-    kind, undo = strike("reflog-missing", clone, world)
+    kind, undo = corrupt("reflog-missing", clone, world)
     elsewhere = clone.parent / "elsewhere"
     elsewhere.mkdir()
     (clone / ".git/logs").mkdir()
@@ -353,7 +332,7 @@ def test_nothing_is_joined_through_a_link(clone: Path, world: FakeWorld) -> None
 @pytest.mark.parametrize("mode", ["reflog-missing", "refs-missing"])
 def test_whoever_dies_while_joining_leaves_what_can_be_joined(mode: str, clone: Path, tmp_path: Path) -> None:
     before = refs(clone), reflogs(clone)
-    kind, undo = strike(mode, clone, world_of(tmp_path))
+    kind, undo = corrupt(mode, clone, world_of(tmp_path))
     (clone / ".git/refs").mkdir(exist_ok=True)
     git(clone, "update-ref", "-m", "meanwhile", "refs/heads/thread-b", git(clone, "rev-parse", "ORIG_HEAD"))
     (clone / ".git/logs/refs").mkdir(exist_ok=True)

@@ -4,16 +4,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
 from daemon.core.errors import UndoFailedError
-from daemon.core.model import Outcome, Undo
-from faults import CATALOGUE
+from daemon.core.model import Outcome
 from tests.e2e.journal.stage import small_disk
-from tests.fakes import FakeWorld, Switch
-from tests.integration.git.shed import commit, git, order_of, picture, run, through_json
+from tests.fakes import FakeWorld
+from tests.integration.git.shed import commit, git, order_of, picture, run, strike
 from tests.integration.git.test_git_catalogue import full_world
 from tests.integration.git.yard import build_small
 
@@ -28,13 +26,6 @@ def world(tmp_path: Path) -> FakeWorld:
     return full_world(tmp_path)
 
 
-def struck(family: str, mode: str, clone: Path, world: FakeWorld, **more: Any) -> tuple[Any, Undo]:
-    kind: Any = CATALOGUE[family]
-    undo = through_json(kind(mode=mode, **more).prepare(order_of(clone), world))
-    kind.inject(undo, world, Switch())
-    return kind, undo
-
-
 @pytest.mark.parametrize("mode", ["loose-object-truncate", "objects-missing", "packed-refs-garbage"])
 def test_what_a_linked_work_tree_shares_is_restored_when_the_tree_itself_is_gone(
     mode: str, clone: Path, world: FakeWorld
@@ -43,7 +34,7 @@ def test_what_a_linked_work_tree_shares_is_restored_when_the_tree_itself_is_gone
     linked = clone.parent / "linked"
     commit(linked, "in the linked tree", src__app_js="let a = 7;\n" * 20)
     sound = run(clone, "fsck", "--full").stdout
-    kind, undo = struck("git-corrupt", mode, linked, world)
+    kind, undo = strike("git-corrupt", mode, linked, world)
     shutil.rmtree(linked)
     shutil.rmtree(clone / ".git/worktrees/linked")
     assert kind.revert(undo, world).outcome is Outcome.RESTORED
@@ -61,7 +52,7 @@ def mounted() -> Iterator[Path]:
 def test_a_disk_that_we_filled_is_given_back(mounted: Path, world: FakeWorld) -> None:
     clone = build_small(mounted)
     before = picture(clone / ".git")
-    kind, undo = struck("git-worktree", "disk-full", clone, world)
+    kind, undo = strike("git-worktree", "disk-full", clone, world)
     with pytest.raises(OSError, match="No space left"):
         (clone / "more").write_bytes(bytes(1 << 16))
     (clone / "more").unlink()
@@ -70,7 +61,7 @@ def test_a_disk_that_we_filled_is_given_back(mounted: Path, world: FakeWorld) ->
 
 
 def test_a_process_of_ours_ends_although_the_clone_was_replaced(clone: Path, world: FakeWorld) -> None:
-    kind, undo = struck("git-remote", "http-hang", clone, world)
+    kind, undo = strike("git-remote", "http-hang", clone, world)
     (clone / ".git").rename(clone.parent / "old")
     git(clone, "init", "-q")
     assert kind.revert(undo, world).outcome is Outcome.SUPERSEDED
@@ -80,7 +71,7 @@ def test_a_process_of_ours_ends_although_the_clone_was_replaced(clone: Path, wor
 @pytest.mark.parametrize("mode", ["file-to-directory", "file-to-link"])
 def test_a_worker_that_tidies_up_does_not_throw_away_what_we_keep(mode: str, clone: Path, world: FakeWorld) -> None:
     before = git(clone, "status", "--porcelain")
-    kind, undo = struck("git-worktree", mode, clone, world)
+    kind, undo = strike("git-worktree", mode, clone, world)
     git(clone, "clean", "-fdxq")
     assert ".chaosd" not in git(clone, "status", "--porcelain", "--ignored")
     assert kind.revert(undo, world).outcome is not Outcome.UNTOUCHED
@@ -88,7 +79,7 @@ def test_a_worker_that_tidies_up_does_not_throw_away_what_we_keep(mode: str, clo
 
 
 def test_what_was_kept_and_is_lost_is_no_success(clone: Path, world: FakeWorld) -> None:
-    kind, undo = struck("git-worktree", "file-to-link", clone, world)
+    kind, undo = strike("git-worktree", "file-to-link", clone, world)
     (kept,) = (clone / ".git").glob(".chaosd-*-kept")
     kept.unlink()
     with pytest.raises(UndoFailedError, match="neither there nor at"):
@@ -99,7 +90,7 @@ def test_an_index_that_git_read_before_the_undo_and_wrote_after_it_names_nothing
     clone: Path, world: FakeWorld
 ) -> None:
     """`git commit -- FILE` reads the index before it takes its lock: what we staged may come back after it."""
-    kind, undo = struck("git-state", "dirty-staged", clone, world)
+    kind, undo = strike("git-state", "dirty-staged", clone, world)
     (clone / "theirs.txt").write_text("theirs\n")
     git(clone, "add", "theirs.txt")
     read = (clone / ".git/index").read_bytes()
@@ -112,17 +103,17 @@ def test_an_index_that_git_read_before_the_undo_and_wrote_after_it_names_nothing
 
 def test_where_nobody_wrote_the_index_what_we_made_for_it_goes(clone: Path, world: FakeWorld) -> None:
     before = picture(clone.parent)
-    kind, undo = struck("git-state", "dirty-staged", clone, world)
+    kind, undo = strike("git-state", "dirty-staged", clone, world)
     assert kind.revert(undo, world).outcome is Outcome.RESTORED
     assert picture(clone.parent) == before
 
 
 def test_what_was_taken_back_only_in_part_was_not_healed_by_the_worker(clone: Path, world: FakeWorld) -> None:
-    kind, undo = struck("git-corrupt", "config-hooks-path", clone, world)
+    kind, undo = strike("git-corrupt", "config-hooks-path", clone, world)
     git(clone, "config", "--unset", "core.hooksPath")
     reversion = kind.revert(undo, world)
     assert (reversion.outcome, reversion.partly) == (Outcome.SUPERSEDED, True), "the hook was taken away by us"
-    kind, undo = struck("git-corrupt", "config-filemode-off", clone, world)
+    kind, undo = strike("git-corrupt", "config-filemode-off", clone, world)
     git(clone, "config", "--replace-all", "core.fileMode", "true")
     assert kind.revert(undo, world).by_worker
 
@@ -135,7 +126,7 @@ def test_what_a_git_writes_back_into_the_index_after_the_undo_is_taken_out_again
     family: str, mode: str, times: int, clone: Path, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = git(clone, "ls-files", "--stage", "-t")
-    kind, undo = struck(family, mode, clone, world)
+    kind, undo = strike(family, mode, clone, world)
     index = clone / ".git/index"
     read, left = index.read_bytes(), [None] * times
 
@@ -154,7 +145,7 @@ def test_what_a_git_writes_back_into_the_index_after_the_undo_is_taken_out_again
 def test_what_is_written_back_again_and_again_is_no_undo(
     clone: Path, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind, undo = struck("git-corrupt", "index-skip-worktree", clone, world)
+    kind, undo = strike("git-corrupt", "index-skip-worktree", clone, world)
     index = clone / ".git/index"
     read = index.read_bytes()
     monkeypatch.setattr(world.clock, "wait", lambda *_: index.write_bytes(read) == 0)
