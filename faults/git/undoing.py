@@ -66,15 +66,15 @@ def _nearest(record: Record, edit: Edit) -> Directory | None:
 def _may_be_unmade(record: Record, edit: Edit, world: World) -> bool:
     """Tell whether injecting may have died before it: then our own changes are why its directory has another time.
 
-    What was moved away from its place is away still, or another thing that we made beside it, or beside the
-    directories that we made for it, stands.
+    What was moved away from its place is away still, or another thing that we made stands: beside it, or a
+    directory that was made for it, or beside that.
     """
     moved = [other for other in record.edits if isinstance(other, Move)]
     away = [other.kept for other in moved if f"{edit.path}/".startswith(f"{other.path}/")]
     nearest = _nearest(record, edit)
     beside = {posixpath.dirname(edit.path), nearest.path if nearest else ""}
     ours = (*record.made, *(other.path for other in record.edits if other is not edit and creates(other)))
-    around = [p for p in ours if posixpath.dirname(p) in beside and not edit.path.startswith(f"{p}/")]
+    around = [path for path in ours if posixpath.dirname(path) in beside or edit.path.startswith(f"{path}/")]
     return any(world.files.lstat(path) is not None for path in (*away, *around))
 
 
