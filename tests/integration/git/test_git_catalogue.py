@@ -48,6 +48,7 @@ CASES: list[tuple[str, Entry]] = [
 ]
 NAMES = [f"{family}:{entry.name}" for family, entry in CASES]
 SHARED = ("loose-object-bitflip", "pack-bitflip", "pack-zero-page", "idx-swap", "pack-truncate", "graph-wrong-tree")
+DIRECTORIES = ("index-lock-directory", "ref-replace", "name-taken", "config-hooks-path")  # made, and then used
 every_mode = pytest.mark.parametrize(("family", "entry"), CASES, ids=NAMES)
 
 
@@ -208,12 +209,7 @@ def undone(family: str, entry: Entry, clone: Path, tmp_path: Path, dies_in: str,
     return died
 
 
-@pytest.mark.torture
-@pytest.mark.timeout(1200)
-@every_mode
-def test_a_death_at_every_moment_leaves_nothing(family: str, entry: Entry, clone: Path, tmp_path: Path) -> None:
-    if entry.name == "disk-full":
-        return
+def dies_at_every_moment(family: str, entry: Entry, clone: Path, tmp_path: Path) -> None:
     for dies_in in ("inject", "revert"):
         moment, most = 1, 600
         while undone(family, entry, clone, tmp_path, dies_in, moment):
@@ -222,6 +218,21 @@ def test_a_death_at_every_moment_leaves_nothing(family: str, entry: Entry, clone
         sys.stdout.write(
             f"{family} {entry.name}: died at {moment - 1} moments of {dies_in}, nothing was left" + "\n"
         )
+
+
+@pytest.mark.parametrize(("family", "entry"), [case for case in CASES if case[1].name in DIRECTORIES])
+def test_a_death_between_a_directory_and_what_it_is_made_for_leaves_nothing(
+    family: str, entry: Entry, clone: Path, tmp_path: Path
+) -> None:
+    dies_at_every_moment(family, entry, clone, tmp_path)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+@every_mode
+def test_a_death_at_every_moment_leaves_nothing(family: str, entry: Entry, clone: Path, tmp_path: Path) -> None:
+    if entry.name != "disk-full":
+        dies_at_every_moment(family, entry, clone, tmp_path)
 
 
 @pytest.mark.parametrize(
