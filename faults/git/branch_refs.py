@@ -59,8 +59,8 @@ def _directory(look: Look) -> Scheme:
 
 def _unreadable(look: Look) -> Scheme:
     ref = look.branch()
-    edit = look.chmod(path_of(look, ref), 0)
-    return Scheme(edits=(edit,), action=f"take all rights to .git/{ref} away", victim={"ref": ref})
+    edits = look.chmod(path_of(look, ref), 0)
+    return Scheme(edits=edits, action=f"take all rights to .git/{ref} away", victim={"ref": ref})
 
 
 _BROKEN = "log, commit, fetch, pull and push fail: 'your current branch appears to be broken', 'bad object'"

@@ -43,7 +43,7 @@ def _truncate(look: Look) -> Scheme:
 
 
 def _unreadable(look: Look) -> Scheme:
-    return Scheme(edits=(look.chmod(look.clone.path("config"), 0),), action="take all rights to .git/config away")
+    return Scheme(edits=look.chmod(look.clone.path("config"), 0), action="take all rights to .git/config away")
 
 
 ENTRIES = (

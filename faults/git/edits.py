@@ -42,7 +42,8 @@ def _apply_other(edit: Edit, world: World) -> None:
         case Make():
             done = files.make_special(edit.path, edit.what, edit.like, temporary=edit.temporary)
         case Dress():
-            _expect(edit.path, edit.before, world)
+            if _expect(edit.path, edit.before, world).links > 1 and edit.before.kind == "file":
+                raise _changed(edit.path)  # somebody has linked it since, and would get the new mode as well
             files.dress(edit.path, edit.after)
             done = True
         case Patch(source=""):
@@ -59,8 +60,8 @@ def _apply_other(edit: Edit, world: World) -> None:
         raise _changed(edit.path)
 
 
-def _expect(path: str, before: FileStat, world: World) -> None:
-    """Refuse what is not as it was looked at; a directory's time changes with every name in it."""
+def _expect(path: str, before: FileStat, world: World) -> FileStat:
+    """Return it as it is now; refuse what is not as it was looked at, but for a directory's time."""
     now = world.files.lstat(path)
     if now is None or (now.kind, now.inode, now.mode, now.uid) != (
         before.kind,
@@ -71,6 +72,7 @@ def _expect(path: str, before: FileStat, world: World) -> None:
         raise _changed(path)
     if now.kind == "file" and (now.mtime_ns, now.size) != (before.mtime_ns, before.size):
         raise _changed(path)
+    return now
 
 
 def _changed(path: str) -> RefusedError:

@@ -57,8 +57,8 @@ def _not_executable(look: Look) -> Scheme:
         path = posixpath.join(directory, name)
         stat = look.files.lstat(path)
         if not name.endswith(".sample") and stat is not None and stat.kind == "file" and stat.mode & 0o111:
-            edit = look.chmod(path, stat.mode & ~0o111)
-            return Scheme(edits=(edit,), action=f"take the x bit of the hook {name}", victim={"hook": name})
+            edits = look.chmod(path, stat.mode & ~0o111)
+            return Scheme(edits=edits, action=f"take the x bit of the hook {name}", victim={"hook": name})
     raise TargetAbsentError(f"nothing was touched: {look.clone.root} has no hook")
 
 

@@ -60,7 +60,7 @@ def _unknown_extension(look: Look, content: bytes) -> bytes:
 
 
 def _unreadable(look: Look) -> Scheme:
-    return Scheme(edits=(look.chmod(look.clone.path("index"), 0),), action="take all rights to .git/index away")
+    return Scheme(edits=look.chmod(look.clone.path("index"), 0), action="take all rights to .git/index away")
 
 
 def _directory(look: Look) -> Scheme:

@@ -29,7 +29,7 @@ def _unreadable(look: Look) -> Scheme:
     path = look.clone.object_path(found.named.id)
     victim = {"object": found.named.id, "kind": found.named.kind, "name": found.named.name}
     return Scheme(
-        edits=(look.chmod(path, 0),), action=f"take all rights to the loose {found.named.id} away", victim=victim
+        edits=look.chmod(path, 0), action=f"take all rights to the loose {found.named.id} away", victim=victim
     )
 
 
@@ -75,8 +75,9 @@ def _shadow(look: Look) -> Scheme:
 def _readonly(look: Look) -> Scheme:
     objects = look.clone.path("objects")
     names = [n for n in look.files.names(objects) if len(n) == 2]  # noqa: PLR2004  the fan-out directories
-    edits = tuple(look.chmod(posixpath.join(objects, name), 0o555) for name in names)
-    return Scheme(edits=(*edits, look.chmod(objects, 0o555)), action="make .git/objects and all in it read-only")
+    paths = (*(posixpath.join(objects, name) for name in names), objects)
+    edits = tuple(edit for path in paths for edit in look.chmod(path, 0o555))
+    return Scheme(edits=edits, action="make .git/objects and all in it read-only")
 
 
 def gone(look: Look) -> Scheme:

@@ -92,7 +92,7 @@ def _directory_mode(mode: int, action: str) -> Callable[[Look], Scheme]:
         name, path = _tracked(look, lambda e: b"/" in e.path)
         directory = posixpath.dirname(path)
         victim = {"file": name, "directory": look.clone.shown(directory)}
-        return Scheme(edits=(look.chmod(directory, mode),), action=f"{action} {victim['directory']}", victim=victim)
+        return Scheme(edits=look.chmod(directory, mode), action=f"{action} {victim['directory']}", victim=victim)
 
     return scheme
 
@@ -105,7 +105,7 @@ def _readonly(look: Look) -> Scheme:
     branch, name = found
     directory = posixpath.dirname(at(look, name))
     victim = {"branch": branch, "file": name, "directory": look.clone.shown(directory)}
-    edits = (look.chmod(directory, 0o555),)
+    edits = look.chmod(directory, 0o555)
     return Scheme(edits=edits, action=f"make read-only the directory {victim['directory']}", victim=victim)
 
 
@@ -150,7 +150,7 @@ def _directory_symlink(look: Look) -> Scheme:
 def _exec_bit(look: Look) -> Scheme:
     name, path = _tracked(look)
     mode = look.existing(path).mode ^ 0o111
-    return Scheme(edits=(look.chmod(path, mode),), action=f"toggle the x bit of {name}", victim={"file": name})
+    return Scheme(edits=look.chmod(path, mode), action=f"toggle the x bit of {name}", victim={"file": name})
 
 
 ENTRIES = (

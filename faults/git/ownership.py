@@ -14,7 +14,7 @@ def _owner(look: Look, *paths: str) -> Scheme:
     owner = int(look.parameters.owner)
     if _belongs_to(look, owner, paths):
         raise look.refused(f"it belongs to user {owner} already", "owner", "give another one: owner=UID")
-    edits = tuple(look.chown(path, owner) for path in paths)
+    edits = tuple(edit for path in paths for edit in look.chown(path, owner))
     names = ", ".join(look.clone.shown(path) for path in paths)
     return Scheme(edits=edits, action=f"give {names} to user {owner}")
 
@@ -47,19 +47,20 @@ def _objects(look: Look) -> Scheme:
     names = [name for name in look.files.names(objects) if len(name) == 2]  # noqa: PLR2004  the fan-out directories
     paths = [*(posixpath.join(objects, name) for name in names), objects]
     _not_yet_root_s(look, *paths)
-    return Scheme(edits=tuple(look.chown(path, 0, 0o755) for path in paths), action="give .git/objects to root")
+    edits = tuple(edit for path in paths for edit in look.chown(path, 0, 0o755))
+    return Scheme(edits=edits, action="give .git/objects to root")
 
 
 def _index(look: Look) -> Scheme:
     paths = (look.clone.path("index"), look.clone.path(look.branch()))
     there = [path for path in paths if look.files.lstat(path) is not None]
     _not_yet_root_s(look, *there)
-    edits = tuple(look.chown(path, 0, 0o600) for path in there)
+    edits = tuple(edit for path in there for edit in look.chown(path, 0, 0o600))
     return Scheme(edits=edits, action="give .git/index and the branch's ref to root, for root alone")
 
 
 def _git_readonly(look: Look) -> Scheme:
-    return Scheme(edits=(look.chmod(look.clone.git_dir, 0o555),), action="make .git read-only")
+    return Scheme(edits=look.chmod(look.clone.git_dir, 0o555), action="make .git read-only")
 
 
 def _disk_full(look: Look) -> Scheme:

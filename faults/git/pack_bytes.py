@@ -107,7 +107,7 @@ def missing(look: Look) -> Scheme:
 
 def _unreadable(look: Look) -> Scheme:
     found = packed_object(look)
-    return _scheme(look, found, (look.chmod(found.place.pack, 0),), "take all rights away from")
+    return _scheme(look, found, look.chmod(found.place.pack, 0), "take all rights away from")
 
 
 ENTRIES = (

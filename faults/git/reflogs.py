@@ -69,7 +69,7 @@ def _directory(look: Look) -> Scheme:
 
 
 def _unwritable(look: Look) -> Scheme:
-    return Scheme(edits=(look.chmod(look.clone.path("logs/HEAD"), 0o444),), action="make .git/logs/HEAD read-only")
+    return Scheme(edits=look.chmod(look.clone.path("logs/HEAD"), 0o444), action="make .git/logs/HEAD read-only")
 
 
 ENTRIES = (

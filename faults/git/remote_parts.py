@@ -28,14 +28,14 @@ def _object_missing(look: Look) -> Scheme:
 
 def _chmod(name: str, mode: int) -> Callable[[Look], Scheme]:
     def scheme(look: Look) -> Scheme:
-        return Scheme(edits=(look.chmod(look.clone.path(name), mode),), action=f"make {name} read-only")
+        return Scheme(edits=look.chmod(look.clone.path(name), mode), action=f"make {name} read-only")
 
     return scheme
 
 
 def _owner(look: Look) -> Scheme:
     return Scheme(
-        edits=(look.chown(look.clone.root, int(look.parameters.owner)),), action="give the remote to another user"
+        edits=look.chown(look.clone.root, int(look.parameters.owner)), action="give the remote to another user"
     )
 
 

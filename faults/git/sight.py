@@ -203,18 +203,26 @@ class Look:
             raise self.refused(f"{self.clone.shown(path)} is already there", "changed")
         return Make(path=path, what=what, like=self.fresh(self.clone.path("HEAD"), mode))
 
-    def chmod(self, path: str, mode: int) -> Dress:
+    def chmod(self, path: str, mode: int) -> tuple[Edit, ...]:
         """Change the mode of what is there."""
         before = self.existing(path)
         if before.mode == mode:
             raise TargetAbsentError(f"nothing was touched: {path} has mode {mode:o} already")
-        return Dress(path=path, before=before, after=replace(before, mode=mode))
+        return self._dress(path, before, replace(before, mode=mode))
 
-    def chown(self, path: str, owner: int, mode: int | None = None) -> Dress:
+    def chown(self, path: str, owner: int, mode: int | None = None) -> tuple[Edit, ...]:
         """Give what is there to another user."""
         before = self.existing(path)
-        after = replace(before, uid=owner, gid=owner, mode=before.mode if mode is None else mode)
-        return Dress(path=path, before=before, after=after)
+        return self._dress(
+            path, before, replace(before, uid=owner, gid=owner, mode=before.mode if mode is None else mode)
+        )
+
+    def _dress(self, path: str, before: FileStat, after: FileStat) -> tuple[Edit, ...]:
+        """Mode and owner are the file's and not the name's: of one that others share, dress a copy."""
+        if before.kind == "file" and before.links > 1:
+            away = self.away(path)
+            return (away, Patch(path=path, before=after, pieces=(), source=away.kept))
+        return (Dress(path=path, before=before, after=after),)
 
     def patch(self, path: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Edit, ...]:
         """Change bytes of a file of any size: in place, or in a copy when others share it by hard links."""

@@ -30,7 +30,7 @@ from faults.git.records import Record
 from tests.contract.scenarios import SAMPLES
 from tests.fakes import Death, FakeWorld, Switch
 from tests.integration.git.kinds import KINDS, build_kind
-from tests.integration.git.shed import Doomed, git, order_of, picture, run, through_json, world_of
+from tests.integration.git.shed import ENVIRONMENT, Doomed, git, order_of, picture, run, through_json, world_of
 from tests.integration.git.yard import Stall, build_small, equip, needs_its_own, replaces_the_clone, try_out
 
 FAMILIES = {
@@ -47,7 +47,16 @@ CASES: list[tuple[str, Entry]] = [
     for entry in importlib.import_module(f"faults.git.{module}").ENTRIES
 ]
 NAMES = [f"{family}:{entry.name}" for family, entry in CASES]
-SHARED = ("loose-object-bitflip", "pack-bitflip", "pack-zero-page", "idx-swap", "pack-truncate", "graph-wrong-tree")
+SHARED = (
+    "loose-object-bitflip",
+    "loose-object-unreadable",
+    "pack-unreadable",
+    "pack-bitflip",
+    "pack-zero-page",
+    "idx-swap",
+    "pack-truncate",
+    "graph-wrong-tree",
+)
 DIRECTORIES = ("index-lock-directory", "ref-replace", "name-taken", "config-hooks-path")  # made, and then used
 every_mode = pytest.mark.parametrize(("family", "entry"), CASES, ids=NAMES)
 
@@ -235,6 +244,32 @@ def test_a_death_at_every_moment_leaves_nothing(family: str, entry: Entry, clone
         dies_at_every_moment(family, entry, clone, tmp_path)
 
 
+def damages_nobody_else(family: str, entry: Entry, clone: Path, tmp_path: Path) -> str:
+    """Strike while clones and a snapshot of clone and remote share their files; say what became of it."""
+    others, trusting = tmp_path / "others", tmp_path / "gitconfig"
+    trusting.write_text("[safe]\n\tdirectory = *\n")  # the other side of `git clone` sees no GIT_CONFIG_KEY
+    for name, more in (("clone", ()), ("remote.git", ("--bare",))):
+        words = ("git", "clone", "-q", "--local", *more, str(clone.parent / name), str(others / name))
+        subprocess.run(words, env=ENVIRONMENT | {"GIT_CONFIG_GLOBAL": str(trusting)}, check=True)
+    subprocess.run(["cp", "-al", str(clone.parent), str(others / "snapshot")], check=True)
+    before, theirs = picture(clone.parent), picture(others)
+    kind: Any = CATALOGUE[family]
+    world = full_world(tmp_path)
+    try:
+        undo = through_json(kind(mode=entry.name).prepare(order_of(clone), world))
+        kind.inject(undo, world, Switch())
+    except (TargetAbsentError, RefusedError) as reason:
+        assert (picture(clone.parent), picture(others)) == (before, theirs)
+        return f"not here: {reason.message}"
+    assert picture(others) == theirs
+    for name in ("clone", "remote.git"):
+        assert run(others / name, "fsck", "--full").returncode == 0
+    assert kind.revert(undo, world).outcome is Outcome.RESTORED
+    assert picture(clone.parent) == before
+    assert picture(others) == theirs
+    return "ok"
+
+
 @pytest.mark.parametrize(
     ("family", "entry"),
     [c for c in CASES if c[1].name in SHARED and c[0] == "git-corrupt"],
@@ -243,18 +278,15 @@ def test_a_death_at_every_moment_leaves_nothing(family: str, entry: Entry, clone
 def test_a_clone_that_shares_the_files_is_not_damaged(
     family: str, entry: Entry, clone: Path, tmp_path: Path
 ) -> None:
-    sibling = tmp_path / "sibling"
-    git(tmp_path, "clone", "-q", "--local", str(clone), str(sibling))
-    before, theirs = picture(clone.parent), picture(sibling)
-    kind, world = CATALOGUE[family], full_world(tmp_path)
-    undo = through_json(kind(mode=entry.name).prepare(order_of(clone), world))
-    kind.inject(undo, world, Switch())
-    assert picture(clone.parent) != before
-    assert picture(sibling) == theirs
-    assert run(sibling, "fsck", "--full").returncode == 0
-    assert kind.revert(undo, world).outcome is Outcome.RESTORED
-    assert picture(clone.parent) == before
-    assert picture(sibling) == theirs
+    assert damages_nobody_else(family, entry, clone, tmp_path) == "ok"
+
+
+@pytest.mark.torture
+@every_mode
+def test_no_mode_damages_a_clone_that_shares_the_files(
+    family: str, entry: Entry, clone: Path, tmp_path: Path
+) -> None:
+    sys.stdout.write(f"{family} {entry.name}: {damages_nobody_else(family, entry, clone, tmp_path)}" + "\n")
 
 
 @pytest.mark.torture
