@@ -8,6 +8,7 @@ from daemon.core.gitobjects import (
     ID_BYTES,
     Head,
     MalformedError,
+    has_promisor,
     is_true,
     loose_path,
     packed_refs,
@@ -162,7 +163,8 @@ def _no_repository(files: Files, path: str, root: str) -> TargetAbsentError:
 def _format(files: Files, path: str, git_dir: str, *, bare: bool = False) -> tuple[str, bool]:
     """Return the hash algorithm and whether it is partial; raises TargetAbsentError for an unknown format."""
     config_path = posixpath.join(git_dir, "config")
-    config = parse_config(files.read(config_path)) if files.lstat(config_path) else {}
+    data = files.read(config_path) if files.lstat(config_path) else b""
+    config = parse_config(data)
     if is_true(config.get("core.bare")) and not bare:
         raise TargetAbsentError(f"nothing was touched: {path} is configured as bare: not supported")
     algorithm = config.get("extensions.objectformat", "sha1").lower()
@@ -177,7 +179,7 @@ def _format(files: Files, path: str, git_dir: str, *, bare: bool = False) -> tup
         raise TargetAbsentError(
             f"nothing was touched: {path} uses a repository format that is not supported: {what}"
         )
-    return algorithm, "extensions.partialclone" in config
+    return algorithm, "extensions.partialclone" in config or has_promisor(data)
 
 
 # --- refs ------------------------------------------------------------------------------------------------

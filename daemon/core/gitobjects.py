@@ -220,17 +220,27 @@ def parse_config(data: bytes) -> dict[str, str]:
 
     Enough for ``core`` and ``extensions``, which git itself reads only from the repository's own file.
     """
-    found, section = {}, ""
+    return {f"{section}.{key}": value for section, below, key, value in _settings(data) if not below}
+
+
+def has_promisor(data: bytes) -> bool:
+    """Tell whether a remote has promised the objects that are absent: git marks a partial clone by nothing else."""
+    told = [(key, value) for section, below, key, value in _settings(data) if section == "remote" and below]
+    return any(key == "partialclonefilter" or (key == "promisor" and is_true(value)) for key, value in told)
+
+
+def _settings(data: bytes) -> Iterator[tuple[str, str, str, str]]:
+    """Yield section, sub-section in its quotes, key and value; names in lower case."""
+    section, below = "", ""
     for line in data.decode("utf-8", "replace").splitlines():
         text = re.sub(r"\s[#;].*", "", line).strip()
         heading = re.fullmatch(r"\[\s*([\w.-]+)\s*(\"[^\"]*\")?\s*\](.*)", text)
         if heading:
-            section = "" if heading[2] else heading[1].lower()
+            section, below = heading[1].lower(), heading[2] or ""
             text = heading[3].strip()
         if section and text and text[0] not in "#;[":
             key, equals, value = text.partition("=")
-            found[f"{section}.{key.strip().lower()}"] = value.strip().strip('"') if equals else "true"
-    return found
+            yield section, below, key.strip().lower(), value.strip().strip('"') if equals else "true"
 
 
 def remote_url(data: bytes, name: str) -> str | None:

@@ -122,7 +122,8 @@ def _unopened(world: World, repository: Repository) -> list[Finding]:
     """Say what in its configuration keeps a clone from being opened."""
     findings = []
     for path in (path for pattern in repository.worktree for path in world.files.glob(pattern)):
-        dot_git = f"{world.files.resolve(path)}/.git"
+        root, linked = world.files.resolve(path), False
+        dot_git = f"{root}/.git"
         stat = world.files.lstat(dot_git)
         if stat is not None and stat.kind == "file":
             try:
@@ -130,10 +131,12 @@ def _unopened(world: World, repository: Repository) -> list[Finding]:
             except TargetAbsentError as error:
                 findings.append(Finding("repository-absent", str(error)))
                 continue
-            dot_git = shared or git_dir
+            dot_git, linked = shared or git_dir, bool(shared)
         config = f"{dot_git}/config"
         if world.files.lstat(config) is not None:
-            findings += setlooks.config(world.files.read(config))
+            findings += setlooks.suspicious(
+                world.files, world.files.read(config), root=root, git_dir=dot_git, linked=linked
+            )
     return findings
 
 

@@ -45,7 +45,7 @@ class Settings:
         except TargetAbsentError:
             return []  # said of its rights
         url = remote_url(data, remote)
-        findings = config(data)
+        findings = suspicious(files, data, root=clone.root, git_dir=clone.git_dir, linked=bool(clone.shared))
         if url is None:
             findings.append(Finding("remote-unknown", f"there is no remote {remote!r}"))
         elif self._url not in (None, url):
@@ -83,6 +83,16 @@ class Settings:
             if known is not None and refs.get(branch) != known:
                 findings.append(Finding("remote-moved", f"{branch} of the remote is {refs.get(branch, 'gone')}"))
         return findings
+
+
+def suspicious(files: Files, data: bytes, *, root: str, git_dir: str, linked: bool) -> list[Finding]:
+    """Return what is broken or suspicious in the configuration of a clone, whose real paths are given."""
+    findings, worktree = config(data), parse_config(data).get("core.worktree")
+    # A submodule's names its own work tree, and a linked work tree does not heed it.
+    own = worktree is not None and files.resolve(posixpath.join(git_dir, worktree)) == root
+    if own or linked:
+        findings = [finding for finding in findings if not finding.detail.startswith("core.worktree ")]
+    return findings
 
 
 def config(data: bytes, *, bare: bool = False) -> list[Finding]:

@@ -41,6 +41,7 @@ def build_kind(which: str, directory: Path) -> Path:
         git(clone, "submodule", "add", "-q", "../remote.git", "sub")
         git(clone, "commit", "-q", "-m", "with a submodule")
         _name(clone / "sub")
+        git(clone / "sub", "remote", "set-url", "origin", "../../remote.git")
         git(clone / "sub", "checkout", "-q", "-b", "thread-sub")
         commit(clone / "sub", "in the submodule", src__app_js="let a = 9;\n" * 20)
         settle_in(clone / "sub", "origin/main")

@@ -304,7 +304,7 @@ def test_every_mode_on_every_kind_of_repository(which: str, open_directory: Path
             equip(clone, entry.name)
             stall, sound = Stall(clone, full_world(here)), run(clone, "fsck", "--full").stdout
         try:
-            word = try_out(CATALOGUE[family], entry, stall, full_world(here), thorough=True)
+            word = try_out(CATALOGUE[family], entry, stall, full_world(here), thorough=True, which=which)
         except (TargetAbsentError, RefusedError) as reason:
             stall.expect(f"{entry.name}: refused, but not untouched")
             word = f"not here: {reason.message}"

@@ -10,9 +10,11 @@ import pytest
 
 from daemon.core import gitvalues
 from daemon.core.errors import ChaosdError, TargetAbsentError
-from daemon.core.model import Outcome, Undo
+from daemon.core.model import Outcome
 from faults import CATALOGUE
 from tests.fakes import FakeWorld, Switch
+from tests.integration.git.glance import Glance
+from tests.integration.git.kinds import KINDS, build_kind
 from tests.integration.git.shed import (
     ENVIRONMENT,
     commit,
@@ -20,6 +22,7 @@ from tests.integration.git.shed import (
     order_of,
     picture,
     run,
+    strike,
     through_json,
     world_of,
     write,
@@ -27,11 +30,9 @@ from tests.integration.git.shed import (
 from tests.integration.git.yard import Stall, build_small, try_out
 
 
-def strike(family: str, mode: str, clone: Path, world: FakeWorld) -> tuple[Any, Undo]:
-    kind: Any = CATALOGUE[family]
-    undo = through_json(kind(mode=mode).prepare(order_of(clone), world))
-    kind.inject(undo, world, Switch())
-    return kind, undo
+@pytest.mark.parametrize("which", [kind for kind in KINDS if kind != "packed"])
+def test_nothing_is_said_of_a_healthy_clone_of_any_kind(which: str, tmp_path: Path, world: FakeWorld) -> None:
+    Glance(build_kind(which, tmp_path / "made"), world)
 
 
 @pytest.mark.parametrize("end", ["\n", ""])

@@ -22,6 +22,7 @@ from faults.git.lock import GitLock
 from faults.git.remote import GitRemote
 from faults.git.worktree import GitWorktree
 from tests.fakes import FakeWorld, Switch
+from tests.integration.git.kinds import build_kind
 from tests.integration.git.shed import MODES, NAMES, commit, copy, git, order_of, picture, world_of, write
 
 NOBODY = 65534
@@ -251,8 +252,10 @@ def test_objects_of_a_partial_clone_are_not_damaged(mode: str, clone: Path, worl
     if mode == "index-truncate":
         fault.prepare(order_of(clone), world)
         return
-    error = refusal(fault, order_of(clone), world, clone.parent)
-    assert (error.exit_code, "in a partial clone git fetches" in error.message) == (77, True)
+    made_by_git = build_kind("partial", clone.parent / "made")
+    for partial in (clone, made_by_git):
+        error = refusal(fault, order_of(partial), world, partial.parent)
+        assert (error.exit_code, "in a partial clone git fetches" in error.message) == (77, True)
 
 
 @pytest.mark.parametrize(
