@@ -119,13 +119,24 @@ def _expect_no_fetch(look: Look, scheme: Scheme) -> None:
     itself again and again until the machine has no process left (seen with git 2.39: 4,000 in a minute).
     """
     objects = look.clone.path("objects") + "/"
-    damaged = (e for e in scheme.edits if isinstance(e, FileEdit | Patch | Move) and e.path.startswith(objects))
-    if look.clone.partial and any(not edit.path.endswith(".lock") for edit in damaged):
+    struck = (edit for edit in scheme.edits if edit.path.startswith(objects) and not edit.path.endswith(".lock"))
+    if look.clone.partial and any(_damages(edit) for edit in struck):
         raise look.refused(
             "in a partial clone git fetches a damaged object anew, or starts itself without end",
             "partial-clone",
             "use a whole clone, or a mode that strikes index, refs, HEAD or configuration",
         )
+
+
+def _damages(edit: Edit) -> bool:
+    """Tell whether an edit below ``objects`` takes something away; an object that is sound and new does not."""
+    match edit:
+        case FileEdit():
+            return edit.before is not None or not edit.immutable
+        case Dress():
+            return edit.before.kind == "file"
+        case _:
+            return isinstance(edit, Patch | Move)
 
 
 def _record(look: Look, scheme: Scheme, world: World) -> Record:

@@ -70,8 +70,11 @@ class Objects:
 
     def _ask(self, world: World, clone: Clone, walk: Walk) -> tuple[Named, ...]:
         """Ask git, once, for everything named that lies in no loose file."""
-        if not walk.elsewhere or clone.partial:  # in a partial clone asking would fetch
+        if not walk.elsewhere:
             return ()
+        if clone.partial:  # asking would fetch; but no filter leaves commits out (git help rev-list)
+            commits = (named for named in walk.elsewhere if named.kind == "commit")
+            return tuple(named for named in commits if not packed(world.files, clone, named.id))
         ids = "".join(f"{named.id}\n" for named in walk.elsewhere)
         answer = world.git.run(clone.root, "cat-file", "--batch-check=%(objectname)", stdin=ids)
         if answer.code != 0:

@@ -244,7 +244,7 @@ def test_a_repository_format_we_do_not_know(
     assert key.partition(".")[2].lower() in error.message.lower()
 
 
-@pytest.mark.parametrize("mode", ["loose-object-bitflip", "index-truncate"])
+@pytest.mark.parametrize("mode", ["loose-object-bitflip", "loose-object-unreadable", "index-truncate"])
 def test_objects_of_a_partial_clone_are_not_damaged(mode: str, clone: Path, world: FakeWorld) -> None:
     git(clone, "config", "core.repositoryFormatVersion", "1")
     git(clone, "config", "extensions.partialClone", "origin")
