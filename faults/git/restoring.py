@@ -8,7 +8,7 @@ from daemon.core.gitobjects import ID_BYTES
 from daemon.core.gitwalk import packed
 from daemon.core.model import Outcome
 from daemon.core.seams import FileStat, World
-from faults.git import merging
+from faults.git import keeping, merging
 from faults.git.kinds import FileEdit, Snapshot
 from faults.git.looks import guard, look, loose_refs, remove
 from faults.git.records import Record, digest
@@ -38,7 +38,7 @@ def _put_back(record: Record, edit: FileEdit, world: World) -> Result:
     if now.content != edit.after:
         return _merge(edit, now, world)
     if edit.before is None:
-        return _take_away(record, edit, world)
+        return _take_away(record, edit, now, world)
     world.files.put(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary)
     return _restored(edit, edit.before, world)
 
@@ -115,26 +115,12 @@ def _restored(edit: FileEdit, before: Snapshot, world: World) -> Result:
     return _result(edit, Outcome.RESTORED, now)
 
 
-def _take_away(record: Record, edit: FileEdit, world: World) -> Result:
-    if edit.immutable and _index_moved_on(record, world):
-        return _result(edit, Outcome.SUPERSEDED, look(world, edit.path), "kept: an index may name it")
+def _take_away(record: Record, edit: FileEdit, now: Snapshot, world: World) -> Result:
+    if edit.immutable and (why := keeping.kept_for(record, edit, now, world)):
+        return _result(edit, Outcome.SUPERSEDED, now, f"kept: {why}")
     post(record, world)
     remove(record, edit.path, world)
     return _result(edit, Outcome.RESTORED, None)
-
-
-def _index_moved_on(record: Record, world: World) -> bool:
-    """Tell whether the worker has written the index since: then what we staged may be in it.
-
-    Even after it was taken out: `git commit -- FILE` reads the index before it takes the lock, and writes back what
-    it read. An entry without its object breaks every commit; an object that nothing names is pruned by gc.
-    """
-    for edit in record.files:
-        if edit.merge == "index" and edit.before is not None:
-            now = look(world, edit.path)
-            if now is None or now.content != edit.before.content:
-                return True
-    return False
 
 
 def _absent(record: Record, edit: FileEdit, world: World) -> Result:
