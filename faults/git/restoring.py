@@ -2,13 +2,13 @@
 
 import posixpath
 
+from daemon.core import gitwalk
 from daemon.core.errors import UndoFailedError
 from daemon.core.gitclone import Clone
 from daemon.core.gitobjects import ID_BYTES
-from daemon.core.gitwalk import packed
 from daemon.core.model import Outcome
 from daemon.core.seams import FileStat, World
-from faults.git import keeping, merging
+from faults.git import keeping, merging, packed_since
 from faults.git.kinds import FileEdit, Snapshot
 from faults.git.looks import guard, look, loose_refs, remove
 from faults.git.records import Record, digest
@@ -125,6 +125,8 @@ def _take_away(record: Record, edit: FileEdit, now: Snapshot, world: World) -> R
 
 def _absent(record: Record, edit: FileEdit, world: World) -> Result:
     """Put a file back that is gone, if it was us who removed it or its content cannot be wrong."""
+    if (packed := packed_since.revert(record, edit, world)) is not None:
+        return packed
     if edit.before is None:
         return _result(edit, who_removed(record, edit, world), None)
     if edit.after is not None and not edit.immutable and edit.merge != "log":
@@ -159,4 +161,4 @@ def _in_a_pack(record: Record, edit: FileEdit, world: World) -> bool:
     repository = edit.path.rpartition("/objects/")[0]  # of a linked work tree another directory than its own
     root = posixpath.dirname(repository)
     clone = Clone(root=root, git_dir=repository, inode=record.inode, algorithm=algorithm)
-    return packed(world.files, clone, identity)
+    return gitwalk.packed(world.files, clone, identity)

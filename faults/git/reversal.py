@@ -8,7 +8,7 @@ the record's ``sentinel``, a file in another directory, says that the removal wa
 from daemon.core.errors import ChaosdError, UndoFailedError
 from daemon.core.model import Json, Outcome, Reversion
 from daemon.core.seams import World
-from faults.git import place, rejoining, undoing
+from faults.git import packed_since, place, rejoining, undoing
 from faults.git.kinds import Edit, FileEdit, Hold, Move
 from faults.git.looks import directory_now, look, ours, recorded_mtime, remove
 from faults.git.records import Record
@@ -136,6 +136,8 @@ def _clean(record: Record, world: World) -> None:
     if left:
         post(record, world)
     for path in left:
+        remove(record, path, world)
+    for path in packed_since.leftovers(record, world):
         remove(record, path, world)
     for edit in record.files:
         if edit.guarded and ours(record, edit.lock, world):

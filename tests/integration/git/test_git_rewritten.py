@@ -177,6 +177,61 @@ def test_a_ref_in_whose_place_the_worker_made_another_is_named_and_not_called_re
     assert "not put back: refs/x0: others are in the way" in again.detail
 
 
+@pytest.mark.parametrize("mode", ["ref-rollback", "ref-tracking-stale", "ref-tag-ambiguous", "ref-replace"])
+@pytest.mark.parametrize("command", [("gc", "-q"), ("pack-refs", "--all")])
+def test_a_ref_that_git_has_packed_as_we_left_it_is_taken_back(
+    mode: str, command: tuple[str, ...], clone: Path, world: FakeWorld
+) -> None:
+    """Any commit may start `git gc --auto`: a branch that we rolled back stayed where we had put it."""
+    before = refs(clone)
+    kind, undo = corrupt(mode, clone, world)
+    git(clone, "tag", "v2")
+    assert refs(clone) != {**before, "refs/tags/v2": refs(clone)["refs/tags/v2"]}
+    git(clone, *command)
+    taken_back(kind, undo, clone, world)
+    assert refs(clone) == {**before, "refs/tags/v2": git(clone, "rev-parse", "HEAD")}
+
+
+def test_a_ref_that_was_packed_already_and_is_packed_anew_is_taken_back(clone: Path, world: FakeWorld) -> None:
+    remote = clone.parent / "remote.git"
+    git(remote, "pack-refs", "--all")
+    before = refs(remote)
+    kind, undo = strike("git-remote", "rewound", clone, world)
+    git(remote, "pack-refs", "--all")
+    assert refs(remote) != before
+    assert kind.revert(undo, world).outcome is Outcome.RESTORED
+    assert refs(remote) == before
+
+
+def test_a_ref_that_the_worker_moved_on_and_packed_is_the_worker_s(clone: Path, world: FakeWorld) -> None:
+    kind, undo = corrupt("ref-rollback", clone, world)
+    branch = Path(str(undo.victim["path"])).name
+    git(clone, "branch", "-f", branch, "thread-a")
+    git(clone, "pack-refs", "--all")
+    assert kind.revert(undo, world).by_worker
+    assert git(clone, "rev-parse", branch) == git(clone, "rev-parse", "thread-a")
+
+
+@pytest.mark.parametrize("mode", ["ref-rollback", "ref-tag-ambiguous"])
+def test_whoever_dies_while_a_packed_ref_is_taken_back_leaves_nothing(
+    mode: str, clone: Path, world: FakeWorld, tmp_path: Path
+) -> None:
+    before = refs(clone)
+    for moment in count(1):
+        kind, undo = corrupt(mode, clone, world)
+        git(clone, "pack-refs", "--all")
+        died = True
+        with suppress(Death):
+            kind.revert(undo, world_of(tmp_path, Doomed(moment)))
+            died = False
+        kind.revert(undo, world)
+        assert refs(clone) == before
+        assert not [name for name in contents(clone) if "chaosd" in name or name.endswith(".lock")]
+        if not died:
+            break
+    assert moment > 10
+
+
 # --- configuration ---------------------------------------------------------------------------------------
 
 
