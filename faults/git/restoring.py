@@ -2,13 +2,10 @@
 
 import posixpath
 
-from daemon.core import gitwalk
 from daemon.core.errors import UndoFailedError
-from daemon.core.gitclone import Clone
-from daemon.core.gitobjects import ID_BYTES
 from daemon.core.model import Outcome
 from daemon.core.seams import FileStat, World
-from faults.git import keeping, merging, packed_since
+from faults.git import keeping, merging, packed_objects, packed_since
 from faults.git.kinds import FileEdit, Snapshot
 from faults.git.looks import guard, look, loose_refs, remove
 from faults.git.records import Record, digest
@@ -19,6 +16,12 @@ _LOOKS, _LOOK_AGAIN_S = 5, 0.3
 
 def revert_file(record: Record, edit: FileEdit, world: World) -> Result:
     """Take it back if its effect still is as we left it; idempotent. Raises UndoFailedError when it may remain."""
+    result = _revert(record, edit, world)
+    packed_objects.expect_no_damage(record, edit, world)
+    return result
+
+
+def _revert(record: Record, edit: FileEdit, world: World) -> Result:
     now = look(world, edit.path)
     if now is None:
         return _absent(record, edit, world)
@@ -133,7 +136,7 @@ def _absent(record: Record, edit: FileEdit, world: World) -> Result:
         return _result(edit, Outcome.SUPERSEDED, None)
     directory = posixpath.dirname(edit.path)
     above = world.files.lstat(posixpath.dirname(directory))
-    if above is None or (edit.immutable and _in_a_pack(record, edit, world)):
+    if above is None or (edit.immutable and packed_objects.healed(record, edit, world)):
         return _result(edit, Outcome.SUPERSEDED, None)
     world.files.make_directory(directory, above)  # git removes an object directory that has become empty
     if edit.merge == "log":
@@ -152,13 +155,3 @@ def _stash_put_back(record: Record, edit: FileEdit, before: Snapshot, world: Wor
     tip = before.content.rstrip(b"\n").rpartition(b"\n")[2].split(b" ")[1:2]
     if tip and ref.endswith("/refs/stash") and not any(other.path == ref for other in record.edits):
         world.files.create(ref, tip[0] + b"\n", before.stat, temporary=edit.lock_temporary)
-
-
-def _in_a_pack(record: Record, edit: FileEdit, world: World) -> bool:
-    """Tell whether somebody has fetched the object anew."""
-    identity = "".join(edit.path.rsplit("/", 2)[1:])
-    algorithm = next(name for name, size in ID_BYTES.items() if 2 * size == len(identity))
-    repository = edit.path.rpartition("/objects/")[0]  # of a linked work tree another directory than its own
-    root = posixpath.dirname(repository)
-    clone = Clone(root=root, git_dir=repository, inode=record.inode, algorithm=algorithm)
-    return gitwalk.packed(world.files, clone, identity)

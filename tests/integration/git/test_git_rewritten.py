@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from daemon.core.errors import UndoFailedError
 from daemon.core.gitobjects import object_id
 from daemon.core.model import Outcome
 from tests.fakes import Death, FakeWorld
@@ -268,6 +269,29 @@ def test_a_remote_that_the_worker_adds_anew_is_the_worker_s(clone: Path, world: 
     assert git(clone, "config", "--get-all", "remote.origin.url") == "../elsewhere.git"
     assert len(git(clone, "config", "--get-all", "remote.origin.fetch").splitlines()) == 1
     assert git(clone, "config", "user.name") == "W"
+
+
+# --- objects ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["loose-object-forged", "loose-object-swapped"])
+@pytest.mark.parametrize("command", [("repack", "-adq"), ("repack", "-aq")])
+def test_an_object_that_git_has_packed_as_we_left_it_is_no_success_until_the_pack_is_gone(
+    mode: str, command: tuple[str, ...], clone: Path, world: FakeWorld
+) -> None:
+    sound = run(clone, "fsck", "--full").stderr
+    kind, undo = corrupt(mode, clone, world)
+    git(clone, *command)
+    for _ in range(2):
+        with pytest.raises(UndoFailedError, match="git has packed") as failed:
+            kind.revert(undo, world)
+    pack = Path(next(word.removesuffix(".*") for word in failed.value.hint.split() if word.endswith(".*")))
+    for part in pack.parent.glob(f"{pack.name}.*"):
+        part.rename(clone.parent / part.name)
+    with (clone.parent / f"{pack.name}.pack").open("rb") as packed:
+        subprocess.run(["git", "-C", str(clone), "unpack-objects", "-q"], env=ENVIRONMENT, stdin=packed, check=True)
+    assert kind.revert(undo, world).outcome is Outcome.RESTORED
+    assert run(clone, "fsck", "--full").stderr == sound
 
 
 # --- whole directories -----------------------------------------------------------------------------------
