@@ -1,6 +1,7 @@
 """Take the edit of one file back: its content again, ours taken out of the worker's version, or left alone."""
 
 import posixpath
+from dataclasses import replace
 
 from daemon.core.errors import UndoFailedError
 from daemon.core.model import Outcome
@@ -132,17 +133,19 @@ def _absent(record: Record, edit: FileEdit, world: World) -> Result:
         return packed
     if edit.before is None:
         return _result(edit, who_removed(record, edit, world), None)
-    if edit.after is not None and not edit.immutable and edit.merge != "log":
-        return _result(edit, Outcome.SUPERSEDED, None)
+    before = edit.before
+    if edit.merge == "log" and edit.after:  # what we had left in it was dropped by the worker
+        before = replace(before, content=merging.taken(before.content, edit.after))
+    wanted = edit.after is None or edit.immutable or (edit.merge == "log" and before.content)
     directory = posixpath.dirname(edit.path)
     above = world.files.lstat(posixpath.dirname(directory))
-    if above is None or (edit.immutable and packed_objects.healed(record, edit, world)):
+    if not wanted or above is None or (edit.immutable and packed_objects.healed(record, edit, world)):
         return _result(edit, Outcome.SUPERSEDED, None)
     world.files.make_directory(directory, above)  # git removes an object directory that has become empty
     if edit.merge == "log":
-        _stash_put_back(record, edit, edit.before, world)
-    if world.files.create(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary):
-        return _restored(edit, edit.before, world)
+        _stash_put_back(record, edit, before, world)
+    if world.files.create(edit.path, before.content, before.stat, temporary=edit.temporary):
+        return _restored(edit, before, world)
     return _result(edit, Outcome.SUPERSEDED, look(world, edit.path))
 
 

@@ -99,6 +99,24 @@ def test_a_stash_that_a_worker_pushed_to_and_popped_is_there_again(
     assert stashes(clone) == before
 
 
+@pytest.mark.parametrize("commands", ["pop", "clear", "pop push", "drop push"])
+def test_an_entry_that_was_left_and_that_the_worker_dropped_does_not_keep_the_others_away(
+    commands: str, clone: Path, world: FakeWorld
+) -> None:
+    before = stashes(clone)
+    kind, undo = corrupt("stash-log-newest-only", clone, world)
+    for command in commands.split():
+        if command == "push":
+            write(clone, "README.md", "# the worker's\n")
+            git(clone, "stash", "push", "-q", "-m", "made meanwhile")
+        else:
+            git(clone, "stash", command)
+    taken_back(kind, undo, clone, world)
+    assert stashes(clone)[1 if "push" in commands else 0 :] == before[1:]
+    git(clone, "stash", "drop", "-q")
+    assert stashes(clone) == before[1 if "push" in commands else 2 :]
+
+
 # --- packed-refs -----------------------------------------------------------------------------------------
 
 
