@@ -133,6 +133,16 @@ def test_an_object_of_ours_that_the_worker_names_stays(
     assert run(clone, "fsck", "--full").returncode == 0
 
 
+def test_refs_that_do_not_lead_to_what_we_made_do_not_keep_it(clone: Path, world: FakeWorld) -> None:
+    kind, undo = strike("git-state", "stash-conflict", clone, world)
+    git(clone, "tag", "-a", "-m", "one", "v1")
+    commit(clone, "meanwhile", z_txt="z\n")
+    git(clone, "push", "-q")
+    assert kind.revert(undo, world).outcome is Outcome.RESTORED
+    assert run(clone, "cat-file", "-e", str(undo.victim["commit"])).returncode != 0
+    assert run(clone, "fsck", "--full").returncode == 0
+
+
 def test_an_object_of_ours_that_the_worker_has_written_as_well_stays(clone: Path, world: FakeWorld) -> None:
     kind, undo = strike("git-state", "dirty-staged", clone, world)
     file = undo.victim["file"]
