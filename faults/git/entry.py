@@ -10,7 +10,7 @@ from daemon.core.errors import RefusedError, TargetAbsentError
 from daemon.core.gitobjects import MalformedError, printable
 from daemon.core.model import EMPTY, Json, Mode, Order, Undo
 from daemon.core.seams import World
-from faults.git import place
+from faults.git import packed_since, place
 from faults.git.kinds import Dress, Edit, FileEdit, Hold, Make, Move, Patch, creates
 from faults.git.records import Directory, Record, digest_names
 from faults.git.sight import Look
@@ -193,6 +193,8 @@ def _named(look: Look, edit: Edit, number: int) -> Edit:
             rule="locked",
             hint="git is at work here, or died: see whether a git process still runs",
         )
+    if isinstance(edit, FileEdit) and edit.before is None:
+        edit = replace(edit, shadowed=packed_since.shadowed(look.clone.common, edit.path, look.world))
     if isinstance(edit, FileEdit | Make | Patch):
         return replace(edit, temporary=_temporary(look, edit.path, number))
     return edit

@@ -56,6 +56,7 @@ class FileEdit:
     ``merge``: how our change is taken out of a file that the worker has changed since: ``log`` (lines are only
     added at its end), ``text`` (our lines are still there, once), ``index``, ``packed-refs``, ``config``; empty:
     it is then left alone.
+    ``shadowed``: of a ref without a file, what a file would hold that says the same as its line in packed-refs.
     ``algorithm`` is the hash of the ids in an index: a checksum that we left wrong does not tell it.
     """
 
@@ -69,6 +70,7 @@ class FileEdit:
     merge: str = ""
     lock_path: str = ""
     algorithm: str = ""
+    shadowed: bytes = b""
 
     @property
     def lock(self) -> str:

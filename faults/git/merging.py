@@ -41,7 +41,28 @@ def _log(before: bytes, after: bytes, now: bytes) -> bytes | None:
     """Put the lines that were added since behind those that were there."""
     if len(before) > len(after) and now.startswith(before):
         return None  # they are back already: what we left is the beginning of them, too
-    return before + now[len(after) :] if now.startswith(after) else None
+    return before + now[len(after) :] if now.startswith(after) else _log_beside(before, after, now)
+
+
+def _log_beside(before: bytes, after: bytes, now: bytes) -> bytes | None:
+    """Put what we took away before what is there, when the worker has dropped entries that we had left."""
+    away, there = taken(before, after), _entries(now)
+    return away + now if away and not there & _entries(away) else None
+
+
+def taken(before: bytes, after: bytes) -> bytes:
+    """Return the lines of a log that we took away."""
+    left = _entries(after)
+    return b"".join(line for line in before.splitlines(keepends=True) if _entry(line) not in left)
+
+
+def _entries(log: bytes) -> set[bytes]:
+    return {_entry(line) for line in log.splitlines()}
+
+
+def _entry(line: bytes) -> bytes:
+    """Return a line without the id of the entry before it, which git changes when it drops that one."""
+    return line.partition(b" ")[2].rstrip(b"\n")
 
 
 def _common(one: bytes, other: bytes) -> tuple[int, int]:

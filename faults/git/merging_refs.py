@@ -63,6 +63,12 @@ def read(data: bytes) -> tuple[list[bytes], dict[bytes, bytes]]:
     return traits, found
 
 
+def without(data: bytes, ref: bytes) -> bytes:
+    """Return the file without one ref, the rest as it is; raises MalformedError."""
+    header = data[: len(data) - len(_lines(data))]
+    return header + _ordered({name: lines for name, lines in read(data)[1].items() if name != ref})
+
+
 def clashing(names: Iterable[bytes], others: AbstractSet[bytes]) -> set[bytes]:
     """Return the refs that cannot be beside the others: one name would be a directory of the other's."""
     directories = {above for other in others for above in _above(other)}

@@ -69,6 +69,7 @@ def _dump_file(edit: FileEdit) -> dict[str, Json]:
         "merge": edit.merge,
         "lock_path": edit.lock_path,
         "algorithm": edit.algorithm,
+        "shadowed": edit.shadowed.decode(),
     }
 
 
@@ -88,6 +89,7 @@ def _load_file(data: Mapping[str, Any]) -> FileEdit:
         merge=data.get("merge", ""),
         lock_path=data.get("lock_path", ""),
         algorithm=data.get("algorithm", ""),
+        shadowed=data.get("shadowed", "").encode(),
     )
 
 

@@ -13,6 +13,7 @@ from daemon.core.errors import UndoFailedError
 from daemon.core.model import Json
 from daemon.core.seams import FileStat, World
 
+_WRITTEN_ONCE = ("description", "commondir")  # by git itself, when a clone or a linked work tree is made
 _SIBLINGS_MAX = 10_000
 _SETTLE = "if it is gone for good, look at what is there now and close the case with `chaosd settle`"
 
@@ -28,7 +29,9 @@ class Standing(StrEnum):
 def note(git_dir: str, world: World) -> dict[str, Json]:
     """Return what identifies the place now, as data for the undo record."""
     found = ((path, world.files.lstat(path)) for path in _upwards(git_dir))
+    written = ((name, world.files.lstat(posixpath.join(git_dir, name))) for name in _WRITTEN_ONCE)
     return {
+        "written": next(([name, stat.mtime_ns, stat.size] for name, stat in written if stat is not None), None),
         "boot": world.boot,
         "path": [[path, stat.device, stat.inode] for path, stat in found if stat is not None],
     }
@@ -50,6 +53,19 @@ def look(noted: Mapping[str, Any], world: World) -> Standing:
         if now.inode != known[path][1]:
             return Standing.REPLACED  # by a worker that cloned anew, wherever it put the old one
     return Standing.SAME
+
+
+def made_anew(git_dir: str, noted: Mapping[str, Any], world: World) -> bool:
+    """Tell whether a repository with the noted inodes was made since all the same.
+
+    A file system gives the inodes of what was deleted to what is made next: after ``rm -rf`` and ``git clone``,
+    ext4 mostly gives the same ones to the same directories.
+    """
+    if not noted.get("written"):
+        return False
+    name, mtime_ns, size = noted["written"]
+    now = world.files.lstat(posixpath.join(git_dir, name))
+    return now is not None and now.size == size and now.mtime_ns != mtime_ns
 
 
 def _upwards(path: str) -> Iterator[str]:

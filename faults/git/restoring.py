@@ -1,14 +1,12 @@
 """Take the edit of one file back: its content again, ours taken out of the worker's version, or left alone."""
 
 import posixpath
+from dataclasses import replace
 
 from daemon.core.errors import UndoFailedError
-from daemon.core.gitclone import Clone
-from daemon.core.gitobjects import ID_BYTES
-from daemon.core.gitwalk import packed
 from daemon.core.model import Outcome
 from daemon.core.seams import FileStat, World
-from faults.git import merging
+from faults.git import keeping, merging, packed_objects, packed_since
 from faults.git.kinds import FileEdit, Snapshot
 from faults.git.looks import guard, look, loose_refs, remove
 from faults.git.records import Record, digest
@@ -19,6 +17,12 @@ _LOOKS, _LOOK_AGAIN_S = 5, 0.3
 
 def revert_file(record: Record, edit: FileEdit, world: World) -> Result:
     """Take it back if its effect still is as we left it; idempotent. Raises UndoFailedError when it may remain."""
+    result = _revert(record, edit, world)
+    packed_objects.expect_no_damage(record, edit, world)
+    return result
+
+
+def _revert(record: Record, edit: FileEdit, world: World) -> Result:
     now = look(world, edit.path)
     if now is None:
         return _absent(record, edit, world)
@@ -38,7 +42,7 @@ def _put_back(record: Record, edit: FileEdit, world: World) -> Result:
     if now.content != edit.after:
         return _merge(edit, now, world)
     if edit.before is None:
-        return _take_away(record, edit, world)
+        return _take_away(record, edit, now, world)
     world.files.put(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary)
     return _restored(edit, edit.before, world)
 
@@ -115,43 +119,33 @@ def _restored(edit: FileEdit, before: Snapshot, world: World) -> Result:
     return _result(edit, Outcome.RESTORED, now)
 
 
-def _take_away(record: Record, edit: FileEdit, world: World) -> Result:
-    if edit.immutable and _index_moved_on(record, world):
-        return _result(edit, Outcome.SUPERSEDED, look(world, edit.path), "kept: an index may name it")
+def _take_away(record: Record, edit: FileEdit, now: Snapshot, world: World) -> Result:
+    if edit.immutable and (why := keeping.kept_for(record, edit, now, world)):
+        return _result(edit, Outcome.SUPERSEDED, now, f"kept: {why}")
     post(record, world)
     remove(record, edit.path, world)
     return _result(edit, Outcome.RESTORED, None)
 
 
-def _index_moved_on(record: Record, world: World) -> bool:
-    """Tell whether the worker has written the index since: then what we staged may be in it.
-
-    Even after it was taken out: `git commit -- FILE` reads the index before it takes the lock, and writes back what
-    it read. An entry without its object breaks every commit; an object that nothing names is pruned by gc.
-    """
-    for edit in record.files:
-        if edit.merge == "index" and edit.before is not None:
-            now = look(world, edit.path)
-            if now is None or now.content != edit.before.content:
-                return True
-    return False
-
-
 def _absent(record: Record, edit: FileEdit, world: World) -> Result:
     """Put a file back that is gone, if it was us who removed it or its content cannot be wrong."""
+    if (packed := packed_since.revert(record, edit, world)) is not None:
+        return packed
     if edit.before is None:
         return _result(edit, who_removed(record, edit, world), None)
-    if edit.after is not None and not edit.immutable and edit.merge != "log":
-        return _result(edit, Outcome.SUPERSEDED, None)
+    before = edit.before
+    if edit.merge == "log" and edit.after:  # what we had left in it was dropped by the worker
+        before = replace(before, content=merging.taken(before.content, edit.after))
+    wanted = edit.after is None or edit.immutable or (edit.merge == "log" and before.content)
     directory = posixpath.dirname(edit.path)
     above = world.files.lstat(posixpath.dirname(directory))
-    if above is None or (edit.immutable and _in_a_pack(record, edit, world)):
+    if not wanted or above is None or (edit.immutable and packed_objects.healed(record, edit, world)):
         return _result(edit, Outcome.SUPERSEDED, None)
     world.files.make_directory(directory, above)  # git removes an object directory that has become empty
     if edit.merge == "log":
-        _stash_put_back(record, edit, edit.before, world)
-    if world.files.create(edit.path, edit.before.content, edit.before.stat, temporary=edit.temporary):
-        return _restored(edit, edit.before, world)
+        _stash_put_back(record, edit, before, world)
+    if world.files.create(edit.path, before.content, before.stat, temporary=edit.temporary):
+        return _restored(edit, before, world)
     return _result(edit, Outcome.SUPERSEDED, look(world, edit.path))
 
 
@@ -164,13 +158,3 @@ def _stash_put_back(record: Record, edit: FileEdit, before: Snapshot, world: Wor
     tip = before.content.rstrip(b"\n").rpartition(b"\n")[2].split(b" ")[1:2]
     if tip and ref.endswith("/refs/stash") and not any(other.path == ref for other in record.edits):
         world.files.create(ref, tip[0] + b"\n", before.stat, temporary=edit.lock_temporary)
-
-
-def _in_a_pack(record: Record, edit: FileEdit, world: World) -> bool:
-    """Tell whether somebody has fetched the object anew."""
-    identity = "".join(edit.path.rsplit("/", 2)[1:])
-    algorithm = next(name for name, size in ID_BYTES.items() if 2 * size == len(identity))
-    repository = edit.path.rpartition("/objects/")[0]  # of a linked work tree another directory than its own
-    root = posixpath.dirname(repository)
-    clone = Clone(root=root, git_dir=repository, inode=record.inode, algorithm=algorithm)
-    return packed(world.files, clone, identity)

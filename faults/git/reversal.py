@@ -8,8 +8,8 @@ the record's ``sentinel``, a file in another directory, says that the removal wa
 from daemon.core.errors import ChaosdError, UndoFailedError
 from daemon.core.model import Json, Outcome, Reversion
 from daemon.core.seams import World
-from faults.git import place, rejoining, undoing
-from faults.git.kinds import Edit, FileEdit, Hold, Move
+from faults.git import packed_since, place, rejoining, undoing
+from faults.git.kinds import Dress, Edit, FileEdit, Hold, Move, Patch
 from faults.git.looks import directory_now, look, ours, recorded_mtime, remove
 from faults.git.records import Record
 from faults.git.restoring import keep_out, revert_file, shown
@@ -51,7 +51,28 @@ def _became(record: Record, world: World) -> str:
     now = world.files.lstat(record.git_dir)
     if now is None:
         return "is gone"
-    return "" if now.kind == "directory" and now.inode == record.inode else "was replaced"
+    same = now.kind == "directory" and now.inode == record.inode
+    if same and record.place is not None and place.made_anew(record.git_dir, record.place, world):
+        same = any(_stands(edit, world) for edit in record.edits)
+    return "" if same else "was replaced"
+
+
+def _stands(edit: Edit, world: World) -> bool:
+    """Tell whether what we made is there as we left it: then it is the repository that we struck."""
+    now = None if isinstance(edit, Hold) else world.files.lstat(edit.kept if isinstance(edit, Move) else edit.path)
+    if now is None:
+        return False
+    match edit:
+        case Move():
+            return now.inode == edit.stat.inode
+        case FileEdit():
+            return now.mtime_ns == edit.like.mtime_ns and world.files.read(edit.path, straight=True) == edit.after
+        case Dress():
+            return (now.inode, now.mode, now.uid) == (edit.after.inode, edit.after.mode, edit.after.uid)
+        case Patch():
+            return now.mtime_ns == edit.before.mtime_ns
+        case _:
+            return True
 
 
 def _holds_the_place(record: Record, edit: Edit) -> bool:
@@ -136,6 +157,8 @@ def _clean(record: Record, world: World) -> None:
     if left:
         post(record, world)
     for path in left:
+        remove(record, path, world)
+    for path in packed_since.leftovers(record, world):
         remove(record, path, world)
     for edit in record.files:
         if edit.guarded and ours(record, edit.lock, world):

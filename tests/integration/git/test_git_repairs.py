@@ -13,6 +13,7 @@ from faults.git.corrupt import GitCorrupt
 from faults.git.lock import GitLock
 from tests.fakes import FakeWorld, Switch
 from tests.integration.git.shed import MODES, NAMES, commit, git, order_of, picture, through_json, world_of
+from tests.integration.git.shed import strike as strike_any
 
 every_mode = pytest.mark.parametrize(("fault", "mode"), MODES, ids=NAMES)
 OBJECT_MODES = [name for name in NAMES if name.startswith("loose")]
@@ -130,6 +131,39 @@ def test_a_repository_cloned_anew(fault: Any, mode: str, clone: Path, world: Fak
     clone.rename(clone.parent / "broken")
     git(clone.parent, "clone", "-q", str(clone.parent / "remote.git"), str(clone))
     left_alone(fault, undo, clone, world)
+
+
+def clone_anew_in_the_same_inodes(clone: Path) -> None:
+    """Do what `rm -rf` and `git clone` do where the file system gives the freed inodes to the next directories."""
+    fresh = clone.parent / "fresh"
+    git(clone.parent, "clone", "-q", str(clone.parent / "remote.git"), str(fresh))
+    for old in (clone / ".git").iterdir():
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    for new in (fresh / ".git").iterdir():
+        new.rename(clone / ".git" / new.name)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["reflog-missing", "reflog-head-missing", "config-missing", "packed-refs-missing", "loose-object-truncate"],
+)
+def test_a_repository_cloned_anew_that_got_the_inodes_of_the_old_one(
+    mode: str, clone: Path, world: FakeWorld
+) -> None:
+    kind, undo = strike_any("git-corrupt", mode, clone, world)
+    clone_anew_in_the_same_inodes(clone)
+    left_alone(kind, undo, clone, world)
+
+
+@pytest.mark.parametrize("mode", ["index-truncate", "index-lock"])
+def test_a_repository_in_which_ours_still_stands_was_not_cloned_anew(
+    mode: str, clone: Path, world: FakeWorld
+) -> None:
+    before = git(clone, "ls-files", "--stage")
+    fault, undo = strike(mode, clone, world)
+    (clone / ".git/description").touch()
+    assert fault.revert(undo, world).outcome is Outcome.RESTORED
+    assert git(clone, "ls-files", "--stage") == before
 
 
 @every_mode

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from daemon.core.errors import UndoFailedError
 from daemon.core.gitobjects import object_id
 from daemon.core.model import Outcome
 from tests.fakes import Death, FakeWorld
@@ -98,6 +99,24 @@ def test_a_stash_that_a_worker_pushed_to_and_popped_is_there_again(
     assert stashes(clone) == before
 
 
+@pytest.mark.parametrize("commands", ["pop", "clear", "pop push", "drop push"])
+def test_an_entry_that_was_left_and_that_the_worker_dropped_does_not_keep_the_others_away(
+    commands: str, clone: Path, world: FakeWorld
+) -> None:
+    before = stashes(clone)
+    kind, undo = corrupt("stash-log-newest-only", clone, world)
+    for command in commands.split():
+        if command == "push":
+            write(clone, "README.md", "# the worker's\n")
+            git(clone, "stash", "push", "-q", "-m", "made meanwhile")
+        else:
+            git(clone, "stash", command)
+    taken_back(kind, undo, clone, world)
+    assert stashes(clone)[1 if "push" in commands else 0 :] == before[1:]
+    git(clone, "stash", "drop", "-q")
+    assert stashes(clone) == before[1 if "push" in commands else 2 :]
+
+
 # --- packed-refs -----------------------------------------------------------------------------------------
 
 
@@ -177,6 +196,61 @@ def test_a_ref_in_whose_place_the_worker_made_another_is_named_and_not_called_re
     assert "not put back: refs/x0: others are in the way" in again.detail
 
 
+@pytest.mark.parametrize("mode", ["ref-rollback", "ref-tracking-stale", "ref-tag-ambiguous", "ref-replace"])
+@pytest.mark.parametrize("command", [("gc", "-q"), ("pack-refs", "--all")])
+def test_a_ref_that_git_has_packed_as_we_left_it_is_taken_back(
+    mode: str, command: tuple[str, ...], clone: Path, world: FakeWorld
+) -> None:
+    """Any commit may start `git gc --auto`: a branch that we rolled back stayed where we had put it."""
+    before = refs(clone)
+    kind, undo = corrupt(mode, clone, world)
+    git(clone, "tag", "v2")
+    assert refs(clone) != {**before, "refs/tags/v2": refs(clone)["refs/tags/v2"]}
+    git(clone, *command)
+    taken_back(kind, undo, clone, world)
+    assert refs(clone) == {**before, "refs/tags/v2": git(clone, "rev-parse", "HEAD")}
+
+
+def test_a_ref_that_was_packed_already_and_is_packed_anew_is_taken_back(clone: Path, world: FakeWorld) -> None:
+    remote = clone.parent / "remote.git"
+    git(remote, "pack-refs", "--all")
+    before = refs(remote)
+    kind, undo = strike("git-remote", "rewound", clone, world)
+    git(remote, "pack-refs", "--all")
+    assert refs(remote) != before
+    assert kind.revert(undo, world).outcome is Outcome.RESTORED
+    assert refs(remote) == before
+
+
+def test_a_ref_that_the_worker_moved_on_and_packed_is_the_worker_s(clone: Path, world: FakeWorld) -> None:
+    kind, undo = corrupt("ref-rollback", clone, world)
+    branch = Path(str(undo.victim["path"])).name
+    git(clone, "branch", "-f", branch, "thread-a")
+    git(clone, "pack-refs", "--all")
+    assert kind.revert(undo, world).by_worker
+    assert git(clone, "rev-parse", branch) == git(clone, "rev-parse", "thread-a")
+
+
+@pytest.mark.parametrize("mode", ["ref-rollback", "ref-tag-ambiguous"])
+def test_whoever_dies_while_a_packed_ref_is_taken_back_leaves_nothing(
+    mode: str, clone: Path, world: FakeWorld, tmp_path: Path
+) -> None:
+    before = refs(clone)
+    for moment in count(1):
+        kind, undo = corrupt(mode, clone, world)
+        git(clone, "pack-refs", "--all")
+        died = True
+        with suppress(Death):
+            kind.revert(undo, world_of(tmp_path, Doomed(moment)))
+            died = False
+        kind.revert(undo, world)
+        assert refs(clone) == before
+        assert not [name for name in contents(clone) if "chaosd" in name or name.endswith(".lock")]
+        if not died:
+            break
+    assert moment > 10
+
+
 # --- configuration ---------------------------------------------------------------------------------------
 
 
@@ -213,6 +287,29 @@ def test_a_remote_that_the_worker_adds_anew_is_the_worker_s(clone: Path, world: 
     assert git(clone, "config", "--get-all", "remote.origin.url") == "../elsewhere.git"
     assert len(git(clone, "config", "--get-all", "remote.origin.fetch").splitlines()) == 1
     assert git(clone, "config", "user.name") == "W"
+
+
+# --- objects ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["loose-object-forged", "loose-object-swapped"])
+@pytest.mark.parametrize("command", [("repack", "-adq"), ("repack", "-aq")])
+def test_an_object_that_git_has_packed_as_we_left_it_is_no_success_until_the_pack_is_gone(
+    mode: str, command: tuple[str, ...], clone: Path, world: FakeWorld
+) -> None:
+    sound = run(clone, "fsck", "--full").stderr
+    kind, undo = corrupt(mode, clone, world)
+    git(clone, *command)
+    for _ in range(2):
+        with pytest.raises(UndoFailedError, match="git has packed") as failed:
+            kind.revert(undo, world)
+    pack = Path(next(word.removesuffix(".*") for word in failed.value.hint.split() if word.endswith(".*")))
+    for part in pack.parent.glob(f"{pack.name}.*"):
+        part.rename(clone.parent / part.name)
+    with (clone.parent / f"{pack.name}.pack").open("rb") as packed:
+        subprocess.run(["git", "-C", str(clone), "unpack-objects", "-q"], env=ENVIRONMENT, stdin=packed, check=True)
+    kind.revert(undo, world)
+    assert run(clone, "fsck", "--full").stderr == sound
 
 
 # --- whole directories -----------------------------------------------------------------------------------

@@ -101,6 +101,56 @@ def test_an_index_that_git_read_before_the_undo_and_wrote_after_it_names_nothing
     assert "missing" not in run(clone, "fsck", "--full").stdout
 
 
+@pytest.mark.parametrize("mode", ["diverged", "force-pushed"])
+def test_a_commit_of_ours_on_which_the_worker_built_stays_in_the_remote(
+    mode: str, clone: Path, world: FakeWorld
+) -> None:
+    """The very repair that the table names: without our commit, what was pushed on top of it could not be read."""
+    kind, undo = strike("git-remote", mode, clone, world)
+    git(clone, "pull", "-q", "--rebase")
+    git(clone, "push", "-q")
+    assert kind.revert(undo, world).by_worker
+    remote = clone.parent / "remote.git"
+    assert git(remote, "rev-parse", "thread-a") == git(clone, "rev-parse", "HEAD")
+    assert run(remote, "fsck", "--full").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "command"),
+    [
+        ("merge-conflict", ("branch", "saved", "MERGE_HEAD")),
+        ("rebase-merge", ("tag", "saved")),
+        ("rebase-merge", ("worktree", "add", "-q", "--detach", "../saved")),
+        ("stash-conflict", ("checkout", "-q", "stash@{0}", "--", ".")),
+    ],
+)
+def test_an_object_of_ours_that_the_worker_names_stays(
+    mode: str, command: tuple[str, ...], clone: Path, world: FakeWorld
+) -> None:
+    kind, undo = strike("git-state", mode, clone, world)
+    git(clone, *command)
+    assert "(kept: " in kind.revert(undo, world).detail
+    assert run(clone, "fsck", "--full").returncode == 0
+
+
+def test_refs_that_do_not_lead_to_what_we_made_do_not_keep_it(clone: Path, world: FakeWorld) -> None:
+    kind, undo = strike("git-state", "stash-conflict", clone, world)
+    git(clone, "tag", "-a", "-m", "one", "v1")
+    commit(clone, "meanwhile", z_txt="z\n")
+    git(clone, "push", "-q")
+    assert kind.revert(undo, world).outcome is Outcome.RESTORED
+    assert run(clone, "cat-file", "-e", str(undo.victim["commit"])).returncode != 0
+    assert run(clone, "fsck", "--full").returncode == 0
+
+
+def test_an_object_of_ours_that_the_worker_has_written_as_well_stays(clone: Path, world: FakeWorld) -> None:
+    kind, undo = strike("git-state", "dirty-staged", clone, world)
+    file = undo.victim["file"]
+    identity = git(clone, "hash-object", "-w", str(file))
+    assert "(kept: git has been asked to write it, too)" in kind.revert(undo, world).detail
+    assert git(clone, "cat-file", "-t", identity) == "blob"
+
+
 def test_where_nobody_wrote_the_index_what_we_made_for_it_goes(clone: Path, world: FakeWorld) -> None:
     before = picture(clone.parent)
     kind, undo = strike("git-state", "dirty-staged", clone, world)
