@@ -1,6 +1,6 @@
 """Which processes a fault hits, and how they are written down so that nobody else is ever hit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any
@@ -121,9 +121,14 @@ def read(raw: Sequence[Mapping[str, Any]]) -> list[Process]:
     return [Process(**one) for one in raw]
 
 
-def named(victims: Sequence[Process]) -> dict[str, Any]:
-    """Return what an undo record's ``victim`` says of processes; the guard counts them by it."""
-    return {"pids": [one.pid for one in victims], "command": short(victims[0]).command}
+def named(victims: Sequence[Process], hit: Iterable[Process] = ()) -> dict[str, Any]:
+    """Return what an undo record's ``victim`` says of processes; the guard counts them by it.
+
+    What is ``hit`` besides them, a group's others or children, is no victim more, and held all the same.
+    """
+    pids = [one.pid for one in victims]
+    beside = [one.pid for one in hit if one.pid not in pids]
+    return {"pids": pids, "command": short(victims[0]).command} | ({"members": beside} if beside else {})
 
 
 def another_boot(undo: Undo, world: World) -> Reversion | None:

@@ -7,8 +7,9 @@ import sys
 def occupy() -> None:
     """Open what is closed of the three on the null device; for the children as well.
 
-    Else the next file opened (a lock, the audit log) would bear one of their numbers, and whoever writes to standard
-    error, a guardian or git, would write into it. And an undo would end in a traceback for want of a place to say so.
+    Else the next file opened (a lock, the audit log) would bear one of their numbers, and whoever writes to
+    standard error, a guardian or git, would write into it. And an undo would end in a traceback for want of a
+    place to say so.
     """
     for number in range(3):
         try:
