@@ -6,10 +6,12 @@ from random import Random
 from typing import Any
 
 from daemon.core.errors import NotNowError, RefusedError, TargetAbsentError
+from daemon.core.harmless import printable
 from daemon.core.model import Order, Reversion, Undo
 from daemon.core.model import Outcome as Ends
 from daemon.core.parameters import parameter, victim_parameter
 from daemon.core.processes import STOPPED
+from daemon.core.redact import redact
 from daemon.core.seams import Process, World
 from daemon.core.target import Processes, Target
 
@@ -159,8 +161,11 @@ def settled(world: World, condition: Callable[[], bool], within_s: float, step_s
 
 
 def short(process: Process) -> Process:
-    """Return the process with no more of its command line than the journal keeps, on one line."""
-    return replace(process, command=" ".join(process.command.split())[:_COMMAND_MOST])
+    """Return the process with no more of its command line than the journal keeps: no secret, one line, all legible.
+
+    Secrets go first: of one that is cut, no more can be told that it is one.
+    """
+    return replace(process, command=printable(redact(process.command))[:_COMMAND_MOST])
 
 
 def said(find: Mapping[str, Any]) -> str:

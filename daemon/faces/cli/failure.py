@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 
 from daemon.core.errors import ChaosdError
+from daemon.core.harmless import lines
 from daemon.faces.cli.signals import SignalError
 
 INTERRUPTED = 130
@@ -89,7 +90,7 @@ def _say(words: Sequence[str], message: str, hint: str, code: int, rule: str | N
             write_json({"error": error | ({"rule": rule} if rule else {})})
         except OSError:  # standard error is told as well
             _silence()
-    click.echo(f"chaosd: {message}" + (f"\nhint: {hint}" if hint else ""), err=True)
+    click.echo(lines(f"chaosd: {message}" + (f"\nhint: {hint}" if hint else "")), err=True)
 
 
 def _wants_json(words: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ import click
 
 from daemon.core.errors import ConfigError, UndoFailedError, UsageError
 from daemon.faces.cli.session import Session, common
-from daemon.faces.cli.text import coloured, write_json
+from daemon.faces.cli.text import coloured, shown, write_json
 from daemon.faces.cli.types import WORDS
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ def _tell(session: Session, found: Documents, runs: Documents = (), rescued: "Re
         click.echo("nothing to recover" if accounted else "nothing that is known of to recover")
     else:
         for document in found:
-            _line(document)
+            _line(shown(document))
         for run in runs:
-            _line_of_run(run)
+            _line_of_run(shown(run))
     if rescued is not None:
         _warn(rescued)
     if failed:

@@ -1,7 +1,9 @@
 """interrupt-signal in a faked process table: whom it picks, whom it never hits, what it waits for."""
 
+import json
 import random
 import signal
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -66,6 +68,15 @@ def test_a_pid_given_to_another_process_is_not_signalled(world: FakeWorld) -> No
     InterruptSignal.inject(undo, world, Switch())
     assert world.processes.sent == []
     assert InterruptSignal.revert(undo, world).proof["new"] == [victim.pid]
+
+
+def test_of_a_command_line_no_secret_and_no_escape_sequence_is_kept(world: FakeWorld) -> None:
+    secret, padding = "hunter2-in-the-open", "x" * 170
+    world.processes.start(f"worker \x1b]0;owned\x07\x1b[2J{padding} --password {secret} now")
+    kept = json.dumps(asdict(prepare(world)))
+    assert secret[:4] not in kept
+    assert "\\u001b" not in kept
+    assert "worker" in kept
 
 
 def test_a_grace_time_has_an_end() -> None:
