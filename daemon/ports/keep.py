@@ -48,8 +48,8 @@ class Keep:
         """
         if not self.in_place:
             raise JournalError(
-                f"nothing is injected: {self._directory} is not the state directory any more that was opened: it was"
-                " moved, removed or replaced",
+                f"nothing is injected: {self._directory} is not the state directory any more that was opened:"
+                " it was moved, removed or replaced",
                 hint="put it back where it was, or start chaosd anew",
             )
         self.reserve()

@@ -143,7 +143,7 @@ def _tell(session: Session, found: Documents, runs: Documents = (), rescued: "Re
         journal = {"journal": _of_journal(rescued)} if rescued and (rescued.damaged or rescued.unrecorded) else {}
         write_json({"injections": list(found), "runs": list(runs), "remaining": len(failed), **journal})
     elif not found and not runs:
-        click.echo("nothing to recover" if accounted else "nothing that is known of to recover")
+        click.echo(_nothing(session) if accounted else "nothing that is known of to recover")
     else:
         for document in found:
             _line(shown(document))
@@ -154,10 +154,16 @@ def _tell(session: Session, found: Documents, runs: Documents = (), rescued: "Re
     if failed:
         click.echo(
             f"chaosd: {len(failed)} could not be taken back, residue may remain\n"
-            "hint: look at the error above, put it right, then run `chaosd recover` again",
+            "hint: look at the error above, put it right, then run `chaosd recover` again; `chaosd settle ID"
+            ' --because "..."` closes what you put right by hand',
             err=True,
         )
     return FAILED if failed or not accounted else 0
+
+
+def _nothing(session: Session) -> str:
+    """Return that nothing is to be done, and where: a directory that was never one of ours may be misspelt."""
+    return "nothing to recover" + ("" if session.state.used else f": no chaosd has worked in {session.state.path}")
 
 
 def _of_journal(rescued: "Rescued") -> dict[str, Any]:

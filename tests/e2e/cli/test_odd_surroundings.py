@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.core.errors import ChaosdError, UsageError
+from daemon.faces.cli.calling import address
+from daemon.ports.state import StateDirectory
 from tests.e2e.cli.conftest import Cli
 
 
@@ -44,3 +47,28 @@ def test_no_word_at_all_shows_the_help_as_it_is(chaosd: Cli) -> None:
     ran = chaosd()
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.rstrip() == chaosd("--help").out.rstrip()
+
+
+@pytest.mark.parametrize("what", ["a link that leads nowhere", "a file"])
+def test_what_cannot_be_looked_into_is_no_all_clear(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "state"
+    if what == "a file":
+        path.touch()
+    else:
+        path.symlink_to("nowhere")
+    with pytest.raises(ChaosdError, match="cannot be looked into"):
+        StateDirectory(path).within_reach()
+    assert StateDirectory(tmp_path / "none").within_reach().path == tmp_path / "none"
+
+
+def test_recovering_in_a_misspelt_or_missing_place_says_so(chaosd: Cli) -> None:
+    (chaosd.home / "link").symlink_to("nowhere")
+    ran = chaosd("recover", "--state-dir", "link")
+    assert (ran.code, ran.err.count("chaosd: "), "Traceback" in ran.err) == (1, 1, False)
+    assert chaosd("recover").out == f"nothing to recover: no chaosd has worked in {chaosd.state}\n"
+
+
+@pytest.mark.parametrize("name", ["", "../status", "a/b"])
+def test_what_is_no_id_is_not_sent_as_another_path(name: str) -> None:
+    with pytest.raises(UsageError, match="no injection"):
+        address(name, "revert")
