@@ -48,6 +48,7 @@ class RevertLease:
         self._wait_s = wait_s
         self._tell = tell
         self._mine = threading.local()
+        self._guard, self._here = threading.Lock(), set[str]()
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:
@@ -62,12 +63,14 @@ class RevertLease:
             yield
         finally:
             mine.discard(name)
-            _close(locks)
+            with self._guard:
+                self._here.discard(name)
+                _close(locks)
 
     def _take(self, name: str) -> list[int]:
         began_s = self._clock.instant().mono_s
         told = False
-        while (locks := _try(self._directory, name)) is None:
+        while (locks := self._try(name)) is None:
             waited_s = self._clock.instant().mono_s - began_s
             if waited_s >= self._wait_s:
                 raise BusyError(
@@ -79,6 +82,19 @@ class RevertLease:
                 self._tell(f"waiting: {self._who()} is reverting {name}")
             self._clock.wait(None, _LOOK_S)
         return locks
+
+    def _try(self, name: str) -> list[int] | None:
+        with self._guard:
+            if name in self._here:
+                return None
+            try:
+                locks = _try(self._directory, name)
+            except FileNotFoundError:
+                # Moved or removed, with all that another process could revert from: what is active here must end.
+                locks = []
+            if locks is not None:
+                self._here.add(name)
+            return locks
 
     def _who(self) -> str:
         return said(holders(self._directory / "private"))

@@ -126,3 +126,22 @@ def test_where_nobody_ever_reverted_it_is_free(tmp_path: Path) -> None:
     assert free(tmp_path, "inj-1")
     assert free(tmp_path / "gone", "inj-1")
     assert holders(tmp_path / "private") == ()
+
+
+def test_where_the_directory_has_gone_one_thread_at_a_time_reverts_still(tmp_path: Path) -> None:
+    (tmp_path / "private").rmdir()
+    lease, refused = RevertLease(tmp_path, SystemClock(), wait_s=0.1), []
+
+    def other() -> None:
+        with pytest.raises(BusyError), lease.held("inj-1"):
+            pass
+        with lease.held("inj-2"):
+            refused.append("inj-1")
+
+    with lease.held("inj-1"), lease.held("inj-1"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert refused == ["inj-1"]
+    with lease.held("inj-1"):
+        pass
