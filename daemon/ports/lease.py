@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daemon.core.errors import BusyError
+from daemon.core.errors import BusyError, ChaosdError
 from daemon.core.seams import Clock
 from daemon.ports.holders import holders, said
 
@@ -52,7 +52,10 @@ class RevertLease:
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:
-        """Hold the lease on one injection; raises BusyError when somebody keeps it for longer than ``wait_s``."""
+        """Hold the lease on one injection; raises BusyError when somebody keeps it for longer than ``wait_s``.
+
+        ChaosdError when it cannot be asked for (no descriptor left).
+        """
         mine: set[str] = self._mine.__dict__.setdefault("names", set())
         if name in mine:
             yield
@@ -92,6 +95,11 @@ class RevertLease:
             except FileNotFoundError:
                 # Moved or removed, with all that another process could revert from: what is active here must end.
                 locks = []
+            except OSError as error:
+                raise ChaosdError(
+                    f"not reverting {name}: whether another does cannot be told: {error.strerror}",
+                    hint="see to it, then `chaosd recover`; a daemon and its guardian try again by themselves",
+                ) from error
             if locks is not None:
                 self._here.add(name)
             return locks

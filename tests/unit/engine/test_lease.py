@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.core.errors import BusyError
+from daemon.core.errors import BusyError, ChaosdError
 from daemon.ports import lease as leases
 from daemon.ports.clock import SystemClock
 from daemon.ports.holders import holders
@@ -144,4 +144,14 @@ def test_where_the_directory_has_gone_one_thread_at_a_time_reverts_still(tmp_pat
         thread.join()
     assert refused == ["inj-1"]
     with lease.held("inj-1"):
+        pass
+
+
+def test_where_it_cannot_be_asked_for_nobody_reverts_and_one_is_told_why(tmp_path: Path) -> None:
+    (tmp_path / "private").rmdir()
+    (tmp_path / "private").touch()
+    with (
+        pytest.raises(ChaosdError, match="not reverting inj-1: .*Not a directory"),
+        RevertLease(tmp_path, SystemClock()).held("inj-1"),
+    ):
         pass
