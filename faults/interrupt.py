@@ -19,6 +19,7 @@ _FIRST = {
     "spot-reclaim": signal.SIGTERM,
 }
 _DONE = "nothing signalled"
+GRACE_MOST_S = 3600.0  # longer than any stopTimeout; what is outstanding is waited for as long at a stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class InterruptSignal(Chosen):
 
     mode: str = parameter("sigterm", "which signals", choices=tuple(_FIRST))
     scope: str = parameter("process", "the process alone, or its whole process group", choices=("process", "group"))
-    grace: float = parameter(120.0, "spot-reclaim: time between SIGTERM and SIGKILL", unit="s")
+    grace: float = parameter(120.0, "spot-reclaim: time between SIGTERM and SIGKILL", unit="s", most=GRACE_MOST_S)
 
     def prepare(self, order: Order, world: World) -> Undo:
         """Choose the victims; raises TargetAbsentError when none runs, RefusedError when they may not be hit."""
@@ -60,7 +61,7 @@ class InterruptSignal(Chosen):
         return Undo(
             fault=self.name,
             mode=self.mode,
-            victim=named(victims),
+            victim=named(victims, (one for unit in hit for one in unit)),
             actions=self._actions(hit, first),
             data={
                 **noted(hit, running, find),

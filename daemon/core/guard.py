@@ -146,7 +146,8 @@ def _drifted(facts: Facts, _: GuardSetting) -> str | None:
 
 def _unresolved(facts: Facts, _: GuardSetting) -> str | None:
     left = facts.unresolved
-    return f"the undo of {', '.join(left)} is unresolved; run `chaosd recover`" if left else None
+    by_hand = f'`chaosd settle {left[0]} --because "..."` once it is put right by hand' if left else ""
+    return f"the undo of {', '.join(left)} is unresolved; run `chaosd recover`, or {by_hand}" if left else None
 
 
 def _max_active(facts: Facts, rules: GuardSetting) -> str | None:

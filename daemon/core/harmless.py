@@ -35,6 +35,11 @@ def without_secrets(text: str) -> str:
     return _SECRET.sub(lambda found: f"{found[1] or ''}***", text)
 
 
+def lines(text: str) -> str:
+    """As ``printable``, for text whose lines and columns mean something: they stay as they are."""
+    return "\n".join(_UNFIT.sub("?", _ESCAPE.sub("", line.expandtabs())) for line in text.split("\n"))
+
+
 def printable(text: str) -> str:
     """Return the text on one line, escape sequences gone, ``?`` for every character a terminal could act on."""
     return _UNFIT.sub("?", " ".join(_ESCAPE.sub("", text).split()))

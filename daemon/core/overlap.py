@@ -37,7 +37,7 @@ def levers(victim: Mapping[str, Json]) -> Iterator[Lever]:
     # A throttle is on a disk for a process: it minds neither another disk nor what else befalls that process.
     pids, device = victim.get("pids") or (), victim.get("device")
     on = ("process",) if device is None else ("disk of process", str(device))
-    for pid in pids:
+    for pid in (*pids, *(victim.get("members") or ())):
         yield *on, str(pid)
     if device is not None and not pids:
         yield "disk", str(device)

@@ -78,7 +78,11 @@ class Control:
         return run.outcome()
 
     def start(self, request: Request) -> Run:
-        """Begin one injection in a thread of its own and return its handle."""
+        """Begin one injection in a thread of its own and return its handle.
+
+        Raises UsageError or ConfigError for what cannot be injected at all: who does not wait must learn of it.
+        """
+        self._regime.injector.check(request)
         run, regime = self._enter(request)
         threading.Thread(target=self._carry_out, args=(run, regime), name=f"inject-{request.fault}").start()
         return run

@@ -45,13 +45,19 @@ class Injector:
 
     # --- asked by command line, API and schedule ---------------------------------------------------------
 
+    def check(self, request: plan.Request) -> tuple[Target, Fault]:
+        """Return what is asked for; raises UsageError or ConfigError when there is no such thing."""
+        target, fault = self._target(request), self._fault(request)
+        if request.workload is not None:
+            self._parts.company().check(request.workload, target)
+        return target, fault
+
     def preview(self, request: plan.Request) -> Undo:
         """Resolve the victim and return the undo record that injecting would write; touches nothing.
 
         Asks the guard as well: raises RefusedError where injecting would be refused.
         """
-        target, fault = self._target(request), self._fault(request)
-        self._check_workload(request, target)
+        target, fault = self.check(request)
         proposed = self._plan(request, target, "dry-run")
         if proposed.when is not None:
             with Ambush(proposed.when, target, self._parts.world):
@@ -67,8 +73,7 @@ class Injector:
         Raises UsageError or ConfigError before anything is journalled; afterwards every end is a verdict, except
         JournalError, and what ``prepare`` raised: that is journalled as a refusal and raised on.
         """
-        target, fault = self._target(request), self._fault(request)
-        self._check_workload(request, target)
+        target, fault = self.check(request)
         proposed = self._plan(request, target, injection)
         try:
             if not self._admit(proposed, target, fault):
@@ -223,10 +228,6 @@ class Injector:
             self._record(proposed, Aborted(at=self._now(), reason=stop.reason))
 
     # --- small ones --------------------------------------------------------------------------------------
-
-    def _check_workload(self, request: plan.Request, target: Target) -> None:
-        if request.workload is not None:
-            self._parts.company().check(request.workload, target)
 
     def _companion(self, proposed: Plan, target: Target) -> Companion:
         return Alone() if proposed.workload is None else self._parts.company().accompany(proposed, target)

@@ -282,6 +282,7 @@ class Reverter:
             found = journal.kept(injection)  # the second copy: a damaged journal must not block the undo
             if found is None:
                 raise
+        found = found or journal.kept(injection)  # nor may one that was emptied, or put in its place
         if found is None:
             raise ChaosdError(
                 f"not reverted: the journal knows no injection {injection!r}", hint="see `chaosd history`"

@@ -26,6 +26,11 @@ class InForce:
             left[plan.injection] = due_s
             self._show(plan.fault, plan.target, len(left), min(left.values()))
 
+    def holds(self, plan: Plan) -> bool:
+        """Tell whether an injection is in force."""
+        with self._lock:
+            return plan.injection in self._due_s.get((plan.fault, plan.target), {})
+
     def end(self, plan: Plan) -> None:
         """Let an injection go; one that is not in force changes nothing."""
         with self._lock:

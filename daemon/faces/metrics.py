@@ -116,7 +116,8 @@ class Metrics(Families):
         if not event.revised:
             self._finished.labels(plan.experiment or MANUAL, event.judgement.verdict.value).inc()
             self._measured(plan, event.judgement)
-        if event.judgement.verdict is not Verdict.UNDO_FAILED:
+        # What could not be undone is heard of again, unless somebody has settled it: then it is in force no more.
+        if event.judgement.verdict is not Verdict.UNDO_FAILED or not self._in_force.holds(plan):
             self._in_force.end(plan)  # no more is heard of it: its undo may have been another process's
             del self._plans[injection]
             self._complete.discard(injection)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from daemon.core.errors import JournalFullError
+from daemon.core.errors import JournalError, JournalFullError
 from daemon.core.events import Plan, Planned
 
 RESERVE_BYTES = 256 << 10
@@ -35,13 +35,23 @@ class Keep:
     """Copies and reserve in one state directory. Used under the journal's lock. Raises OSError."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory, self._place = directory, _place(directory)
         self.copies = directory / "undo"
         self._reserve = directory / "reserve"
 
     # --- copies ------------------------------------------------------------------------------------------
 
     def promise(self, plan: Plan, planned: Planned) -> None:
-        """Put the copy on disk under a provisional name; raises JournalFullError when there is no reserve."""
+        """Put the copy on disk under a provisional name; raises JournalFullError when there is no reserve.
+
+        JournalError when this is another directory by now: whoever undoes after a crash goes by its name.
+        """
+        if not self.in_place:
+            raise JournalError(
+                f"nothing is injected: {self._directory} is not the state directory any more that was opened:"
+                " it was moved, removed or replaced",
+                hint="put it back where it was, or start chaosd anew",
+            )
         self.reserve()
         self.copies.mkdir(mode=0o700, exist_ok=True)
         body = msgspec.json.encode(Copy(plan=plan, planned=planned))
@@ -102,6 +112,11 @@ class Keep:
     def _path(self, injection: str, suffix: str) -> Path:
         return self.copies / f"{injection}{suffix}"
 
+    @property
+    def in_place(self) -> bool:
+        """Tell whether the directory is still the one it was."""
+        return _place(self._directory) == self._place
+
     # --- reserve -----------------------------------------------------------------------------------------
 
     @property
@@ -115,6 +130,8 @@ class Keep:
     def roomy(self) -> bool:
         """Tell whether there are room and rights to record one more injection; quotas are not looked at."""
         directory = self._reserve.parent
+        if not self.in_place:
+            return False
         try:
             found = os.statvfs(directory)
         except OSError:
@@ -150,6 +167,14 @@ class Keep:
         except OSError:
             return False
         return True
+
+
+def _place(directory: Path) -> tuple[int, int] | None:
+    try:
+        found = directory.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _allocate(file: int) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daemon.core.errors import BusyError
+from daemon.core.errors import BusyError, ChaosdError
 from daemon.core.seams import Clock
 from daemon.ports.holders import holders, said
 
@@ -48,10 +48,14 @@ class RevertLease:
         self._wait_s = wait_s
         self._tell = tell
         self._mine = threading.local()
+        self._guard, self._here = threading.Lock(), set[str]()
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:
-        """Hold the lease on one injection; raises BusyError when somebody keeps it for longer than ``wait_s``."""
+        """Hold the lease on one injection; raises BusyError when somebody keeps it for longer than ``wait_s``.
+
+        ChaosdError when it cannot be asked for (no descriptor left).
+        """
         mine: set[str] = self._mine.__dict__.setdefault("names", set())
         if name in mine:
             yield
@@ -62,12 +66,14 @@ class RevertLease:
             yield
         finally:
             mine.discard(name)
-            _close(locks)
+            with self._guard:
+                self._here.discard(name)
+                _close(locks)
 
     def _take(self, name: str) -> list[int]:
         began_s = self._clock.instant().mono_s
         told = False
-        while (locks := _try(self._directory, name)) is None:
+        while (locks := self._try(name)) is None:
             waited_s = self._clock.instant().mono_s - began_s
             if waited_s >= self._wait_s:
                 raise BusyError(
@@ -79,6 +85,24 @@ class RevertLease:
                 self._tell(f"waiting: {self._who()} is reverting {name}")
             self._clock.wait(None, _LOOK_S)
         return locks
+
+    def _try(self, name: str) -> list[int] | None:
+        with self._guard:
+            if name in self._here:
+                return None
+            try:
+                locks = _try(self._directory, name)
+            except FileNotFoundError:
+                # Moved or removed, with all that another process could revert from: what is active here must end.
+                locks = []
+            except OSError as error:
+                raise ChaosdError(
+                    f"not reverting {name}: whether another does cannot be told: {error.strerror}",
+                    hint="see to it, then `chaosd recover`; a daemon and its guardian try again by themselves",
+                ) from error
+            if locks is not None:
+                self._here.add(name)
+            return locks
 
     def _who(self) -> str:
         return said(holders(self._directory / "private"))

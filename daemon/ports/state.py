@@ -141,6 +141,26 @@ class StateDirectory:
     def private(self) -> Path:
         return self.path / "private"
 
+    def within_reach(self) -> Self:
+        """Raise ChaosdError where it cannot be told what is in it; one that is not there yet is empty.
+
+        What nobody may look into must not read as an all-clear.
+        """
+        try:
+            self.journal.stat()
+        except FileNotFoundError:
+            if not self.path.is_symlink() or self.path.exists():
+                return self
+            why = "a symbolic link that leads nowhere"
+        except OSError as error:
+            why = str(error.strerror)
+        else:
+            return self
+        raise ChaosdError(
+            f"nothing was done: the state directory {self.path} cannot be looked into: {why}",
+            hint="run this as its owner (sudo), or mount what it is on; what is outstanding there is not known",
+        )
+
     def make(self) -> Self:
         """Create what is missing, and let nobody else look in; idempotent.
 

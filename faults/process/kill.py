@@ -51,7 +51,7 @@ class ProcessKill(Chosen):
         return Undo(
             fault=self.name,
             mode=self.mode,
-            victim=named(victims),
+            victim=named(victims, (one for unit in hit for one in unit)),
             actions=tuple(f"send SIGKILL to {whom.format(one)} ({one.command})" for one in struck),
             data={**noted(hit, running, find), "grouped": grouped, "boot": world.boot},
             wait_s=order.target.limits.recover_s,

@@ -55,7 +55,7 @@ class ProcessPause(Chosen):
         return Undo(
             fault=self.name,
             mode=self.mode,
-            victim=named(victims),
+            victim=named(victims, hit),
             actions=tuple(f"send SIGSTOP to process {one.pid} ({one.command})" for one in hit),
             data={"hit": written(hit), "boot": world.boot},
         )

@@ -1,15 +1,17 @@
 """Which processes a fault hits, and how they are written down so that nobody else is ever hit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any
 
 from daemon.core.errors import NotNowError, RefusedError, TargetAbsentError
+from daemon.core.harmless import printable
 from daemon.core.model import Order, Reversion, Undo
 from daemon.core.model import Outcome as Ends
 from daemon.core.parameters import parameter, victim_parameter
 from daemon.core.processes import STOPPED
+from daemon.core.redact import redact
 from daemon.core.seams import Process, World
 from daemon.core.target import Processes, Target
 
@@ -121,9 +123,14 @@ def read(raw: Sequence[Mapping[str, Any]]) -> list[Process]:
     return [Process(**one) for one in raw]
 
 
-def named(victims: Sequence[Process]) -> dict[str, Any]:
-    """Return what an undo record's ``victim`` says of processes; the guard counts them by it."""
-    return {"pids": [one.pid for one in victims], "command": short(victims[0]).command}
+def named(victims: Sequence[Process], hit: Iterable[Process] = ()) -> dict[str, Any]:
+    """Return what an undo record's ``victim`` says of processes; the guard counts them by it.
+
+    What is ``hit`` besides them, a group's others or children, is no victim more, and held all the same.
+    """
+    pids = [one.pid for one in victims]
+    beside = [one.pid for one in hit if one.pid not in pids]
+    return {"pids": pids, "command": short(victims[0]).command} | ({"members": beside} if beside else {})
 
 
 def another_boot(undo: Undo, world: World) -> Reversion | None:
@@ -154,8 +161,11 @@ def settled(world: World, condition: Callable[[], bool], within_s: float, step_s
 
 
 def short(process: Process) -> Process:
-    """Return the process with no more of its command line than the journal keeps, on one line."""
-    return replace(process, command=" ".join(process.command.split())[:_COMMAND_MOST])
+    """Return the process with no more of its command line than the journal keeps: no secret, one line, all legible.
+
+    Secrets go first: of one that is cut, no more can be told that it is one.
+    """
+    return replace(process, command=printable(redact(process.command))[:_COMMAND_MOST])
 
 
 def said(find: Mapping[str, Any]) -> str:

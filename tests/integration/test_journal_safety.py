@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from daemon.core import events
-from daemon.core.errors import BusyError, ForeignStateError, JournalDamagedError, JournalFullError
+from daemon.core.errors import BusyError, ForeignStateError, JournalDamagedError, JournalError, JournalFullError
 from daemon.core.model import Phase
 from daemon.core.verdict import judge
 from daemon.ports import keep as keep_port
@@ -92,6 +92,29 @@ def test_an_intent_whose_copy_cannot_be_written_is_no_intent(
         journal.append("i1", PLANNED)
     assert journal.outstanding() == ()
     assert list((tmp_path / "undo").iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["moved", "replaced", "behind a link"])
+def test_in_a_directory_that_is_another_by_now_there_is_no_intent(tmp_path: Path, way: str) -> None:
+    directory, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    directory.mkdir(mode=0o700)
+    journal = opened(directory)
+    settle(journal)
+    journal.append("i1", proposed("i1"))
+    directory.rename(elsewhere)
+    if way == "replaced":
+        directory.mkdir(mode=0o700)
+    elif way == "behind a link":
+        (tmp_path / "other").mkdir()
+        directory.symlink_to("other")
+    assert journal.keep is not None
+    assert not journal.keep.roomy
+    with pytest.raises(JournalError, match="moved, removed or replaced"):
+        journal.append("i1", PLANNED)
+    assert journal.outstanding() == ()
+    if directory.is_dir():
+        assert not (directory / "undo").exists()
+    journal.close()
 
 
 def test_a_journal_that_lost_an_intent_is_damaged(tmp_path: Path) -> None:

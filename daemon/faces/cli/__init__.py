@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from daemon.faces.cli import failure
+from daemon.faces.cli import failure, streams
 from daemon.faces.cli.group import LazyGroup, Verb
 from daemon.faces.cli.session import Session, config_option, output_option, state_option
 
@@ -69,6 +69,7 @@ def program() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code (DESIGN §6). Never raises for what an operator may meet."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    streams.occupy()
     with failure.report(words) as ended:  # by its module: `report` is a verb's module here, once it is imported
         answer = program.main(words, prog_name="chaosd", standalone_mode=False, obj=Session())
         ended.code = answer if isinstance(answer, int) else 0

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from daemon.faces.cli.session import Session, output_option, state_option
-from daemon.faces.cli.text import write_json
+from daemon.faces.cli.text import shown, write_json
 from daemon.faces.cli.types import AGO
 
 
@@ -25,7 +25,7 @@ def audit(session: Session, since_s: float | None, most: int, refused: bool) -> 
         click.echo("nobody has asked for anything yet")
     else:
         for entry in found:
-            click.echo(_line(entry))
+            click.echo(_line(shown(entry)))
     return 0
 
 

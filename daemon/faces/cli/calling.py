@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from daemon.core.errors import ChaosdError
+from daemon.core.errors import ChaosdError, UsageError
 from daemon.faces.client import Client
 
 UNDO_S = 600.0
@@ -12,6 +12,8 @@ def address(injection: str, verb: str) -> str:
     """Return the path of what can be asked of an injection, whatever somebody typed for its id."""
     from urllib.parse import quote
 
+    if not injection or "/" in injection:  # would be another path, and the answer would speak of that
+        raise UsageError(f"no injection {injection!r}", hint="`chaosd history` lists them")
     return f"/api/v1/injections/{quote(injection, safe='')}/{verb}"
 
 

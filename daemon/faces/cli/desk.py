@@ -7,7 +7,7 @@ import click
 
 from daemon.core.errors import ChaosdError, UsageError
 from daemon.faces.cli.session import Session, common, output_option, state_option
-from daemon.faces.cli.text import coloured, fields, write_json
+from daemon.faces.cli.text import coloured, fields, shown, write_json
 from daemon.faces.cli.types import WORDS, who
 
 HEALTH_S = 3.0  # a health check that waits for longer is one that failed
@@ -26,7 +26,7 @@ def status(session: Session) -> int:
     if session.json:
         write_json(found)
     else:
-        click.echo(_page(session, found))
+        click.echo(_page(session, shown(found)))
     failed = [i for i in found["outstanding"] if i["injection"]["state"] == "revert-failed"]
     unswept = [r for r in found["runs"] if r["state"] == "sweep-failed"]
     return 4 if failed or unswept else 0

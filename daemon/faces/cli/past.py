@@ -9,7 +9,7 @@ import click
 from daemon.core.errors import TargetAbsentError, UsageError
 from daemon.faces.cli import complete
 from daemon.faces.cli.session import Session, output_option, state_option
-from daemon.faces.cli.text import write_json
+from daemon.faces.cli.text import shown, write_json
 from daemon.faces.cli.types import AGO, WORDS
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def show(session: Session, injection: str) -> int:
     if session.json:
         write_json(document)
     else:
-        click.echo(_page(document))
+        click.echo(_page(shown(document)))
     return 0
 
 

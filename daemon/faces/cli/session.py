@@ -36,7 +36,7 @@ class Session:
     def state(self) -> "StateDirectory":
         from daemon.ports.state import StateDirectory, find
 
-        return StateDirectory(find(self.state_dir, os.environ))
+        return StateDirectory(find(self.state_dir, os.environ)).within_reach()
 
     def daemon(self) -> "Client | None":
         """Return a connection to the daemon that owns the state directory, or None when none runs."""

@@ -4,7 +4,7 @@ import click
 
 from daemon.core.errors import UsageError
 from daemon.faces.cli.session import Session, common
-from daemon.faces.cli.text import coloured, write_json
+from daemon.faces.cli.text import coloured, shown, write_json
 from daemon.faces.cli.types import WORDS, who
 
 
@@ -30,7 +30,7 @@ def settle(session: Session, injection: str, because: str) -> int:
     if session.json:
         write_json(found)
     else:
-        head = found["injection"]
+        head = shown(found["injection"])
         click.echo(f"{head['id']}  {coloured(head['state'])}  {head['fault']} on {head['target']}\n  {because}")
     return 0
 

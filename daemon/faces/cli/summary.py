@@ -7,13 +7,14 @@ import click
 
 from daemon.core.errors import RefusedError
 from daemon.faces.cli.session import Session
-from daemon.faces.cli.text import coloured, fields, number, span, write_json
+from daemon.faces.cli.text import coloured, fields, number, shown, span, write_json
 
 HEALERS = {"worker": "the worker", "revert": "our revert"}
 
 
 def summary(document: Mapping[str, Any], code: int | None = None) -> str:
     """Return what was hit, what was seen, who healed it, and the verdict."""
+    document = shown(document)
     head = document["injection"]
     rows = [
         ("victim", "\n".join(f"{k}: {number(v)}" for k, v in head["victim"].items())),
@@ -100,6 +101,7 @@ def evidence(found: Mapping[str, Any]) -> str:
 
 def preview(document: Mapping[str, Any]) -> str:
     """Return what a dry run found, one action a line."""
+    document = shown(document)
     head = document["injection"]
     lines = [f"dry run: {kind(head)} on {head['target']}, nothing was touched", "would:"]
     lines += [f"  - {action}" for action in document["actions"]] or ["  - do nothing"]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from daemon.faces.cli.text import colour_of, colours, number, pairs
+from daemon.faces.cli.text import colour_of, colours, number, pairs, shown
 
 PIPE_WIDTH = 120
 
@@ -59,7 +59,7 @@ def show(*drawn: Table | str) -> None:
 
 def of_observations(found: Sequence[Mapping[str, Any]], *, title: str = "") -> Table:
     """Return the looks of probes: status, measures, and what was found."""
-    rows = [[o["target"], o["probe"], o["status"], _seen(o)] for o in found]
+    rows = [[o["target"], o["probe"], o["status"], _seen(o)] for o in shown(found)]
     return table([Column("target", whole=True), Column("probe", whole=True), "status", "seen"], rows, title=title)
 
 
@@ -77,7 +77,7 @@ def of_injections(found: Sequence[Mapping[str, Any]], *, title: str = "") -> Tab
             _outcome(i),
             _recovered(i),
         ]
-        for i in found
+        for i in shown(found)
     ]
     return table((Column("id", whole=True), "fault and mode", "verdict", "recovered after"), rows, title=title)
 

@@ -34,6 +34,17 @@ def write_json(content: Mapping[str, Any], *, line: bool = False) -> None:
     click.echo(sound(json.dumps({"schema_version": 1, **content}, indent=indent, ensure_ascii=False, default=str)))
 
 
+def shown(content: Any) -> Any:
+    """Return a document fit for a terminal: the worker's words in it (a command line, a log line) are not ours."""
+    if isinstance(content, str):
+        from daemon.core.harmless import lines
+
+        return lines(content)
+    if isinstance(content, Mapping):
+        return {key: shown(value) for key, value in content.items()}
+    return [shown(item) for item in content] if isinstance(content, list | tuple) else content
+
+
 def colour_of(word: str) -> str | None:
     """Return the colour of a status, verdict or state, or None."""
     return _COLOURS.get(word)

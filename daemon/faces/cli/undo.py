@@ -8,7 +8,7 @@ import click
 
 from daemon.core.errors import ConfigError, UndoFailedError, UsageError
 from daemon.faces.cli.session import Session, common
-from daemon.faces.cli.text import coloured, write_json
+from daemon.faces.cli.text import coloured, shown, write_json
 from daemon.faces.cli.types import WORDS
 
 if TYPE_CHECKING:
@@ -143,21 +143,27 @@ def _tell(session: Session, found: Documents, runs: Documents = (), rescued: "Re
         journal = {"journal": _of_journal(rescued)} if rescued and (rescued.damaged or rescued.unrecorded) else {}
         write_json({"injections": list(found), "runs": list(runs), "remaining": len(failed), **journal})
     elif not found and not runs:
-        click.echo("nothing to recover" if accounted else "nothing that is known of to recover")
+        click.echo(_nothing(session) if accounted else "nothing that is known of to recover")
     else:
         for document in found:
-            _line(document)
+            _line(shown(document))
         for run in runs:
-            _line_of_run(run)
+            _line_of_run(shown(run))
     if rescued is not None:
         _warn(rescued)
     if failed:
         click.echo(
             f"chaosd: {len(failed)} could not be taken back, residue may remain\n"
-            "hint: look at the error above, put it right, then run `chaosd recover` again",
+            "hint: look at the error above, put it right, then run `chaosd recover` again; `chaosd settle ID"
+            ' --because "..."` closes what you put right by hand',
             err=True,
         )
     return FAILED if failed or not accounted else 0
+
+
+def _nothing(session: Session) -> str:
+    """Return that nothing is to be done, and where: a directory that was never one of ours may be misspelt."""
+    return "nothing to recover" + ("" if session.state.used else f": no chaosd has worked in {session.state.path}")
 
 
 def _of_journal(rescued: "Rescued") -> dict[str, Any]:

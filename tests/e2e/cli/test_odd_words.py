@@ -27,6 +27,7 @@ def test_a_halt_halts_and_is_lifted_whatever_the_reason(chaosd: Cli, words: tupl
         (["settle", ODD, "--because", "x"], 5),
         (["settle", "nothing", "--because", ODD], 5),
         (["inject", "git-lock", "--repository", ODD], 5),
+        (["recover", "--state-dir", "/dev/null"], 1),
     ],
 )
 @pytest.mark.parametrize("form", ["text", "json"])

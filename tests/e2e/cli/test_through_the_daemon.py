@@ -51,6 +51,12 @@ def test_inject_goes_through_the_daemon(daemon: Cli, repository: Path) -> None:
     assert daemon("show", "last", "-o", "json").json["injection"]["id"] == ran.json["injection"]["id"]
 
 
+def test_who_does_not_wait_learns_at_once_of_what_there_is_not(daemon: Cli) -> None:
+    for words in (("git-lok",), ("git-lock", "--target", "nobody"), ("git-lock", "--set", "mode=none")):
+        ran = daemon("inject", *words, "--no-wait")
+        assert (ran.code, ran.out, ran.err.count("chaosd: ")) == (2, "", 1), ran
+
+
 def test_the_daemons_only_target_needs_no_name(daemon: Cli) -> None:
     ran = daemon("inject", "git-lock", "--for", "0s", "-o", "json")
     assert (ran.code, ran.json["injection"]["target"]) == (0, "editor")

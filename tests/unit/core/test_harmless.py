@@ -3,7 +3,7 @@
 import pytest
 
 from daemon.core.cloud import LogEvent
-from daemon.core.harmless import printable, sound, without_secrets
+from daemon.core.harmless import lines, printable, sound, without_secrets
 from daemon.core.panorama import TEXT_MOST, LogLine, log_line, newest
 
 
@@ -82,3 +82,9 @@ def test_the_newest_lines_come_last() -> None:
     lines = [LogLine(at_s=float(n), stream="", level="", text=str(n)) for n in (3, 1, 2)]
     assert [made.text for made in newest(lines, 2)] == ["2", "3"]
     assert newest(lines, 0) == ()
+
+
+def test_lines_and_columns_stay_and_nothing_in_them_acts_on_a_terminal() -> None:
+    text = "ID  \x1b[31mred\x1b[0m\n  name  \x1b]0;title\x07\u202eevil\r\n\tend"
+    assert lines(text) == "ID  red\n  name  ?evil?\n        end"
+    assert lines(lines(text)) == lines(text)

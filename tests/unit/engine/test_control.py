@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from daemon.core.errors import BusyError, JournalError, RefusedError, UnrecordedError, UsageError
+from daemon.core.errors import (
+    BusyError,
+    ConfigError,
+    JournalError,
+    RefusedError,
+    UnreachableError,
+    UnrecordedError,
+    UsageError,
+)
 from daemon.core.events import Aborted, Event, Injection, Judged, Planned, Proposed, State, Verdict
 from daemon.core.guard import Unanswered
 from daemon.core.model import Instant, Reversion, Undo
@@ -62,13 +70,16 @@ def test_recovering_is_refused_while_something_runs(kit: Kit) -> None:
 
 
 def test_an_error_of_a_started_run_reaches_whoever_asks_for_its_outcome(kit: Kit) -> None:
-    run = kit.control.start(request().__class__(**{**_fields(request()), "target": "nobody"}))
-    with pytest.raises(UsageError):
+    run = kit.control.start(request(broken="prepare"))
+    with pytest.raises(UnreachableError):
         run.outcome()
 
 
-def _fields(record: object) -> dict[str, object]:
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}  # type: ignore[attr-defined]
+@pytest.mark.parametrize("what", [{"target": "nobody"}, {"fault": "none"}, {"parameters": {"broken": "all"}}])
+def test_what_there_is_not_is_refused_before_it_begins(kit: Kit, what: dict[str, Any]) -> None:
+    with pytest.raises((UsageError, ConfigError)):
+        kit.control.start(replace(request(), **what))
+    assert kit.control.under_way == frozenset()
 
 
 def test_what_could_not_be_undone_is_tried_again_and_judged_anew(kit: Kit) -> None:

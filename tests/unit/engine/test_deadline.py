@@ -5,6 +5,7 @@ from pathlib import Path
 
 from daemon.core.events import State, Verdict
 from daemon.engine.watchman import Nobody
+from daemon.ports.keep import Keep
 from tests.engine_kit import Kit, request
 
 
@@ -81,3 +82,23 @@ def test_a_rescue_of_a_daemon_that_ended_closes_its_experiment(tmp_path: Path) -
     assert found.judgement is not None
     assert found.judgement.verdict is Verdict.UNDO_FAILED
     survivor.store.close()
+
+
+def test_a_rescue_goes_by_the_copy_where_the_journal_was_removed(tmp_path: Path) -> None:
+    kit, undone = Kit(tmp_path), []
+    kit.store.keep = Keep(tmp_path)
+
+    def removed() -> None:
+        """Somebody tidies up while the fault is active, and the daemon is gone a moment later."""
+        for file in tmp_path.glob("journal.sqlite*"):
+            file.unlink()
+        survivor = Kit(tmp_path, lamp=kit.lamp)
+        survivor.store.keep = Keep(tmp_path)
+        undone.append(survivor.reverter.rescue("inj-0", "chaosd ended", ended=False).state)
+        survivor.store.close()
+
+    kit.world.clock.at(3, removed)
+    kit.control.run(request(duration_s=5))
+    assert undone == [State.REVERTED]
+    assert kit.lamp is not None
+    assert kit.lamp.light == "good"

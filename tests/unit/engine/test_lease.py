@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.core.errors import BusyError
+from daemon.core.errors import BusyError, ChaosdError
 from daemon.ports import lease as leases
 from daemon.ports.clock import SystemClock
 from daemon.ports.holders import holders
@@ -126,3 +126,32 @@ def test_where_nobody_ever_reverted_it_is_free(tmp_path: Path) -> None:
     assert free(tmp_path, "inj-1")
     assert free(tmp_path / "gone", "inj-1")
     assert holders(tmp_path / "private") == ()
+
+
+def test_where_the_directory_has_gone_one_thread_at_a_time_reverts_still(tmp_path: Path) -> None:
+    (tmp_path / "private").rmdir()
+    lease, refused = RevertLease(tmp_path, SystemClock(), wait_s=0.1), []
+
+    def other() -> None:
+        with pytest.raises(BusyError), lease.held("inj-1"):
+            pass
+        with lease.held("inj-2"):
+            refused.append("inj-1")
+
+    with lease.held("inj-1"), lease.held("inj-1"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert refused == ["inj-1"]
+    with lease.held("inj-1"):
+        pass
+
+
+def test_where_it_cannot_be_asked_for_nobody_reverts_and_one_is_told_why(tmp_path: Path) -> None:
+    (tmp_path / "private").rmdir()
+    (tmp_path / "private").touch()
+    with (
+        pytest.raises(ChaosdError, match="not reverting inj-1: .*Not a directory"),
+        RevertLease(tmp_path, SystemClock()).held("inj-1"),
+    ):
+        pass

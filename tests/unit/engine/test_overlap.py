@@ -15,6 +15,7 @@ from daemon.core.target import EcsService, Limits, Processes, Target
 from daemon.engine.facts import Asked, gather
 from faults.ecs.scale import EcsScale
 from faults.process.descriptors import FdExhaustion
+from faults.process.pause import ProcessPause
 from tests.engine_kit import Kit
 from tests.fakes import FakeClock
 
@@ -93,6 +94,23 @@ def test_the_second_on_one_lever_is_refused_and_what_was_comes_back(
     assert levers(kit) == before
     after = kit.control.run(request(fault, 10, target, **second))
     assert (after.state, levers(kit)) == (State.REVERTED, before)
+
+
+@pytest.mark.parametrize("mode", ["group", "children"])
+def test_what_is_hit_beside_the_victim_is_held_as_well(kit: Shared, mode: str) -> None:
+    kit.parts.faults[ProcessPause.name] = ProcessPause
+    (leader,) = kit.world.processes.find(match="worker")
+    kit.world.processes.start("git push", group=leader.pid, parent=leader.pid)
+    refused = []
+
+    def meanwhile() -> None:
+        with pytest.raises(RefusedError) as raised:
+            kit.control.run(request("fd-exhaustion", 1, "twin", match="git push"))
+        refused.append(raised.value.rule)
+
+    kit.world.clock.at(5, meanwhile)
+    found = kit.control.run(request("process-pause", 10, match="worker", mode=mode))
+    assert (found.state, refused) == (State.REVERTED, ["overlap"])
 
 
 def test_two_levers_of_one_target_are_held_at_once(kit: Shared) -> None:

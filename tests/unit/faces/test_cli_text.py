@@ -10,7 +10,7 @@ import pytest
 from daemon.faces import shapes
 from daemon.faces.cli import program, tables
 from daemon.faces.cli.summary import summary
-from daemon.faces.cli.text import fields, number, seconds, span, write_json
+from daemon.faces.cli.text import fields, number, seconds, shown, span, write_json
 from daemon.faces.cli.types import WORDS
 
 
@@ -45,6 +45,15 @@ def test_numbers_have_no_needless_digits() -> None:
         "1.5,2",
         "a=1",
     ]
+
+
+def test_what_the_worker_says_of_itself_does_not_act_on_a_terminal() -> None:
+    evil = "worker \x1b]0;owned\x07\x1b[2J"
+    found = {"name": "line", "detail": evil}
+    look = {"target": "a", "probe": "logs", "status": "failing", "measures": {}, "findings": [found]}
+    cells = [list(column.cells) for column in tables.of_observations([look]).columns]
+    assert "line: worker " in [str(cell) for column in cells for cell in column]
+    assert shown({"victim": {"command": evil, "pids": [1]}}) == {"victim": {"command": "worker ", "pids": [1]}}
 
 
 def _commands(context: click.Context, group: click.Group) -> Iterator[click.Command]:

@@ -95,6 +95,16 @@ def test_a_failed_undo_stays_active_and_is_counted(tmp_path: Path, metrics: Metr
     assert value(metrics, "fault_active", fault=Darken.name, target="editor") == 1
 
 
+def test_what_was_settled_is_in_force_no_more_and_forgotten(tmp_path: Path, metrics: Metrics) -> None:
+    kit = Kit(tmp_path)
+    kit.reverter._recorder._listeners = (metrics,)
+    left = kit.control.run(request(broken="revert")).plan.injection
+    assert list(metrics._plans) == [left]
+    kit.control.settle(left, by="alice", because="put right by hand")
+    assert value(metrics, "fault_active", fault=Darken.name, target="editor") == 0
+    assert metrics._plans == {}
+
+
 def test_unknown_is_no_success_and_no_steady_state(metrics: Metrics) -> None:
     metrics.looked(look("look", Status.OK, size=3))
     assert value(metrics, "steady_state", target="editor") == 1

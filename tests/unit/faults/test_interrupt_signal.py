@@ -1,13 +1,16 @@
 """interrupt-signal in a faked process table: whom it picks, whom it never hits, what it waits for."""
 
+import json
 import random
 import signal
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from daemon.core.errors import ChaosdError, RefusedError, TargetAbsentError, UndoFailedError
+from daemon.core.errors import ChaosdError, ConfigError, RefusedError, TargetAbsentError, UndoFailedError
 from daemon.core.model import Order, Outcome, Undo
+from daemon.core.parameters import build
 from daemon.core.target import Limits, Processes, Target
 from faults.interrupt import InterruptSignal
 from tests.fakes import FakeWorld, Switch
@@ -65,6 +68,21 @@ def test_a_pid_given_to_another_process_is_not_signalled(world: FakeWorld) -> No
     InterruptSignal.inject(undo, world, Switch())
     assert world.processes.sent == []
     assert InterruptSignal.revert(undo, world).proof["new"] == [victim.pid]
+
+
+def test_of_a_command_line_no_secret_and_no_escape_sequence_is_kept(world: FakeWorld) -> None:
+    secret, padding = "hunter2-in-the-open", "x" * 170
+    world.processes.start(f"worker \x1b]0;owned\x07\x1b[2J{padding} --password {secret} now")
+    kept = json.dumps(asdict(prepare(world)))
+    assert secret[:4] not in kept
+    assert "\\u001b" not in kept
+    assert "worker" in kept
+
+
+def test_a_grace_time_has_an_end() -> None:
+    with pytest.raises(ConfigError) as raised:
+        build(InterruptSignal, {"mode": "spot-reclaim", "grace": "30d"}, where="interrupt-signal")
+    assert "grace: '30d' is above the most allowed, 3600" in raised.value.message + str(raised.value)
 
 
 def test_a_refusal_comes_before_anything_is_done(world: FakeWorld) -> None:
