@@ -24,7 +24,7 @@ Every way of the six families in which a clone, its remote or its work tree is b
 What the objects' modes choose: `--object commit|tree|blob|ID` (or `--set object=`), `--set depth=N`,
 `--set least_bytes=N`, `--set most_bytes=N`; by default any object near the checked-out commit. Packs are damaged
 in place, and only the bytes touched are kept in the undo record; a pack that others share by hard links is replaced
-by a damaged copy instead.
+by a damaged copy instead, and so is any shared file whose rights or owner change.
 
 Works in clones with sha1 and sha256, in linked work trees, submodules and shallow clones. Objects of a partial
 clone are never damaged: git would fetch them anew, or start itself without end. `reftable` is refused. So are
