@@ -9,7 +9,7 @@ from daemon.core.errors import ChaosdError, UndoFailedError
 from daemon.core.model import Json, Outcome, Reversion
 from daemon.core.seams import World
 from faults.git import packed_since, place, rejoining, undoing
-from faults.git.kinds import Dress, Edit, FileEdit, Hold, Move, Patch
+from faults.git.kinds import Dress, Edit, FileEdit, Hold, Make, Move, Patch
 from faults.git.looks import directory_now, look, ours, recorded_mtime, remove
 from faults.git.records import Record
 from faults.git.restoring import keep_out, revert_file, shown
@@ -59,8 +59,8 @@ def _became(record: Record, world: World) -> str:
 
 def _stands(edit: Edit, world: World) -> bool:
     """Tell whether what we made is there as we left it: then it is the repository that we struck."""
-    now = None if isinstance(edit, Hold) else world.files.lstat(edit.kept if isinstance(edit, Move) else edit.path)
-    if now is None:
+    now = world.files.lstat(edit.kept if isinstance(edit, Move) else edit.path)
+    if now is None or isinstance(edit, Hold):
         return False
     match edit:
         case Move():
@@ -71,8 +71,8 @@ def _stands(edit: Edit, world: World) -> bool:
             return (now.inode, now.mode, now.uid) == (edit.after.inode, edit.after.mode, edit.after.uid)
         case Patch():
             return now.mtime_ns == edit.before.mtime_ns
-        case _:
-            return True
+        case Make():
+            return undoing.is_ours(edit, now, world)
 
 
 def _holds_the_place(record: Record, edit: Edit) -> bool:

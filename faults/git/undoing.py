@@ -106,7 +106,7 @@ def _make(record: Record, edit: Make, world: World) -> Result:
     now = world.files.lstat(edit.path)
     if now is None:
         return Result(edit, who_removed(record, edit, world), GONE, GONE)
-    if not _is_ours(edit, now, world):
+    if not is_ours(edit, now, world):
         return Result(edit, Outcome.SUPERSEDED, GONE, _inode(now))
     if edit.what != "ballast":  # which has taken the block that the sentinel needs
         post(record, world)
@@ -118,7 +118,8 @@ def _make(record: Record, edit: Make, world: World) -> Result:
     return Result(edit, Outcome.RESTORED, GONE, GONE)
 
 
-def _is_ours(edit: Make, now: FileStat, world: World) -> bool:
+def is_ours(edit: Make, now: FileStat, world: World) -> bool:
+    """Tell whether what is there is what we made."""
     what, _, argument = edit.what.partition(":")
     if what == "directory":
         return now.kind == "directory"

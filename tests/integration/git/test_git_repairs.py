@@ -141,16 +141,23 @@ def clone_anew_in_the_same_inodes(clone: Path) -> None:
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     for new in (fresh / ".git").iterdir():
         new.rename(clone / ".git" / new.name)
+    git(clone, "reset", "-q", "--hard")
 
 
 @pytest.mark.parametrize(
-    "mode",
-    ["reflog-missing", "reflog-head-missing", "config-missing", "packed-refs-missing", "loose-object-truncate"],
+    ("family", "mode"),
+    [
+        ("git-corrupt", "reflog-missing"),
+        ("git-corrupt", "reflog-head-missing"),
+        ("git-corrupt", "config-missing"),
+        ("git-corrupt", "loose-object-truncate"),
+        ("git-worktree", "file-to-link"),
+    ],
 )
 def test_a_repository_cloned_anew_that_got_the_inodes_of_the_old_one(
-    mode: str, clone: Path, world: FakeWorld
+    family: str, mode: str, clone: Path, world: FakeWorld
 ) -> None:
-    kind, undo = strike_any("git-corrupt", mode, clone, world)
+    kind, undo = strike_any(family, mode, clone, world)
     clone_anew_in_the_same_inodes(clone)
     left_alone(kind, undo, clone, world)
 
