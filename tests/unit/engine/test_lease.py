@@ -151,7 +151,7 @@ def test_where_it_cannot_be_asked_for_nobody_reverts_and_one_is_told_why(tmp_pat
     (tmp_path / "private").rmdir()
     (tmp_path / "private").touch()
     with (
-        pytest.raises(ChaosdError, match="not reverting inj-1: .*Not a directory"),
+        pytest.raises(ChaosdError, match=r"not reverting inj-1: .*Not a directory"),
         RevertLease(tmp_path, SystemClock()).held("inj-1"),
     ):
         pass
