@@ -132,6 +132,9 @@ class Reverter:
                 found = self._revert(found)
                 if found.aborted is None and found.judgement is None:
                     found = self._note(found, Aborted(at=self._world.clock.instant(), reason=reason))
+                elif found.judgement is not None and not found.outstanding:
+                    # Judged by a daemon that could not take it back: nobody else comes to say that it has been.
+                    found = self._note(found, self._judged(found, revised=True))
             if ended and not found.outstanding:
                 found = self._close(found)
             self._tell_unrecorded()
@@ -155,9 +158,9 @@ class Reverter:
                     rule="not-undo-failed",
                     hint="`chaosd recover` takes back what is outstanding",
                 )
-            at = self._world.clock.instant()
-            found = self._note(found, Settled(at=at, by=by, because=because.strip()))
-            found = self._note(found, Judged(at=at, judgement=judge(found), revised=found.judgement is not None))
+            settled = Settled(at=self._world.clock.instant(), by=by, because=because.strip())
+            found = self._note(found, settled)
+            found = self._note(found, self._judged(found, revised=found.judgement is not None))
             self._tell_unrecorded()
             return found
 
@@ -204,9 +207,11 @@ class Reverter:
             found = self._note(found, Aborted(at=self._world.clock.instant(), reason=reason))
         found = self._revert(found)
         if unjudged or injection.outstanding:
-            judged = Judged(at=self._world.clock.instant(), judgement=judge(found), revised=not unjudged)
-            found = self._note(found, judged)
+            found = self._note(found, self._judged(found, revised=not unjudged))
         return found
+
+    def _judged(self, found: Injection, *, revised: bool) -> Judged:
+        return Judged(at=self._world.clock.instant(), judgement=judge(found), revised=revised)
 
     def _revert(self, found: Injection) -> Injection:
         for number in range(ATTEMPTS):

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+from daemon.core.errors import ChaosdError
 from daemon.core.events import State, Verdict
 from daemon.engine.watchman import Nobody
 from daemon.ports.keep import Keep
@@ -102,3 +103,24 @@ def test_a_rescue_goes_by_the_copy_where_the_journal_was_removed(tmp_path: Path)
     assert undone == [State.REVERTED]
     assert kit.lamp is not None
     assert kit.lamp.light == "good"
+
+
+def test_what_was_judged_before_a_rescue_took_it_back_is_judged_anew(tmp_path: Path) -> None:
+    """The daemon could not even ask for the lease (no descriptor left), judged, and its guardian could."""
+    kit = Kit(tmp_path)
+
+    def refused(_: str) -> None:
+        raise ChaosdError("not reverting: too many open files")
+
+    kit.reverter.finish = refused  # type: ignore[method-assign,assignment]
+    with suppress(ChaosdError):
+        kit.control.run(request(duration_s=5))
+    judged = kit.store.injection("inj-0")
+    assert judged is not None
+    assert judged.judgement is not None
+    assert judged.judgement.verdict is Verdict.UNDO_FAILED
+    kit.reverter.rescue("inj-0", "chaosd hung past the deadline", ended=False)
+    found = kit.store.injection("inj-0")
+    assert found is not None
+    assert found.judgement is not None
+    assert (found.state, found.judgement.verdict) == (State.REVERTED, Verdict.NOT_RECOVERED)
