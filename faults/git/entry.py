@@ -167,6 +167,7 @@ def _record(look: Look, scheme: Scheme, world: World) -> Record:
         made_like=replace(next(iter(folders.values())), mtime_ns=look.now_ns) if made else None,
         roots=tuple(sorted(roots)),
         anchor=scheme.anchor,
+        noted_ns=look.now_ns,
     )
 
 

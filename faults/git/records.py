@@ -29,7 +29,8 @@ class Record:
     ``made`` lists directories to be made first, outermost first. ``sentinel`` is a file that exists while a
     revert removes a file we created, in another directory than that one. ``roots`` are the directories besides
     ``git_dir`` in which the edits may lie: work tree, common directory. ``anchor`` is the path of the edit that
-    stands for all: when the worker has changed that file, everything is left alone.
+    stands for all: when the worker has changed that file, everything is left alone. ``noted_ns``: when all this was
+    noted, before anything was touched; 0 where an older version did not say.
     """
 
     injection: str
@@ -43,6 +44,7 @@ class Record:
     place: Mapping[str, Json] | None = None
     roots: tuple[str, ...] = ()
     anchor: str = ""
+    noted_ns: int = 0
 
     @property
     def sentinel_temporary(self) -> str:
@@ -94,6 +96,7 @@ class Record:
             "place": None if self.place is None else dict(self.place),
             "roots": list(self.roots),
             "anchor": self.anchor,
+            "noted_ns": self.noted_ns,
         }
 
     @classmethod
@@ -112,6 +115,7 @@ class Record:
             place=data.get("place"),
             roots=tuple(data.get("roots", ())),
             anchor=data.get("anchor", ""),
+            noted_ns=data.get("noted_ns", 0),
         )
         for path in record.touched:
             if not any(_below(path, root) for root in (record.git_dir, *record.roots)):

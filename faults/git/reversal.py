@@ -8,7 +8,7 @@ the record's ``sentinel``, a file in another directory, says that the removal wa
 from daemon.core.errors import ChaosdError, UndoFailedError
 from daemon.core.model import Json, Outcome, Reversion
 from daemon.core.seams import World
-from faults.git import packed_since, place, rejoining, undoing
+from faults.git import packed_since, place, pruned, rejoining, undoing
 from faults.git.kinds import Dress, Edit, FileEdit, Hold, Make, Move, Patch
 from faults.git.looks import directory_now, look, ours, recorded_mtime, remove
 from faults.git.records import Record
@@ -35,6 +35,7 @@ def revert(record: Record, world: World) -> Reversion:
         _clean(record, world)
         results = _take_back(record, world)
         _finish(record, results, world)
+        pruned.expect_none(record, world)
     except UndoFailedError:
         raise
     except ChaosdError as error:

@@ -1,6 +1,7 @@
 """Git itself has written anew, during the fault, what we emptied, deleted or moved: the rest still comes back."""
 
 import os
+import shutil
 import subprocess
 from contextlib import suppress
 from functools import partial
@@ -412,6 +413,33 @@ def test_objects_are_back_beside_those_that_git_has_written_since(mode: str, clo
     taken_back(kind, undo, clone, world)
     assert git(clone, "cat-file", "blob", identity) == text.strip()
     assert contents(clone).items() >= before.items()
+
+
+@pytest.mark.parametrize("mode", ["packed-refs-missing", "refs-missing", "stash-log-missing"])
+def test_what_git_pruned_while_its_name_was_hidden_is_told(mode: str, clone: Path, world: FakeWorld) -> None:
+    git(clone, "branch", "only-here")
+    for _ in range(2):
+        git(clone, "commit", "-q", "--allow-empty", "-m", "told by one name alone")
+        git(clone, "update-ref", "refs/heads/only-here", "HEAD")
+    git(clone, "reset", "-q", "--hard", "HEAD~2")
+    git(clone, "reflog", "expire", "--expire=now", "HEAD")
+    (clone / ".git/logs/refs/heads/only-here").unlink(missing_ok=True)
+    (clone / ".git/ORIG_HEAD").unlink()
+    if mode == "packed-refs-missing":
+        git(clone, "pack-refs", "--all", "--prune")
+    stash = git(clone, "rev-parse", "stash@{1}")
+    shutil.copytree(clone / ".git/objects", clone.parent / "saved")
+    kind, undo = corrupt(mode, clone, world)
+    if mode == "stash-log-missing":
+        (clone / ".git/refs/stash").unlink()
+    (clone / ".git/refs").mkdir(exist_ok=True)
+    git(clone, "gc", "--prune=now")
+    with pytest.raises(UndoFailedError, match="git has pruned what nothing else named") as told:
+        kind.revert(undo, world)
+    lost = stash if mode == "stash-log-missing" else git(clone, "rev-parse", "only-here")
+    assert lost in told.value.message
+    shutil.copytree(clone.parent / "saved", clone / ".git/objects", dirs_exist_ok=True)
+    kind.revert(undo, world)
 
 
 def test_nothing_is_joined_through_a_link(clone: Path, world: FakeWorld) -> None:
