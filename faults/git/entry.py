@@ -144,14 +144,16 @@ def _record(look: Look, scheme: Scheme, world: World) -> Record:
     paths = [edit.path for edit in edits if not isinstance(edit, Hold)]
     changing = [edit.path for edit in edits if _changes_directory(edit)]
     locks = [edit.lock for edit in edits if isinstance(edit, FileEdit) and edit.guarded]
-    kept = [edit.kept for edit in edits if isinstance(edit, Move)]
+    moved = [edit for edit in edits if isinstance(edit, Move)]
+    kept = [edit.kept for edit in moved]
     made = tuple(dict.fromkeys(path for edit in edits for path in _missing(look, edit, paths)))
     sentinel = _sentinel(look, edits, made)
     parents = dict.fromkeys(posixpath.dirname(path) for path in (*made, *changing, *kept, *locks, *sentinel))
     existing = {path: stat for path in parents if (stat := look.files.lstat(path)) is not None}
     folders = {path: stat for path, stat in existing.items() if stat.kind == "directory"}
     clone, home, inode = look.clone, *_home(look, (*paths, *kept))
-    roots = {clone.root, clone.common, clone.git_dir, *(posixpath.dirname(path) for path in kept)} - {home}
+    ends = (posixpath.dirname(path) for edit in moved for path in (edit.path, edit.kept))
+    roots = {clone.root, clone.common, clone.git_dir, *ends} - {home}
     return Record(
         injection=look.injection,
         git_dir=home,

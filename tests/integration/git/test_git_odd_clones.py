@@ -12,6 +12,7 @@ from daemon.core import gitvalues
 from daemon.core.errors import ChaosdError, TargetAbsentError
 from daemon.core.model import Outcome
 from faults import CATALOGUE
+from faults.git.worktree import ENTRIES
 from tests.fakes import FakeWorld, Switch
 from tests.integration.git.glance import Glance
 from tests.integration.git.kinds import KINDS, build_kind
@@ -33,6 +34,12 @@ from tests.integration.git.yard import Stall, build_small, try_out
 @pytest.mark.parametrize("which", [kind for kind in KINDS if kind != "packed"])
 def test_nothing_is_said_of_a_healthy_clone_of_any_kind(which: str, tmp_path: Path, world: FakeWorld) -> None:
     Glance(build_kind(which, tmp_path / "made"), world)
+
+
+def test_a_linked_work_tree_can_be_moved_away(tmp_path: Path, world: FakeWorld) -> None:
+    stall = Stall(build_kind("linked", tmp_path / "made"), world)
+    entry = next(entry for entry in ENTRIES if entry.name == "clone-missing")
+    assert try_out(CATALOGUE["git-worktree"], entry, stall, world, thorough=True, which="linked") == "ok"
 
 
 @pytest.mark.parametrize("end", ["\n", ""])

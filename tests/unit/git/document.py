@@ -48,10 +48,10 @@ deleted or moved, what we took away is put back beside it:
 
 What cannot be put back, because something else stands there, is named in the outcome, and kept.
 
-No undo brings back what git itself has pruned: `git gc` takes for garbage what nothing names, and a fault that hides
-refs or stash entries hides their names. The undo then is `undo-failed` and says which objects are gone; fetch them
-from the remote or another clone, then `chaosd recover`. Objects younger than two weeks git spares by itself. To be
-safe, turn automatic gc off in clones that such faults strike: `git config gc.auto 0`,
+No undo brings back what git itself has pruned: `git gc` takes for garbage what nothing names, and a fault that
+hides refs or stash entries hides their names. The undo then is `undo-failed` and says which objects are gone;
+fetch them from the remote or another clone, then `chaosd recover`. Objects younger than two weeks git spares by
+itself. To be safe, turn automatic gc off in clones that such faults strike: `git config gc.auto 0`,
 `git config maintenance.auto false`.
 
 The files of one operation (a merge, a rebase) are taken back together or, once the worker has ended it, not at all.
