@@ -57,7 +57,7 @@ SHARED = (
     "pack-truncate",
     "graph-wrong-tree",
 )
-DIRECTORIES = ("index-lock-directory", "ref-replace", "name-taken", "config-hooks-path")  # made, and then used
+DIRECTORIES = ("index-lock-directory", "name-taken", "config-hooks-path")  # made, and then used
 every_mode = pytest.mark.parametrize(("family", "entry"), CASES, ids=NAMES)
 
 
