@@ -45,7 +45,7 @@ class Carrier:
         return None
 
     def drop(self) -> None:
-        """Reset the client."""
+        """Reset the client; idempotent."""
         reset(self._client)
 
     async def carry(self, remote: socket.socket) -> None:

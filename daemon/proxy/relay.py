@@ -10,6 +10,7 @@ import itertools
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from daemon.core.proxying import REFUSE
 from daemon.core.settings import RelaySetting
@@ -89,7 +90,12 @@ class Relay:
                 continue
             carrier = Carrier(client, self._dice, f"connection {next(self._numbers)}", self._name_push)
             self._open[carrier] = task = self._begin(self._serve(carrier))
-            task.add_done_callback(lambda _, of=carrier: self._open.pop(of, None))  # type: ignore[misc]
+            task.add_done_callback(partial(self._ended, carrier))
+
+    def _ended(self, carrier: Carrier, _: asyncio.Task[None]) -> None:
+        """Reset the client if nobody has: its task may end before it begins, or on the way to the remote."""
+        self._open.pop(carrier, None)
+        carrier.drop()
 
     def _name_push(self) -> str:
         return f"push {next(self._pushes)}"

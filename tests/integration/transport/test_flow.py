@@ -57,6 +57,18 @@ def relayed(directory: Path, serve: Callable[[socket.socket], None]) -> Iterator
         yield wire
 
 
+def test_a_client_that_waits_for_the_way_to_the_remote_is_reset_when_the_relay_ends(tmp_path: Path) -> None:
+    with socket.socket() as full:
+        full.bind((HOST, 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()):  # takes the one place; whoever comes now waits
+            with Wire(tmp_path, full.getsockname()).running() as wire:
+                client = connected(wire)
+                wait_for("its way through the relay", lambda: wire.ask(lambda: len(wire.relay._open)))
+            with client, pytest.raises(ConnectionResetError):
+                client.recv(1)
+
+
 def connected(wire: Wire) -> socket.socket:
     return socket.create_connection((HOST, wire.port), timeout=20)
 
